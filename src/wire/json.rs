@@ -1,0 +1,69 @@
+//! A frame as one JSON object, in the form of the golden vectors.
+
+use serde_json::{Map, Value, json};
+
+use super::error::{DecodeError, FieldProblem, JsonError};
+use super::frame::Frame;
+use super::table::{CommandType, WireCommand};
+
+/// A decoded command as `{"type", "code", "name", "fields"}`.
+pub fn command_to_json(command: &WireCommand) -> Value {
+    let info = command.command_type().info();
+    json!({ "type": info.type_name, "code": info.code, "name": info.name, "fields": command.to_fields() })
+}
+
+/// Builds a command from `{"name" | "type" | "code", "fields"}`; other members are ignored.
+///
+/// # Errors
+/// [`JsonError`] where the members name no command, disagree with each other, or the fields are not its own.
+pub fn command_from_json(document: &Value) -> Result<WireCommand, JsonError> {
+    let members = document.as_object().ok_or_else(|| wrong("line", "a JSON object", document))?;
+    let command = named_command(members)?;
+    let fields = match members.get("fields") {
+        Some(Value::Object(fields)) => fields.clone(),
+        Some(other) => return Err(wrong("fields", "an object", other)),
+        None => Map::new(),
+    };
+    WireCommand::from_fields(command, fields)
+}
+
+fn named_command(members: &Map<String, Value>) -> Result<CommandType, JsonError> {
+    let by_name = |value: &Value| value.as_str().and_then(CommandType::from_name);
+    let by_code = |value: &Value| value.as_i64().and_then(|code| CommandType::from_code(i32::try_from(code).ok()?));
+    let mut named = None;
+    for (member, value) in ["name", "type", "code"].into_iter().filter_map(|key| Some((key, members.get(key)?))) {
+        let found = if member == "code" { by_code(value) } else { by_name(value) };
+        let found = found.ok_or_else(|| wrong(member, "a command of the table", value))?;
+        if named.is_some_and(|earlier| earlier != found) {
+            return Err(wrong(member, "the same command as the members before it", value));
+        }
+        named = Some(found);
+    }
+    named.ok_or_else(|| JsonError { command: "", field: "name".to_owned(), problem: FieldProblem::Missing })
+}
+
+fn wrong(field: &str, expected: &'static str, found: &Value) -> JsonError {
+    JsonError { command: "", field: field.to_owned(), problem: FieldProblem::wrong_json(expected, found) }
+}
+
+/// Why a frame cannot be shown as JSON.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ShowError {
+    /// The table has no such code.
+    #[error("type {0} is not in the table of commands")]
+    UnknownType(i32),
+    /// The payload is not what the layout says.
+    #[error(transparent)]
+    Decode(#[from] DecodeError),
+}
+
+impl Frame {
+    /// Decodes the payload by the frame's code, with the number of bytes that were skipped at its end.
+    ///
+    /// # Errors
+    /// [`ShowError`] for an unknown code or a malformed payload.
+    pub fn to_command(&self) -> Result<(WireCommand, usize), ShowError> {
+        let command = CommandType::from_code(self.code).ok_or(ShowError::UnknownType(self.code))?;
+        Ok(WireCommand::decode(command, self.payload.clone())?)
+    }
+}
