@@ -44,13 +44,15 @@ pub enum RestError {
 }
 
 impl RestError {
-    pub(super) fn from_send(base: &Url, error: &reqwest::Error) -> Self {
+    pub(super) fn from_send(base: &Url, error: reqwest::Error) -> Self {
         let base = base.to_string();
         if error.is_timeout() && error.is_connect() {
             return Self::Timeout { base };
         }
-        let (refused, connected) = (is_refused(error), !error.is_connect());
-        Self::Unavailable { base, refused, connected, cause: chain(error) }
+        let (refused, connected) = (is_refused(&error), !error.is_connect());
+        // The URL holds the caller's query, which is none of the log's business.
+        let cause = chain(&error.without_url());
+        Self::Unavailable { base, refused, connected, cause }
     }
 
     /// Whose doing it is.

@@ -116,7 +116,7 @@ impl RestProxy {
                 if error.is_connect() {
                     self.discovery.forget(&base).await;
                 }
-                Err(RestError::from_send(&base, &error))
+                Err(RestError::from_send(&base, error))
             }
         }
     }
