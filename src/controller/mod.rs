@@ -1,1 +1,35 @@
-//! .
+//! The controller: which segments a stream has, where they live, what follows them, and the control calls.
+//!
+//! [`Controller`] is what the rest of the gateway holds. It answers from memory where it may, asks once for
+//! all who wait, and hides which of several addresses is up. Below it, [`ControllerClient`] is one round of
+//! calls, by gRPC in [`GrpcClient`]. [`RestProxy`] passes control requests on to the controller's REST
+//! interface, untouched.
+//!
+//! ```text
+//! append, read ─▶ Controller ─▶ coalesce ─▶ retry ─▶ ControllerClient ─▶ GrpcClient ─▶ controller:9090
+//! api (control) ────────────────────────────────────▶ RestProxy ─────────────────────▶ controller:9091
+//! ```
+
+mod address;
+mod backoff;
+mod cache;
+mod client;
+mod coalesce;
+mod convert;
+mod endpoint;
+mod error;
+mod grpc;
+mod health;
+pub(crate) mod proto;
+mod rest;
+mod tls;
+
+pub use address::{AddressError, ControllerAddresses};
+pub use cache::{CacheSettings, Controller};
+pub use client::{Access, ControllerClient, Placement, SegmentLocation};
+pub use endpoint::{Endpoint, EndpointError, RewriteRule};
+pub use error::{Error, Origin};
+pub use grpc::{GrpcClient, GrpcSettings, SetupError};
+pub use health::Health;
+pub use rest::{RestError, RestProxy, RestSettings};
+pub use tls::{Roots, RootsError};

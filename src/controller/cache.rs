@@ -1,0 +1,226 @@
+//! [`Controller`]: what the gateway knows of streams, asked for once and remembered for a while.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::client::{Access, ControllerClient};
+use super::coalesce::Remembered;
+use super::endpoint::{Endpoint, RewriteRule};
+use super::error::Error;
+use super::health::{Health, HealthWatch};
+use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+
+/// How long what the controller said is believed. What turns out wrong is forgotten earlier.
+#[derive(Debug, Clone)]
+pub struct CacheSettings {
+    /// Streams, and as many segments, that are remembered at a time.
+    pub capacity: u64,
+    /// Which segments take appends. A scale shows by a sealed segment, so this may be long.
+    pub current_segments_for: Duration,
+    /// Which segments can be read.
+    pub readable_segments_for: Duration,
+    /// Where a segment lives.
+    pub endpoint_for: Duration,
+    /// That a scope or stream does not exist.
+    pub missing_for: Duration,
+    /// Where to dial instead of where the controller says.
+    pub rewrite: Vec<RewriteRule>,
+}
+
+impl Default for CacheSettings {
+    /// 100,000 keys; 60 s, 1 s, 20 s (as Pravega's Java client) and 1 s; no rules.
+    fn default() -> Self {
+        Self {
+            capacity: 100_000,
+            current_segments_for: Duration::from_secs(60),
+            readable_segments_for: Duration::from_secs(1),
+            endpoint_for: Duration::from_secs(20),
+            missing_for: Duration::from_secs(1),
+            rewrite: Vec::new(),
+        }
+    }
+}
+
+impl CacheSettings {
+    /// How long to keep an answer: errors not at all, but for "does not exist".
+    fn keep<V>(&self, found_for: Duration, outcome: &Result<V, Error>) -> Duration {
+        match outcome {
+            Ok(_) => found_for,
+            Err(error) if error.is_not_found() => self.missing_for,
+            Err(_) => Duration::ZERO,
+        }
+    }
+}
+
+/// The gateway's view of the controller; a cheap handle to shared memory.
+///
+/// Transient errors are retried with growing pauses for as long as the caller waits, so callers put a
+/// deadline around every call. The exception is a controller that cannot be reached and has not answered
+/// within the last 30 s: that is [`Error::Unavailable`] as soon as all its addresses have failed once.
+///
+/// # Cancel safety
+/// Every call may be dropped at any time. Where callers wait for one fetch and the one who makes it is
+/// dropped, the next of them starts it again; the others only wait longer.
+#[derive(Clone)]
+pub struct Controller {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    client: Arc<dyn ControllerClient>,
+    settings: CacheSettings,
+    health: HealthWatch,
+    current: Remembered<ScopedStream, Arc<StreamSegments>>,
+    readable: Remembered<ScopedStream, Arc<[SegmentId]>>,
+    endpoints: Remembered<SegmentName, Endpoint>,
+}
+
+impl std::fmt::Debug for Controller {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Controller").field("health", &self.inner.health).finish_non_exhaustive()
+    }
+}
+
+impl Controller {
+    /// A view through this client, with nothing remembered yet.
+    #[must_use]
+    pub fn new(client: Arc<dyn ControllerClient>, settings: CacheSettings) -> Self {
+        let inner = Inner {
+            client,
+            health: HealthWatch::default(),
+            current: Remembered::new(settings.capacity),
+            readable: Remembered::new(settings.capacity),
+            endpoints: Remembered::new(settings.capacity),
+            settings,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The segments that take appends, none if the stream is sealed. Remembered; all who ask at once share
+    /// one call.
+    ///
+    /// # Errors
+    /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered for at most
+    /// [`CacheSettings::missing_for`]; others as the controller gives them.
+    pub async fn current_segments(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
+        let inner = &*self.inner;
+        let keep = |outcome: &_| inner.settings.keep(inner.settings.current_segments_for, outcome);
+        inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
+    }
+
+    /// Every segment that can be read, from the head of the stream on, oldest epoch first. Remembered
+    /// briefly; all who ask at once share one fetch (of two calls).
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments).
+    pub async fn readable_segments(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
+        let inner = &*self.inner;
+        let keep = |outcome: &_| inner.settings.keep(inner.settings.readable_segments_for, outcome);
+        inner.readable.get_or_fetch(stream, keep, inner.fetch_readable(stream)).await
+    }
+
+    /// What follows a sealed segment, each with all its predecessors; none if the stream ends there (or the
+    /// segment is not sealed). Never remembered.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments).
+    pub async fn successors(&self, segment: &SegmentName) -> Result<Vec<Successor>, Error> {
+        let inner = &*self.inner;
+        let ask = || inner.client.segments_following(segment);
+        let outcome = inner.health.persist("getSegmentsImmediatelyFollowing", ask).await;
+        inner.scope_or_stream(outcome).await
+    }
+
+    /// Where to dial for a segment: rewritten, and never unspecified. Remembered for
+    /// [`CacheSettings::endpoint_for`].
+    ///
+    /// # Errors
+    /// As the controller gives them. It names a place for segments that do not exist, too.
+    pub async fn endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
+        let inner = &*self.inner;
+        let keep = |outcome: &_| inner.settings.keep(inner.settings.endpoint_for, outcome);
+        inner.endpoints.get_or_fetch(segment, keep, inner.fetch_endpoint(segment)).await
+    }
+
+    /// A token to show to the segment store, empty where authentication is off. Never remembered.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] and [`Error::Forbidden`]; others as the controller gives them.
+    pub async fn delegation_token(&self, stream: &ScopedStream, access: Access) -> Result<String, Error> {
+        let inner = &*self.inner;
+        let ask = || inner.client.delegation_token(stream, access);
+        inner.health.persist("getDelegationToken", ask).await
+    }
+
+    /// The segment does not live where [`endpoint`](Self::endpoint) said: the next caller asks anew.
+    pub fn forget_endpoint(&self, segment: &SegmentName) {
+        self.inner.endpoints.forget(segment);
+    }
+
+    /// The stream's segments are not what they were: the next caller asks anew. An answer that is under way
+    /// reaches only those who already wait for it.
+    pub fn forget_stream(&self, stream: &ScopedStream) {
+        self.inner.current.forget(stream);
+        self.inner.readable.forget(stream);
+    }
+
+    /// Asks the controller something, once, to see whether it answers. An error answer counts, one that
+    /// wants credentials too. Called every few seconds it keeps [`health`](Self::health) true while nobody
+    /// else asks.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] and [`Error::Timeout`].
+    pub async fn probe(&self) -> Result<(), Error> {
+        let system = Scope::new("_system").expect("a valid name");
+        match self.inner.health.attempt(self.inner.client.scope_exists(&system)).await {
+            Err(error) if !error.is_answer() => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// When the controller was last heard of, through any call.
+    #[must_use]
+    pub fn health(&self) -> Health {
+        self.inner.health.health()
+    }
+}
+
+impl Inner {
+    async fn fetch_current(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
+        let ask = || self.client.current_segments(stream);
+        let outcome = self.health.persist("getCurrentSegments", ask).await;
+        self.scope_or_stream(outcome).await.map(Arc::new)
+    }
+
+    async fn fetch_readable(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
+        let outcome = self.health.persist("getSegments", || self.client.head_segments(stream)).await;
+        let head = self.scope_or_stream(outcome).await?;
+        let ask = || self.client.segments_between(stream, &head, &[]);
+        let outcome = self.health.persist("getSegmentsBetween", ask).await;
+        let mut segments = self.scope_or_stream(outcome).await?;
+        segments.sort_unstable();
+        segments.dedup();
+        Ok(segments.into())
+    }
+
+    async fn fetch_endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
+        let placement = self.health.persist("getURI", || self.client.get_uri(segment)).await?;
+        Ok(placement.said.resolved(&self.settings.rewrite, &placement.controller_host))
+    }
+
+    /// Finds out which of the two is missing. When that cannot be told, it is the stream.
+    async fn scope_or_stream<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
+        let stream = match outcome {
+            Err(Error::StreamNotFound(stream)) => stream,
+            outcome => return outcome,
+        };
+        let exists = self.health.attempt(self.client.scope_exists(&stream.scope)).await;
+        match exists {
+            Ok(false) => Err(Error::ScopeNotFound(stream.scope)),
+            _ => Err(Error::StreamNotFound(stream)),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

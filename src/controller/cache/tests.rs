@@ -1,0 +1,288 @@
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use futures::FutureExt;
+use futures::future::{BoxFuture, join_all};
+use tokio::time::{Instant, advance, sleep, timeout};
+use tonic::Code;
+
+use super::*;
+use crate::controller::{Placement, SegmentLocation};
+use crate::stream::KeyRange;
+
+/// A controller with the scope `sc` and the stream `sc/st`. Every answer takes 10 ms.
+#[derive(Default)]
+struct Fake {
+    calls: Mutex<HashMap<&'static str, u32>>,
+    /// What the next calls fail with, first things first.
+    failures: Mutex<Vec<Error>>,
+    /// Nobody listens any more.
+    down: Mutex<bool>,
+}
+
+fn refused() -> Error {
+    Error::Unavailable { address: "ctl:9090".into(), refused: true, cause: "refused".into() }
+}
+
+fn rejected(code: Code) -> Error {
+    Error::Rejected { call: "test", code, message: "no".into() }
+}
+
+impl Fake {
+    async fn answer<T>(&self, call: &'static str, answer: Result<T, Error>) -> Result<T, Error> {
+        *self.calls.lock().expect("free").entry(call).or_default() += 1;
+        if *self.down.lock().expect("free") {
+            return Err(refused());
+        }
+        sleep(Duration::from_millis(10)).await;
+        let failure = self.failures.lock().expect("free").pop();
+        failure.map_or(answer, Err)
+    }
+
+    fn known<T>(stream: &ScopedStream, answer: T) -> Result<T, Error> {
+        match stream.stream.as_str() {
+            "st" => Ok(answer),
+            _ => Err(Error::StreamNotFound(stream.clone())),
+        }
+    }
+
+    fn calls(&self, call: &str) -> u32 {
+        self.calls.lock().expect("free").get(call).copied().unwrap_or(0)
+    }
+
+    fn fail(&self, failures: &[Error]) {
+        self.failures.lock().expect("free").extend(failures.iter().rev().cloned());
+    }
+
+    fn set_down(&self, down: bool) {
+        *self.down.lock().expect("free") = down;
+    }
+}
+
+impl ControllerClient for Fake {
+    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        let whole = StreamSegments::new(vec![(SegmentId::new(0, 0), KeyRange::FULL)]).expect("whole");
+        self.answer("current", Self::known(stream, whole)).boxed()
+    }
+
+    fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+        let head = vec![SegmentLocation { segment: SegmentId::new(1, 0), offset: 5 }];
+        self.answer("head", Self::known(stream, head)).boxed()
+    }
+
+    fn segments_between<'a>(
+        &'a self,
+        _stream: &'a ScopedStream,
+        from: &'a [SegmentLocation],
+        to: &'a [SegmentLocation],
+    ) -> BoxFuture<'a, Result<Vec<SegmentId>, Error>> {
+        assert_eq!((from.len(), to.len()), (1, 0));
+        let segments = [(3, 2), (1, 0), (2, 1), (2, 1)].map(|(number, epoch)| SegmentId::new(number, epoch));
+        self.answer("between", Ok(segments.to_vec())).boxed()
+    }
+
+    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+        self.answer("following", Self::known(&segment.stream, Vec::new())).boxed()
+    }
+
+    fn get_uri<'a>(&'a self, _segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+        let placement = Placement { said: Endpoint::new("0.0.0.0", 6000), controller_host: "ctl".into() };
+        self.answer("uri", Ok(placement)).boxed()
+    }
+
+    fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+        self.answer("scope", Ok(scope.as_str() == "sc")).boxed()
+    }
+
+    fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+        self.answer("stream", Ok(Self::known(stream, ()).is_ok())).boxed()
+    }
+
+    fn delegation_token<'a>(
+        &'a self,
+        _stream: &'a ScopedStream,
+        _access: Access,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        self.answer("token", Ok("token".to_owned())).boxed()
+    }
+}
+
+fn controller() -> (Arc<Fake>, Controller) {
+    with(CacheSettings::default())
+}
+
+fn with(settings: CacheSettings) -> (Arc<Fake>, Controller) {
+    let fake = Arc::new(Fake::default());
+    let client: Arc<dyn ControllerClient> = fake.clone();
+    (fake, Controller::new(client, settings))
+}
+
+fn stream(text: &str) -> ScopedStream {
+    text.parse().expect("a stream")
+}
+
+fn segment() -> SegmentName {
+    "sc/st/0.#epoch.0".parse().expect("a segment")
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_thousand_callers_for_a_cold_stream_ask_once() {
+    let (fake, controller) = controller();
+    let st = stream("sc/st");
+    let answers = join_all((0..1000).map(|_| controller.current_segments(&st))).await;
+    assert!(answers.iter().all(|answer| answer.as_ref().is_ok_and(|segments| segments.len() == 1)));
+    assert_eq!(fake.calls("current"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_stream_is_missing_is_kept_for_one_second_at_most() {
+    let (fake, controller) = controller();
+    let missing = stream("sc/none");
+    for _ in 0..3 {
+        let error = controller.current_segments(&missing).await.expect_err("missing");
+        assert!(matches!(error, Error::StreamNotFound(name) if name == missing));
+    }
+    assert_eq!(fake.calls("current"), 1);
+    advance(Duration::from_secs(1)).await;
+    assert!(controller.current_segments(&missing).await.is_err());
+    assert_eq!(fake.calls("current"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_missing_scope_is_told_from_a_missing_stream() {
+    let (_, controller) = controller();
+    let error = controller.current_segments(&stream("other/none")).await.expect_err("missing");
+    assert!(matches!(error, Error::ScopeNotFound(scope) if scope.as_str() == "other"));
+    let error = controller.readable_segments(&stream("other/none")).await.expect_err("missing");
+    assert!(matches!(error, Error::ScopeNotFound(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn without_the_right_to_see_the_scope_it_is_the_stream_that_is_missing() {
+    let (fake, controller) = controller();
+    fake.fail(&[Error::StreamNotFound(stream("other/none")), Error::Forbidden { call: "checkScopeExists" }]);
+    let error = controller.current_segments(&stream("other/none")).await.expect_err("missing");
+    assert!(matches!(error, Error::StreamNotFound(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forgotten_stream_is_asked_for_again() {
+    let (fake, controller) = controller();
+    let st = stream("sc/st");
+    for round in 1..=2 {
+        for _ in 0..2 {
+            controller.current_segments(&st).await.expect("segments");
+            controller.readable_segments(&st).await.expect("segments");
+        }
+        assert_eq!((fake.calls("current"), fake.calls("between")), (round, round));
+        controller.forget_stream(&st);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn readable_segments_are_sorted_by_epoch_and_come_once() {
+    let (_, controller) = controller();
+    let segments = controller.readable_segments(&stream("sc/st")).await.expect("segments");
+    assert_eq!(
+        segments.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        ["1.#epoch.0", "2.#epoch.1", "3.#epoch.2"]
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_endpoint_is_kept_for_twenty_seconds_or_until_forgotten() {
+    let (fake, controller) = controller();
+    let ask = || controller.endpoint(&segment()).now_or_never();
+    assert_eq!(controller.endpoint(&segment()).await.expect("a place").to_string(), "ctl:6000");
+    advance(Duration::from_millis(19_999)).await;
+    assert!(ask().is_some_and(|answer| answer.is_ok()));
+    advance(Duration::from_millis(1)).await;
+    assert!(ask().is_none());
+    controller.endpoint(&segment()).await.expect("a place");
+    controller.forget_endpoint(&segment());
+    controller.endpoint(&segment()).await.expect("a place");
+    assert_eq!(fake.calls("uri"), 4);
+}
+
+#[tokio::test(start_paused = true)]
+async fn endpoints_are_rewritten_as_the_controller_said_them() {
+    let rewrite = vec!["0.0.0.0:6000=forward:*".parse().expect("a rule")];
+    let (_, controller) = with(CacheSettings { rewrite, ..CacheSettings::default() });
+    assert_eq!(controller.endpoint(&segment()).await.expect("a place").to_string(), "forward:6000");
+}
+
+#[tokio::test(start_paused = true)]
+async fn transient_errors_are_retried_and_final_ones_are_not() {
+    let (fake, controller) = controller();
+    fake.fail(&[Code::Aborted, Code::Internal, Code::Unknown, Code::Unavailable].map(rejected));
+    assert_eq!(controller.delegation_token(&stream("sc/st"), Access::Write).await.expect("a token"), "token");
+    assert_eq!(fake.calls("token"), 5);
+    fake.fail(&[rejected(Code::InvalidArgument)]);
+    assert!(controller.successors(&segment()).await.is_err());
+    assert_eq!(fake.calls("following"), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn errors_are_not_remembered() {
+    let (fake, controller) = controller();
+    fake.fail(&[Error::Forbidden { call: "getCurrentSegments" }]);
+    assert!(controller.current_segments(&stream("sc/st")).await.is_err());
+    assert!(controller.current_segments(&stream("sc/st")).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_was_never_there_fails_at_once() {
+    let (fake, controller) = controller();
+    fake.set_down(true);
+    let before = Instant::now();
+    let error = controller.current_segments(&stream("sc/st")).await.expect_err("down");
+    assert!(matches!(error, Error::Unavailable { refused: true, .. }));
+    assert!(before.elapsed() < Duration::from_secs(1));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_controller_that_was_there_lately_is_waited_for() {
+    let (fake, controller) = controller();
+    controller.probe().await.expect("up");
+    fake.set_down(true);
+    advance(Duration::from_secs(5)).await;
+    let comes_back = async {
+        sleep(Duration::from_secs(10)).await;
+        fake.set_down(false);
+    };
+    let st = stream("sc/st");
+    let (answer, ()) = tokio::join!(controller.current_segments(&st), comes_back);
+    assert!(answer.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn waiting_ends_thirty_seconds_after_the_last_answer() {
+    let (fake, controller) = controller();
+    controller.probe().await.expect("up");
+    let before = Instant::now();
+    fake.set_down(true);
+    assert!(controller.current_segments(&stream("sc/st")).await.is_err());
+    let waited = before.elapsed();
+    assert!((Duration::from_secs(30)..Duration::from_secs(32)).contains(&waited), "{waited:?}");
+    assert!(!controller.health().is_healthy());
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_callers_deadline_ends_the_waiting() {
+    let (fake, controller) = controller();
+    controller.probe().await.expect("up");
+    fake.set_down(true);
+    let st = stream("sc/st");
+    assert!(timeout(Duration::from_secs(3), controller.current_segments(&st)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_wants_credentials_is_an_answer() {
+    let (fake, controller) = controller();
+    assert_eq!(controller.health().last_answer, None);
+    fake.fail(&[Error::Unauthenticated { call: "checkScopeExists" }]);
+    controller.probe().await.expect("it answered");
+    assert!(controller.health().is_healthy());
+    fake.set_down(true);
+    assert!(controller.probe().await.is_err());
+}

@@ -1,0 +1,298 @@
+use std::collections::HashMap;
+
+use tokio::net::TcpListener;
+use tokio::task::AbortHandle;
+use tonic::Request;
+use tonic::transport::server::TcpIncoming;
+use tonic::transport::{Identity, Server, ServerTlsConfig};
+
+use super::proto::controller_service_server::{ControllerService, ControllerServiceServer};
+use super::*;
+use crate::stream::KeyRange;
+
+/// A controller that knows the stream `sc/st`, scaled from one segment to two and then truncated.
+struct Scripted;
+
+fn known(info: Option<&proto::StreamInfo>) -> Result<proto::StreamInfo, Status> {
+    let info = info.ok_or_else(|| Status::internal("no stream"))?;
+    match info.stream.as_str() {
+        "st" => Ok(info.clone()),
+        "secret" => Err(Status::unauthenticated("who are you")),
+        "closed" => Err(Status::permission_denied("Authorization failed")),
+        "broken" => Err(Status::unavailable("still starting")),
+        "slow" => Err(Status::deadline_exceeded("too slow")),
+        _ => Err(Status::not_found("no such stream")),
+    }
+}
+
+fn proto_id(number: u32, epoch: u32) -> Option<proto::SegmentId> {
+    let segment_id = SegmentId::new(number, epoch).as_i64();
+    Some(proto::SegmentId { stream_info: None, segment_id })
+}
+
+fn proto_range(number: u32, low: f64, high: f64) -> proto::SegmentRange {
+    proto::SegmentRange { segment_id: proto_id(number, 1), min_key: low, max_key: high }
+}
+
+#[tonic::async_trait]
+impl ControllerService for Scripted {
+    async fn get_current_segments(
+        &self,
+        request: Request<proto::StreamInfo>,
+    ) -> Result<Response<proto::SegmentRanges>, Status> {
+        if request.get_ref().stream == "hangs" {
+            std::future::pending::<()>().await;
+        }
+        let info = known(Some(request.get_ref()))?;
+        assert_eq!(info.access_operation(), AccessOperation::None);
+        let halves = vec![proto_range(1, 0.0, 0.5), proto_range(2, 0.5, 1.0)];
+        Ok(Response::new(proto::SegmentRanges { segment_ranges: halves, delegation_token: String::new() }))
+    }
+
+    async fn get_segments(
+        &self,
+        request: Request<proto::GetSegmentsRequest>,
+    ) -> Result<Response<proto::SegmentsAtTime>, Status> {
+        known(request.get_ref().stream_info.as_ref())?;
+        let head = proto::segments_at_time::SegmentLocation { segment_id: proto_id(0, 0), offset: 42 };
+        Ok(Response::new(proto::SegmentsAtTime { segments: vec![head], ..Default::default() }))
+    }
+
+    async fn get_segments_between(
+        &self,
+        request: Request<proto::StreamCutRange>,
+    ) -> Result<Response<proto::StreamCutRangeResponse>, Status> {
+        let range = request.into_inner();
+        known(range.stream_info.as_ref())?;
+        assert_eq!((range.from, range.to), (HashMap::from([(0, 42)]), HashMap::new()));
+        let segments = [proto_id(2, 1), proto_id(0, 0), proto_id(1, 1)].into_iter().flatten().collect();
+        Ok(Response::new(proto::StreamCutRangeResponse { segments, ..Default::default() }))
+    }
+
+    async fn get_segments_immediately_following(
+        &self,
+        request: Request<proto::SegmentId>,
+    ) -> Result<Response<proto::SuccessorResponse>, Status> {
+        known(request.get_ref().stream_info.as_ref())?;
+        let entry =
+            proto::successor_response::SegmentEntry { segment: Some(proto_range(1, 0.0, 0.5)), value: vec![0, 7] };
+        Ok(Response::new(proto::SuccessorResponse { segments: vec![entry], ..Default::default() }))
+    }
+
+    async fn get_uri(&self, request: Request<proto::SegmentId>) -> Result<Response<proto::NodeUri>, Status> {
+        let port = if request.get_ref().segment_id == 0 { 6000 } else { 66_000 };
+        Ok(Response::new(proto::NodeUri { endpoint: "0.0.0.0".to_owned(), port }))
+    }
+
+    async fn check_scope_exists(
+        &self,
+        request: Request<proto::ScopeInfo>,
+    ) -> Result<Response<proto::ExistsResponse>, Status> {
+        Ok(Response::new(proto::ExistsResponse { exists: request.get_ref().scope == "sc" }))
+    }
+
+    async fn check_stream_exists(
+        &self,
+        request: Request<proto::StreamInfo>,
+    ) -> Result<Response<proto::ExistsResponse>, Status> {
+        Ok(Response::new(proto::ExistsResponse { exists: known(Some(request.get_ref())).is_ok() }))
+    }
+
+    async fn get_delegation_token(
+        &self,
+        request: Request<proto::StreamInfo>,
+    ) -> Result<Response<proto::DelegationToken>, Status> {
+        let info = known(Some(request.get_ref()))?;
+        let delegation_token = format!("{:?}", info.access_operation());
+        Ok(Response::new(proto::DelegationToken { delegation_token }))
+    }
+}
+
+struct Running {
+    port: u16,
+    task: AbortHandle,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.task.abort();
+    }
+}
+
+async fn serve(mut server: Server) -> Running {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let router = server.add_service(ControllerServiceServer::new(Scripted));
+    let task = tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener))).abort_handle();
+    Running { port, task }
+}
+
+async fn free_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    listener.local_addr().expect("bound").port()
+}
+
+fn settings(addresses: &str) -> GrpcSettings {
+    GrpcSettings::new(addresses.parse().expect("addresses"))
+}
+
+fn client(ports: &[u16]) -> GrpcClient {
+    let addresses: Vec<_> = ports.iter().map(|port| format!("127.0.0.1:{port}")).collect();
+    GrpcClient::new(&settings(&addresses.join(","))).expect("a client")
+}
+
+fn stream(name: &str) -> ScopedStream {
+    format!("sc/{name}").parse().expect("a stream")
+}
+
+fn segment(number: u32) -> SegmentName {
+    SegmentName::new(stream("st"), SegmentId::new(number, 0))
+}
+
+async fn error_of(controller: &Running, name: &str) -> Error {
+    client(&[controller.port]).current_segments(&stream(name)).await.expect_err("no such luck")
+}
+
+#[tokio::test]
+async fn answers_become_the_gateways_own_values() {
+    let controller = serve(Server::builder()).await;
+    let client = client(&[controller.port]);
+    let st = stream("st");
+
+    let current = client.current_segments(&st).await.expect("segments");
+    let halves = [(0.0, 0.5), (0.5, 1.0)].map(|(low, high)| KeyRange::new(low, high).expect("a range"));
+    let expected = [(SegmentId::new(1, 1), halves[0]), (SegmentId::new(2, 1), halves[1])];
+    assert_eq!(current.iter().collect::<Vec<_>>(), expected);
+
+    let head = client.head_segments(&st).await.expect("the head");
+    assert_eq!(head, [SegmentLocation { segment: SegmentId::new(0, 0), offset: 42 }]);
+    let all = client.segments_between(&st, &head, &[]).await.expect("segments");
+    assert_eq!(all, [SegmentId::new(2, 1), SegmentId::new(0, 0), SegmentId::new(1, 1)]);
+
+    let successors = client.segments_following(&segment(0)).await.expect("successors");
+    let predecessors = vec![SegmentId::new(0, 0), SegmentId::new(7, 0)];
+    assert_eq!(successors, [Successor { id: SegmentId::new(1, 1), range: halves[0], predecessors }]);
+
+    assert!(client.scope_exists(&st.scope).await.expect("an answer"));
+    assert!(client.stream_exists(&st).await.expect("an answer"));
+    assert!(!client.stream_exists(&stream("none")).await.expect("an answer"));
+    let token = client.delegation_token(&st, Access::ReadWrite).await.expect("a token");
+    assert_eq!(token, "ReadWrite");
+}
+
+#[tokio::test]
+async fn a_place_comes_with_the_host_of_the_controller_that_named_it() {
+    let controller = serve(Server::builder()).await;
+    let placement = client(&[controller.port]).get_uri(&segment(0)).await.expect("a place");
+    let expected = Placement { said: Endpoint::new("0.0.0.0", 6000), controller_host: "127.0.0.1".into() };
+    assert_eq!(placement, expected);
+}
+
+#[tokio::test]
+async fn an_impossible_port_is_a_protocol_error() {
+    let controller = serve(Server::builder()).await;
+    let error = client(&[controller.port]).get_uri(&segment(1)).await.expect_err("port 66000");
+    assert_eq!(error.to_string(), "controller answered getURI with the port 66000");
+}
+
+#[tokio::test]
+async fn statuses_become_errors_that_say_what_to_do() {
+    let controller = serve(Server::builder()).await;
+    let missing = error_of(&controller, "none").await;
+    assert!(matches!(&missing, Error::StreamNotFound(name) if *name == stream("none")), "{missing:?}");
+    assert!(matches!(error_of(&controller, "secret").await, Error::Unauthenticated { .. }));
+    assert!(matches!(error_of(&controller, "closed").await, Error::Forbidden { .. }));
+
+    let starting = error_of(&controller, "broken").await;
+    assert!(matches!(starting, Error::Rejected { code: Code::Unavailable, .. }), "{starting:?}");
+    assert!(starting.is_retryable() && starting.is_answer());
+    let slow = error_of(&controller, "slow").await;
+    assert_eq!(slow.to_string(), "controller refused getCurrentSegments: too slow (DeadlineExceeded)");
+}
+
+#[tokio::test]
+async fn a_refused_connection_is_told_from_an_answer() {
+    let error = client(&[free_port().await]).current_segments(&stream("st")).await.expect_err("nobody there");
+    assert!(matches!(&error, Error::Unavailable { refused: true, .. }), "{error:?}");
+    assert!(!error.is_answer());
+    assert!(error.to_string().contains("refused"), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_that_does_not_speak_grpc_is_unavailable() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let port = listener.local_addr().expect("bound").port();
+    let hangs_up = tokio::spawn(async move {
+        loop {
+            drop(listener.accept().await);
+        }
+    });
+    let error = client(&[port]).current_segments(&stream("st")).await.expect_err("no gRPC");
+    assert!(matches!(error, Error::Unavailable { refused: false, .. }), "{error:?}");
+    hangs_up.abort();
+}
+
+#[tokio::test]
+async fn the_next_address_is_asked_when_one_is_down_and_stays_in_use() {
+    let controller = serve(Server::builder()).await;
+    let client = client(&[free_port().await, controller.port]);
+    assert!(client.current_segments(&stream("st")).await.is_ok());
+    assert_eq!(client.preferred.load(Ordering::Relaxed), 1);
+    assert!(client.current_segments(&stream("st")).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_controller_that_comes_back_is_found_again() {
+    let controller = serve(Server::builder()).await;
+    let client = client(&[controller.port]);
+    assert!(client.current_segments(&stream("st")).await.is_ok());
+    let port = controller.port;
+    drop(controller);
+    let lost = client.current_segments(&stream("none")).await;
+    assert!(lost.is_err());
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the same port");
+    let router = Server::builder().add_service(ControllerServiceServer::new(Scripted));
+    let task = tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener)));
+    let found = async {
+        while client.current_segments(&stream("st")).await.is_err() {
+            tokio::task::yield_now().await;
+        }
+    };
+    timeout(Duration::from_secs(10), found).await.expect("the controller is back");
+    task.abort();
+}
+
+#[tokio::test]
+async fn a_silent_controller_costs_one_call_timeout_per_address() {
+    let controller = serve(Server::builder()).await;
+    let mut settings = settings(&format!("127.0.0.1:{}", controller.port));
+    settings.call_timeout = Duration::from_millis(50);
+    let client = GrpcClient::new(&settings).expect("a client");
+    let error = client.current_segments(&stream("hangs")).await.expect_err("silence");
+    assert!(matches!(error, Error::Timeout { call: "getCurrentSegments", .. }), "{error:?}");
+    assert!(client.current_segments(&stream("st")).await.is_ok());
+}
+
+#[tokio::test]
+async fn tls_reaches_a_controller_that_the_roots_vouch_for_and_no_other() {
+    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let identity = Identity::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
+    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).expect("TLS");
+    let controller = serve(server).await;
+    let client = |pem: &str| {
+        let mut settings = settings(&format!("tls://localhost:{}", controller.port));
+        settings.roots = Some(Roots::from_pem(pem.as_bytes()).expect("roots"));
+        GrpcClient::new(&settings).expect("a client")
+    };
+
+    assert!(client(&own.cert.pem()).current_segments(&stream("st")).await.is_ok());
+    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let error = client(&other.cert.pem()).current_segments(&stream("st")).await.expect_err("not vouched for");
+    assert!(matches!(error, Error::Unavailable { refused: false, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn tls_without_roots_is_refused_at_once() {
+    let error = GrpcClient::new(&settings("tls://localhost:9090")).expect_err("no roots");
+    assert_eq!(error.to_string(), "controller localhost:9090: tls:// needs a CA file that vouches for the controller");
+}

@@ -1,0 +1,82 @@
+//! Whether the controller was there lately, and how long to go on asking it.
+
+use std::fmt;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+use tracing::debug;
+
+use super::backoff::Backoff;
+use super::error::Error;
+
+/// How long an answer counts as a sign that an outage will be short.
+const HEALTHY_FOR: Duration = Duration::from_secs(30);
+
+/// When the controller was last heard of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Health {
+    /// When it last answered anything, an error included; `None` if never.
+    pub last_answer: Option<Instant>,
+}
+
+impl Health {
+    /// Whether it answered within the last 30 s.
+    #[must_use]
+    pub fn is_healthy(&self) -> bool {
+        self.last_answer.is_some_and(|at| at.elapsed() <= HEALTHY_FOR)
+    }
+}
+
+/// Remembers the controller's last sign of life and retries calls by it.
+#[derive(Default)]
+pub(super) struct HealthWatch {
+    last_answer: Mutex<Option<Instant>>,
+}
+
+impl fmt::Debug for HealthWatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.health().fmt(f)
+    }
+}
+
+impl HealthWatch {
+    pub(super) fn health(&self) -> Health {
+        Health { last_answer: *self.last_answer.lock().expect("nobody panics while holding it") }
+    }
+
+    fn answered(&self) {
+        *self.last_answer.lock().expect("nobody panics while holding it") = Some(Instant::now());
+    }
+
+    /// Makes one attempt and takes note of whether the controller answered.
+    pub(super) async fn attempt<T>(&self, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        let outcome = attempt.await;
+        if outcome.as_ref().err().is_none_or(Error::is_answer) {
+            self.answered();
+        }
+        outcome
+    }
+
+    /// Repeats what may succeed later, with no end of its own: the caller's deadline drops the future. Only
+    /// a controller that cannot be reached and was not healthy lately is given up at once.
+    pub(super) async fn persist<T, F>(&self, call: &'static str, attempt: impl Fn() -> F) -> Result<T, Error>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
+        let mut backoff = Backoff::new();
+        loop {
+            let error = match self.attempt(attempt()).await {
+                Err(error) if error.is_retryable() && !self.is_lost(&error) => error,
+                outcome => return outcome,
+            };
+            let pause = backoff.pause();
+            debug!(controller.call = call, controller.error = %error, retry.pause_ms = pause.as_millis(), "will ask again");
+            sleep(pause).await;
+        }
+    }
+
+    fn is_lost(&self, error: &Error) -> bool {
+        matches!(error, Error::Unavailable { .. }) && !self.health().is_healthy()
+    }
+}

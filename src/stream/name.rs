@@ -1,0 +1,294 @@
+//! Names of scopes and streams, checked once, on construction.
+
+use std::fmt;
+use std::str::FromStr;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::serde_as_text;
+
+/// Longest name of a scope or stream that the controller takes, in characters, a leading `_` included.
+pub const MAX_NAME_CHARS: usize = 255;
+
+/// What ends the stream part of a key-value table's segment names.
+const TABLE_SUFFIX: &str = "_kvtable";
+
+/// Which kind of name an error speaks of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum NameKind {
+    /// The name of a scope.
+    Scope,
+    /// The name of a stream.
+    Stream,
+}
+
+impl fmt::Display for NameKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Scope => "scope",
+            Self::Stream => "stream",
+        })
+    }
+}
+
+/// Why a text is not a name.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum NameError {
+    /// There is nothing, or only the leading `_`.
+    #[error("{kind} {name:?} is empty")]
+    Empty {
+        /// What was to be named.
+        kind: NameKind,
+        /// The text as given.
+        name: String,
+    },
+    /// The name has more than [`MAX_NAME_CHARS`] characters.
+    #[error("{kind} name is {chars} characters long, at most {MAX_NAME_CHARS} are allowed")]
+    TooLong {
+        /// What was to be named.
+        kind: NameKind,
+        /// How long the text is.
+        chars: usize,
+    },
+    /// A character is outside `[a-zA-Z0-9.-]`.
+    #[error(
+        "{kind} {name:?} may hold only letters, digits, '.' and '-', and one '_' in front, \
+         but character {position} is {found:?}"
+    )]
+    Character {
+        /// What was to be named.
+        kind: NameKind,
+        /// The text as given.
+        name: String,
+        /// The first character that may not stand there.
+        found: char,
+        /// Its place, counted from 1.
+        position: usize,
+    },
+    /// The text is not two names around one slash.
+    #[error("stream {text:?} is not of the form scope/stream")]
+    NotScoped {
+        /// The text as given.
+        text: String,
+    },
+    /// The text is not a segment id.
+    #[error("segment {text:?} is not of the form 7.#epoch.3: a number and an epoch, each below 2^32")]
+    SegmentId {
+        /// The text as given.
+        text: String,
+    },
+    /// The text is not a full segment name.
+    #[error("segment {text:?} is not of the form scope/stream/7.#epoch.3")]
+    SegmentName {
+        /// The text as given.
+        text: String,
+    },
+}
+
+fn check(kind: NameKind, name: &str) -> Result<(), NameError> {
+    let internal = name.starts_with('_');
+    let body = &name[usize::from(internal)..];
+    if body.is_empty() {
+        return Err(NameError::Empty { kind, name: name.to_owned() });
+    }
+    let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
+    if let Some((index, found)) = body.chars().enumerate().find(|(_, c)| !allowed(*c)) {
+        let position = index + 1 + usize::from(internal);
+        return Err(NameError::Character { kind, name: shortened(name), found, position });
+    }
+    if name.len() > MAX_NAME_CHARS {
+        return Err(NameError::TooLong { kind, chars: name.len() });
+    }
+    Ok(())
+}
+
+/// Keeps a hostile name from filling a log line.
+fn shortened(name: &str) -> String {
+    match name.char_indices().nth(MAX_NAME_CHARS) {
+        Some((end, _)) => format!("{}…", &name[..end]),
+        None => name.to_owned(),
+    }
+}
+
+macro_rules! name {
+    ($(#[$doc:meta])* $name:ident, $kind:expr) => {
+        $(#[$doc])*
+        #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub struct $name(Arc<str>);
+
+        impl $name {
+            /// Checks the text and takes it as a name.
+            ///
+            /// # Errors
+            /// When it is empty, too long, or holds another character than letters, digits, `.` and `-`
+            /// (and one `_` in front).
+            pub fn new(name: &str) -> Result<Self, NameError> {
+                check($kind, name)?;
+                Ok(Self(name.into()))
+            }
+
+            /// The name as text.
+            #[must_use]
+            pub fn as_str(&self) -> &str {
+                &self.0
+            }
+
+            /// Whether Pravega keeps this for itself: the name begins with `_`.
+            #[must_use]
+            pub fn is_internal(&self) -> bool {
+                self.0.starts_with('_')
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                Self::new(text)
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&self.0)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{:?}", &*self.0)
+            }
+        }
+    };
+}
+
+name!(
+    /// A scope: the namespace that streams live in.
+    Scope,
+    NameKind::Scope
+);
+name!(
+    /// A stream's name inside its scope.
+    StreamName,
+    NameKind::Stream
+);
+
+impl StreamName {
+    /// Takes the stream part of a segment name, which for a key-value table is its name and `_kvtable`.
+    pub(super) fn of_segment(part: &str) -> Result<Self, NameError> {
+        check(NameKind::Stream, part.strip_suffix(TABLE_SUFFIX).unwrap_or(part))?;
+        Ok(Self(part.into()))
+    }
+}
+
+/// A stream and the scope it lives in, written `scope/stream`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ScopedStream {
+    /// The scope.
+    pub scope: Scope,
+    /// The stream inside it.
+    pub stream: StreamName,
+}
+
+impl ScopedStream {
+    /// Puts the two names together.
+    #[must_use]
+    pub fn new(scope: Scope, stream: StreamName) -> Self {
+        Self { scope, stream }
+    }
+
+    /// Whether scope or stream belongs to Pravega itself.
+    #[must_use]
+    pub fn is_internal(&self) -> bool {
+        self.scope.is_internal() || self.stream.is_internal()
+    }
+}
+
+impl fmt::Display for ScopedStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.scope, self.stream)
+    }
+}
+
+impl FromStr for ScopedStream {
+    type Err = NameError;
+
+    fn from_str(text: &str) -> Result<Self, NameError> {
+        let not_scoped = || NameError::NotScoped { text: shortened(text) };
+        let (scope, stream) = text.split_once('/').ok_or_else(not_scoped)?;
+        Ok(Self::new(scope.parse()?, stream.parse()?))
+    }
+}
+
+serde_as_text!(Scope, StreamName, ScopedStream);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn letters_digits_dots_and_dashes_make_a_name() {
+        for name in ["a", "A-1.b", "..", "_RGgroup", "0"] {
+            assert_eq!(StreamName::new(name).expect("a valid name").to_string(), name);
+        }
+    }
+
+    #[test]
+    fn the_longest_name_fits_and_one_more_does_not() {
+        let longest = "x".repeat(MAX_NAME_CHARS);
+        assert!(Scope::new(&longest).is_ok());
+        let error = Scope::new(&format!("{longest}x")).expect_err("256 characters");
+        assert_eq!(error, NameError::TooLong { kind: NameKind::Scope, chars: 256 });
+        assert_eq!(error.to_string(), "scope name is 256 characters long, at most 255 are allowed");
+    }
+
+    #[test]
+    fn an_error_names_the_character_and_its_place() {
+        let error = StreamName::new("_a_b").expect_err("an underscore inside");
+        assert_eq!(
+            error.to_string(),
+            "stream \"_a_b\" may hold only letters, digits, '.' and '-', and one '_' in front, \
+             but character 3 is '_'"
+        );
+        let error = StreamName::new("aé").expect_err("not ASCII");
+        assert!(matches!(error, NameError::Character { found: 'é', position: 2, .. }));
+    }
+
+    #[test]
+    fn a_hostile_name_is_shortened_in_its_error() {
+        let error = StreamName::new(&" ".repeat(10_000)).expect_err("spaces");
+        assert!(error.to_string().len() < 500);
+    }
+
+    #[test]
+    fn nothing_and_a_lone_underscore_are_empty() {
+        for name in ["", "_"] {
+            assert!(matches!(Scope::new(name), Err(NameError::Empty { .. })), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_leading_underscore_marks_what_is_pravegas_own() {
+        let stream = |text: &str| text.parse::<ScopedStream>().expect("a valid stream");
+        assert!(stream("_system/containers").is_internal());
+        assert!(stream("sc/_MARKst").is_internal());
+        assert!(!stream("sc/st").is_internal());
+    }
+
+    #[test]
+    fn a_scoped_stream_needs_exactly_one_slash() {
+        assert_eq!("sc/st".parse::<ScopedStream>().expect("valid").to_string(), "sc/st");
+        for text in ["sc", "/st", "sc/", "sc/st/x"] {
+            assert!(text.parse::<ScopedStream>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_name_from_json_is_checked_too() {
+        let scope: Scope = serde_json::from_str("\"sc\"").expect("a valid name");
+        assert_eq!(serde_json::to_string(&scope).expect("a string"), "\"sc\"");
+        let error = serde_json::from_str::<Scope>("\"a b\"").expect_err("a space");
+        assert!(error.to_string().contains("character 2 is ' '"), "{error}");
+    }
+}
