@@ -1,1 +1,4 @@
-//! .
+//! The HTTP edge.
+pub mod error;
+
+pub use error::{ApiError, ErrorCode, SideEffects};

@@ -183,6 +183,7 @@ fn anything<T>(_value: &T) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::ptr_arg, reason = "a check takes the type of its field")]
 fn not_empty<T>(list: &Vec<T>) -> Result<(), String> {
     if list.is_empty() {
         return Err("needs at least one address".to_owned());
@@ -190,6 +191,7 @@ fn not_empty<T>(list: &Vec<T>) -> Result<(), String> {
     Ok(())
 }
 
+#[expect(clippy::ptr_arg, reason = "a check takes the type of its field")]
 fn pairs(list: &Vec<String>) -> Result<(), String> {
     let is_pair = |pair: &String| pair.split_once('=').is_some_and(|(from, to)| !from.is_empty() && !to.is_empty());
     match list.iter().find(|pair| !is_pair(pair)) {
