@@ -1,3 +1,5 @@
+//! Failures as callers see them: a closed set of codes, each in an RFC 9457 problem.
+
 use std::borrow::Cow;
 use std::fmt;
 use std::time::Duration;
