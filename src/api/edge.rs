@@ -132,7 +132,8 @@ impl EdgeContext {
 
 impl Admitted {
     fn span(&self) -> Span {
-        tracing::info_span!("request", request.id = self.id.as_str(), trace.id = %self.trace.trace_id())
+        // as severe as any line in it, so that no level leaves a line without its request
+        tracing::error_span!("request", request.id = self.id.as_str(), trace.id = %self.trace.trace_id())
     }
 }
 

@@ -21,3 +21,6 @@ pub mod serve;
 pub mod traceparent;
 
 pub use error::{ApiError, ErrorCode, SideEffects};
+
+#[cfg(test)]
+mod tests;

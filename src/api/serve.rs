@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -116,6 +117,7 @@ struct Server {
     slots: Arc<Semaphore>,
     stop: CancellationToken,
     cut: CancellationToken,
+    connections_cut: AtomicUsize,
 }
 
 /// Serves the router on all listeners, HTTP/1.1 and HTTP/2 with prior knowledge, until `stop` is cancelled and
@@ -139,7 +141,8 @@ pub async fn serve(
         slots: Arc::new(Semaphore::new(settings.connections)),
         settings,
         stop,
-        cut: cut.clone(),
+        cut,
+        connections_cut: AtomicUsize::new(0),
     });
     let connections = TaskTracker::new();
     let mut acceptors = JoinSet::new();
@@ -148,15 +151,8 @@ pub async fn serve(
     }
     while acceptors.join_next().await.is_some() {}
     connections.close();
-    tokio::select! {
-        biased; // when both are true, nothing was cut
-        () = connections.wait() => 0,
-        () = cut.cancelled() => {
-            let cut = connections.len();
-            connections.wait().await;
-            cut
-        }
-    }
+    connections.wait().await;
+    server.connections_cut.load(Ordering::Relaxed)
 }
 
 async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTracker) {
@@ -231,7 +227,10 @@ impl Server {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                () = self.cut.cancelled() => return,
+                () = self.cut.cancelled() => {
+                    self.connections_cut.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
             }
         };
         if let Err(error) = ended {

@@ -1,6 +1,6 @@
 //! What the gateway can be told: read once, validated before any port is bound.
 //!
-//! Every key is declared in one place, [`sections`], with its type, default and range; the structs, the known
+//! Every key is declared in one place, `sections.rs`, with its type, default and range; the structs, the known
 //! keys and the errors come from that table. `config/gateway.toml` lists them all.
 //!
 //! A value comes from the file, else from a variable, else from a flag, the later ones winning. A variable is
