@@ -15,6 +15,7 @@ pub mod config;
 pub mod controller;
 pub mod read;
 pub mod segment_store;
+pub mod shutdown;
 pub mod stream;
 pub mod telemetry;
 pub mod wire;

@@ -1,1 +1,4 @@
-//! .
+//! What the gateway tells those who run it: log lines and metrics.
+
+pub mod log;
+pub mod metrics;

@@ -1,0 +1,74 @@
+use super::*;
+
+const HELD: &str = "GET /held HTTP/1.1\r\nhost: gateway\r\n\r\n";
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_until_one_ends() {
+    let mut config = config();
+    config.limits.connections = 2;
+    let server = TestServer::start(config).await;
+    let mut first = server.connect().await;
+    let mut second = server.connect().await;
+    assert_eq!(first.get("/ok").await.status, 200);
+    assert_eq!(second.get("/ok").await.status, 200);
+    let mut third = server.connect().await;
+    third.send(HELD).await;
+    second.send(HELD).await;
+    server.in_flight(1).await;
+    server.app.gate.add_permits(1);
+    assert_eq!(second.answer().await.body, "let go");
+    assert_eq!(server.metrics.http_connections.get(), 2, "the third is not served");
+    drop(first);
+    server.in_flight(1).await;
+    server.app.gate.add_permits(1);
+    assert_eq!(third.answer().await.body, "let go");
+    assert!(server.metrics.encode().contains("http_connections_limit 2\n"));
+}
+
+#[tokio::test]
+async fn stopping_answers_what_is_in_flight_and_ends_idle_connections() {
+    let server = TestServer::start(config()).await;
+    let mut idle = server.connect().await;
+    assert_eq!(idle.get("/ok").await.status, 200);
+    let mut busy = server.connect().await;
+    busy.send(HELD).await;
+    server.in_flight(1).await;
+    server.stop.cancel();
+    assert!(idle.is_cut().await);
+    assert!(!server.serving.is_finished());
+    server.app.gate.add_permits(1);
+    let answer = busy.answer().await;
+    assert_eq!((answer.body.as_str(), answer.header("connection")), ("let go", Some("close")));
+    assert!(busy.is_cut().await);
+    let refused = TcpStream::connect(server.socket_address()).await;
+    assert!(refused.is_err(), "the listener is closed");
+    assert_eq!(server.serving.await.expect("serving does not panic"), 0);
+}
+
+#[tokio::test]
+async fn cutting_ends_everything_and_says_how_much() {
+    let server = TestServer::start(config()).await;
+    let mut client = server.connect().await;
+    client.send(HELD).await;
+    server.in_flight(1).await;
+    server.stop.cancel();
+    server.cut.cancel();
+    assert!(client.is_cut().await);
+    assert_eq!(server.serving.await.expect("serving does not panic"), 1);
+    assert_eq!(server.metrics.http_requests_in_flight.get(), 0);
+}
+
+#[tokio::test]
+async fn a_unix_socket_is_served_like_any_other() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let path = folder.path().join("gateway.sock");
+    let mut config = config();
+    config.listen = vec![ListenAddress::Unix(path.clone())];
+    let server = TestServer::start(config).await;
+    assert_eq!(server.address.to_string(), format!("unix:{}", path.display()));
+    let stream = tokio::net::UnixStream::connect(&path).await.expect("the server listens");
+    assert_eq!(Client::new(stream).get("/peer").await.body, "unix");
+    server.stop.cancel();
+    server.serving.await.expect("serving does not panic");
+    assert!(!path.exists());
+}

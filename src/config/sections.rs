@@ -1,0 +1,218 @@
+use std::time::Duration;
+
+use super::table::settings;
+use super::value::{ListenAddress, LogFormat, Size, within};
+
+/// Largest payload of one event that Pravega promises to take.
+///
+/// Source: pravega/pravega `Serializer.java`, `MAX_EVENT_SIZE`.
+pub const MAX_EVENT_BYTES: u64 = 8 * 1024 * 1024;
+
+/// Largest payload of one wire command that a segment store takes: 16 MiB less its header and one byte.
+pub const MAX_RAW_MESSAGE_BYTES: u64 = 16_777_207;
+
+const MILLISECOND: Duration = Duration::from_millis(1);
+const MINUTE: Duration = Duration::from_secs(60);
+const HOUR: Duration = Duration::from_secs(3600);
+const BYTE: Size = Size::bytes(1);
+const GIB: Size = Size::mib(1024);
+
+settings! {
+    /// Everything the gateway can be told.
+    pub struct Config {
+        /// Where callers are served. Default `["127.0.0.1:8080"]`: this machine only.
+        listen: Vec<ListenAddress> = vec![ListenAddress::Tcp("127.0.0.1:8080".to_owned())], not_empty;
+        /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain HTTP. Default `127.0.0.1:8081`.
+        management: ListenAddress = ListenAddress::Tcp("127.0.0.1:8081".to_owned()), anything;
+        /// The scope of requests that name none. Default: none, such requests are refused.
+        default_scope: Option<String> = None, anything;
+        /// The stream of requests that name none. Default: none, such requests are refused.
+        default_stream: Option<String> = None, anything;
+    }
+    sections {
+        /// How to reach Pravega's controller.
+        controller: Controller;
+        /// How to reach Pravega's segment stores.
+        segment_store: SegmentStore;
+        /// What may be appended.
+        append: Append;
+        /// What one read returns.
+        read: Read;
+        /// How long a request may take.
+        request: Request;
+        /// What callers may use of this process.
+        limits: Limits;
+        /// How the process ends.
+        shutdown: Shutdown;
+        /// What is logged.
+        log: Log;
+    }
+}
+
+settings! {
+    /// How to reach Pravega's controller, and how long its answers are believed.
+    pub struct Controller {
+        /// Controllers, tried in order: `host:port`, `tcp://…` or `tls://…`. Default `["127.0.0.1:9090"]`.
+        address: Vec<String> = vec!["127.0.0.1:9090".to_owned()], not_empty;
+        /// URL of the controller's REST API. Default: none, it is looked for on the controller's host.
+        rest: Option<String> = None, http_url;
+        /// Longest wait for a connection to a controller. Default 2 s.
+        connect_timeout: Duration = Duration::from_secs(2), within(MILLISECOND..=MINUTE);
+        /// How long the segments of a stream are believed. Default 10 s.
+        segments_ttl: Duration = Duration::from_secs(10), within(Duration::ZERO..=HOUR);
+        /// How long the store of a segment is believed. Default 20 s.
+        endpoint_ttl: Duration = Duration::from_secs(20), within(Duration::ZERO..=HOUR);
+        /// How long "does not exist" is believed. Default 1 s, and no more, so that a new stream is soon seen.
+        missing_ttl: Duration = Duration::from_secs(1), within(Duration::ZERO..=Duration::from_secs(1));
+    }
+}
+
+settings! {
+    /// How to reach Pravega's segment stores. Connections are counted per store.
+    pub struct SegmentStore {
+        /// `FROM=TO` pairs of host:port that replace what the controller says; `*` matches any host or port.
+        /// Default: none.
+        rewrite: Vec<String> = Vec::new(), pairs;
+        /// Shared connections for appends. Default 2.
+        append_sessions: usize = 2, within(1..=64);
+        /// Shared connections for reads. Default 2.
+        read_sessions: usize = 2, within(1..=64);
+        /// Most connections leased to one raw request each. Default 32.
+        exclusive_connections: usize = 32, within(1..=4096);
+        /// Longest wait for a connection, its handshake included. Default 5 s.
+        connect_timeout: Duration = Duration::from_secs(5), within(MILLISECOND..=MINUTE);
+        /// Silence after which a keep-alive is sent. Default 20 s.
+        keep_alive: Duration = Duration::from_secs(20), within(MILLISECOND..=HOUR);
+        /// Silence after which a connection is given up; longer than `keep_alive`. Default 60 s.
+        dead_after: Duration = MINUTE, within(MILLISECOND..=HOUR);
+        /// Whether scopes and streams that begin with `_`, Pravega's own, may be used. Default no.
+        internal_streams: bool = false, anything;
+    }
+}
+
+settings! {
+    /// What may be appended, and in what portions it goes to the store.
+    pub struct Append {
+        /// Largest payload of one event. Default 8 MiB, which is also the most.
+        max_event: Size = Size::bytes(MAX_EVENT_BYTES), within(BYTE..=Size::bytes(MAX_EVENT_BYTES));
+        /// Whether an event of no bytes is taken. Default no: the Python client never gets past one.
+        empty_events: bool = false, anything;
+        /// Bytes after which a block of several events is sent. Default 1 MiB.
+        max_block: Size = Size::mib(1), within(Size::kib(1)..=Size::mib(8));
+        /// Blocks of one segment that may await their ack at once. Default 4.
+        max_in_flight_blocks: usize = 4, within(1..=1024);
+    }
+}
+
+settings! {
+    /// What one read returns at most.
+    pub struct Read {
+        /// Largest event that is buffered whole; a larger one is only streamed. Default 16 MiB.
+        max_event: Size = Size::mib(16), within(BYTE..=GIB);
+        /// Most events in one page. Default 10,000.
+        page_events: usize = 10_000, within(1..=1_000_000);
+        /// Most bytes of payload in one page, the first event aside. Default 8 MiB.
+        page_bytes: Size = Size::mib(8), within(BYTE..=GIB);
+    }
+}
+
+settings! {
+    /// How long a request may take.
+    pub struct Request {
+        /// Time until a request is answered with `503`; for streamed bodies and waits, time without progress.
+        /// Callers may lower it. Default 30 s.
+        timeout: Duration = Duration::from_secs(30), within(Duration::from_millis(10)..=HOUR);
+    }
+}
+
+settings! {
+    /// What callers may use of this process. Memory is bounded by these, not by load.
+    pub struct Limits {
+        /// Most connections at once; more wait to be accepted. Lowered to the descriptor limit less 512.
+        /// Default 16,384.
+        connections: usize = 16_384, within(1..=1_000_000);
+        /// Most bytes of headers in one request; more is `431`. Default 64 KiB.
+        headers: Size = Size::kib(64), within(Size::kib(1)..=Size::mib(1));
+        /// Time for the whole head of a request. Default 10 s.
+        header_timeout: Duration = Duration::from_secs(10), within(MILLISECOND..=HOUR);
+        /// Longest silence inside a request body; then `408`. Default 30 s.
+        body_idle: Duration = Duration::from_secs(30), within(MILLISECOND..=HOUR);
+        /// Most requests at once on one HTTP/2 connection. Default 256.
+        http2_streams: usize = 256, within(1..=65_535);
+        /// Bytes of bodies and pages held at once, over all requests; then `503`. Default 64 MiB.
+        bytes_in_flight: Size = Size::mib(64), within(Size::kib(1)..=Size::mib(1024 * 1024));
+        /// Longest wait of one request for its share of those bytes. Default 1 s.
+        budget_wait: Duration = Duration::from_secs(1), within(Duration::ZERO..=MINUTE);
+        /// Largest JSON document. Default 32 MiB.
+        json_document: Size = Size::mib(32), within(BYTE..=GIB);
+        /// Largest payload of one raw message. Default 16,777,207, the most that a store takes.
+        raw_message: Size = Size::bytes(MAX_RAW_MESSAGE_BYTES), within(BYTE..=Size::bytes(MAX_RAW_MESSAGE_BYTES));
+        /// Largest sequence of raw messages. Default 32 MiB.
+        raw_sequence: Size = Size::mib(32), within(BYTE..=GIB);
+        /// Bytes of a refused body that are read and thrown away, so that the caller sees the answer.
+        /// Default 16 MiB.
+        drain_bytes: Size = Size::mib(16), within(Size::bytes(0)..=GIB);
+        /// Time for that. Default 2 s.
+        drain_time: Duration = Duration::from_secs(2), within(Duration::ZERO..=MINUTE);
+    }
+}
+
+settings! {
+    /// How the process ends after SIGTERM or SIGINT.
+    pub struct Shutdown {
+        /// Time between being not ready and accepting no more, after SIGTERM. Default 5 s.
+        delay: Duration = Duration::from_secs(5), within(Duration::ZERO..=HOUR);
+        /// Time after that to finish what is in flight. Default 25 s.
+        grace: Duration = Duration::from_secs(25), within(Duration::ZERO..=HOUR);
+    }
+}
+
+settings! {
+    /// What is logged, to standard error.
+    pub struct Log {
+        /// `text` for people or `json`, one object per line. Default `text`.
+        format: LogFormat = LogFormat::Text, anything;
+        /// What is logged, as `level` or `target=level`, comma separated. Default `info`.
+        level: String = "info".to_owned(), filter;
+        /// Whether every request leaves a line, target `access`. Default yes.
+        access: bool = true, anything;
+    }
+}
+
+fn anything<T>(_value: &T) -> Result<(), String> {
+    Ok(())
+}
+
+#[expect(clippy::ptr_arg, reason = "a check takes the type of its field")]
+fn not_empty<T>(list: &Vec<T>) -> Result<(), String> {
+    if list.is_empty() {
+        return Err("needs at least one address".to_owned());
+    }
+    Ok(())
+}
+
+#[expect(clippy::ptr_arg, reason = "a check takes the type of its field")]
+fn pairs(list: &Vec<String>) -> Result<(), String> {
+    let is_pair = |pair: &String| pair.split_once('=').is_some_and(|(from, to)| !from.is_empty() && !to.is_empty());
+    match list.iter().find(|pair| !is_pair(pair)) {
+        Some(bad) => Err(format!("{bad:?} is not FROM=TO")),
+        None => Ok(()),
+    }
+}
+
+fn http_url(url: &Option<String>) -> Result<(), String> {
+    let Some(url) = url else { return Ok(()) };
+    let uri = url.parse::<http::Uri>().ok();
+    let is_http = |uri: &http::Uri| uri.authority().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
+    match uri.as_ref().is_some_and(is_http) {
+        true => Ok(()),
+        false => Err("must be a URL that begins with http:// or https://".to_owned()),
+    }
+}
+
+fn filter(level: &String) -> Result<(), String> {
+    match tracing_subscriber::EnvFilter::builder().parse(level) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("expected a level or target=level, comma separated: {error}")),
+    }
+}
