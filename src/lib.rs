@@ -10,10 +10,14 @@
 //! `segment_store` knows no HTTP, and `stream` does no I/O at all.
 
 pub mod api;
+pub mod app;
 pub mod append;
+pub mod budget;
 pub mod config;
 pub mod controller;
+pub mod gateway;
 pub mod read;
+pub mod readiness;
 pub mod segment_store;
 pub mod shutdown;
 pub mod stream;

@@ -6,34 +6,60 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
+use cli::settings::SettingsArgs;
+
 /// Lets anything that speaks HTTP write to and read from Pravega streams
 #[derive(Debug, Parser)]
-#[command(version)]
+#[command(version, args_conflicts_with_subcommands = true)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    settings: SettingsArgs,
 }
 
 #[derive(Debug, Subcommand)]
 enum Command {
+    /// Serves; what the program does when no command is given
+    Serve(SettingsArgs),
     /// Shows the segment store's wire commands and turns frames into JSON and back
     #[command(subcommand)]
     Wire(cli::wire::WireCommand),
+    /// Prints where routing keys lie in the key space, and which segment they go to
+    Route(cli::route::RouteArgs),
+    /// Checks settings without serving
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Prints every setting with its effective value, or what is wrong
+    Check(SettingsArgs),
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
-    let result = match &cli.command {
-        Command::Wire(command) => cli::wire::run(command),
-    };
-    match result {
-        Ok(()) => ExitCode::SUCCESS,
+    match run(Cli::parse()) {
+        Ok(code) => code,
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("pravega-gateway: {error:#}");
             ExitCode::FAILURE
         }
     }
+}
+
+fn run(cli: Cli) -> anyhow::Result<ExitCode> {
+    match cli.command {
+        None => return cli::serve::run(cli.settings.load()?),
+        Some(Command::Serve(settings)) => return cli::serve::run(settings.load()?),
+        Some(Command::Wire(command)) => cli::wire::run(&command)?,
+        Some(Command::Route(args)) => cli::route::run(&args)?,
+        Some(Command::Config(ConfigCommand::Check(settings))) => {
+            settings.load()?.entries().iter().for_each(|(key, value)| println!("{key} = {value}"));
+        }
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 /// The reader of our output left early, as `head` does.

@@ -11,8 +11,8 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::budget::Budget;
 use super::fallback::{method_not_allowed, path_unknown};
+use crate::budget::Budget;
 use crate::telemetry::metrics::{CONTENT_TYPE as METRICS_TYPE, Metrics};
 
 /// Whether requests can be served.

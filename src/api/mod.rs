@@ -1,26 +1,50 @@
-//! The HTTP edge: what every request passes before its handler, and every answer after it.
+//! HTTP: what callers say and what they are told.
 //!
 //! ```text
-//! listen ─▶ serve (limits of a connection) ─▶ edge (limits of a request) ─▶ handler ─▶ body, budget, deadline
+//! listen ─▶ serve (limits of a connection) ─▶ edge (limits of a request) ─▶ router ─▶ append, read, raw, fields, control
 //! ```
 
+mod accept;
 mod access_log;
+mod address;
+mod append;
 pub mod body;
-pub mod budget;
 mod connection;
+mod control;
 pub mod deadline;
 pub mod edge;
 pub mod error;
+mod errors;
+mod exchange;
 pub mod fallback;
+mod field_values;
+mod fields;
+mod fields_append;
+mod fields_reply;
 mod head_timer;
+mod held;
+mod json_key;
 pub mod limits;
+mod lines;
 pub mod listen;
 pub mod management;
+mod ndjson;
+mod params;
+mod raw;
+mod read;
+mod reports;
 pub mod request_id;
+mod router;
+mod routing_key;
 pub mod serve;
+mod status;
 pub mod traceparent;
-
-pub use error::{ApiError, ErrorCode, SideEffects};
+mod wire_route;
+mod writer_ids;
 
 #[cfg(test)]
 mod tests;
+
+pub use error::{ApiError, ErrorCode, SideEffects};
+pub use router::router;
+pub use writer_ids::WriterIds;

@@ -1,1 +1,30 @@
-//! .
+//! Appends events: one shared writer per segment, every event answered by its own acknowledgement.
+//!
+//! ```text
+//! Appenders ─▶ StreamAppender ── routing key ─▶ SegmentWriter (handle) ─ submissions ─▶ task ─ blocks ─▶ Session
+//!                    ▲                                                                  │ Machine decides
+//!                    └───────────── a sealed segment's unwritten events ────────────────┘
+//! ```
+//!
+//! A block carries what has gathered while earlier blocks were in flight; with none in flight an event leaves at
+//! once. What to send, to send again and to answer is decided by [`Machine`], which has neither socket nor clock.
+
+mod appenders;
+mod block;
+mod error;
+mod event;
+mod machine;
+mod routing;
+mod stream;
+mod task;
+mod ticket;
+mod writer;
+
+pub use appenders::Appenders;
+pub(crate) use block::put_event;
+pub use block::{EVENT_HEADER_BYTES, MAX_EVENT_BYTES};
+pub use error::Error;
+pub use event::{NewEvent, Target};
+pub use machine::{Done, Item, Limits, Machine, Place, Violation};
+pub use stream::StreamAppender;
+pub use ticket::{Outcome, Ticket, Written};

@@ -1,1 +1,32 @@
-//! .
+//! Connections to segment stores: which socket, which flow?
+//!
+//! A [`Session`] multiplexes many requests over one socket that a single task owns. A [`Pool`] keeps a few sessions
+//! for each store, those for appends apart from those for reads, because a store that pushes back stops reading a
+//! socket altogether. Passed-through messages get [`Lease`]s of connections of their own, since one protocol error
+//! costs a connection with everything on it. [`SegmentStore`] adds the controller's knowledge of what lies where.
+//!
+//! ```text
+//! SegmentStore ── where is the segment? ─▶ Controller
+//!      └─▶ Pool ── Session (handle) ─ messages ─▶ task ── socket
+//!           └─── Lease (one caller, one socket)
+//! ```
+
+mod backoff;
+mod counted;
+mod error;
+mod exclusive;
+mod flow;
+mod handshake;
+mod outbox;
+mod pool;
+mod session;
+mod store;
+mod task;
+
+pub use backoff::Backoff;
+pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
+pub use exclusive::{ExclusivePool, Lease};
+pub use flow::Flow;
+pub use pool::{Pool, Purpose};
+pub use session::{Session, SessionTimes};
+pub use store::SegmentStore;

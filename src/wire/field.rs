@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 use super::error::FieldProblem;
 use super::info::{Kind, Role};
 use super::input::Input;
+use super::types::RequestId;
 
 /// A value with one place in a command's layout.
 pub(crate) trait WireField: Sized {
@@ -21,6 +22,11 @@ pub(crate) trait WireField: Sized {
     fn decode(input: &mut Input) -> Result<Self, FieldProblem>;
     fn to_json(&self) -> Value;
     fn from_json(value: &Value) -> Result<Self, FieldProblem>;
+
+    /// The value, where the field is the one that ties a reply to its request.
+    fn as_request_id(&self) -> Option<RequestId> {
+        None
+    }
 
     /// Adds the field to a command's JSON members, of which it is usually one.
     fn put_members(&self, name: &'static str, members: &mut Map<String, Value>) {

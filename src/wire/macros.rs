@@ -46,6 +46,10 @@ macro_rules! wire_commands {
                     Ok((Self { $($field),* }, input.left()))
                 }
 
+                fn request_id(&self) -> Option<RequestId> {
+                    None $(.or_else(|| self.$field.as_request_id()))*
+                }
+
                 #[allow(unused_mut, reason = "commands without fields")]
                 fn to_fields(&self) -> Map<String, Value> {
                     let mut fields = Map::new();
@@ -170,6 +174,13 @@ macro_rules! wire_commands {
                     $(CommandType::$name => {
                         $name::decode_payload(payload).map(|(command, left)| (Self::$name(command), left))
                     })+
+                }
+            }
+
+            /// What ties a reply to its request; `None` for commands without one.
+            pub fn request_id(&self) -> Option<RequestId> {
+                match self {
+                    $(Self::$name(command) => command.request_id(),)+
                 }
             }
 

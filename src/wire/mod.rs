@@ -30,16 +30,17 @@ mod property_tests;
 
 pub use docs::markdown;
 pub use error::{DecodeError, FieldProblem, JsonError};
+pub(crate) use frame::put_header;
 pub use frame::{Frame, FrameCodec, FrameError, HEADER_BYTES, MAX_PAYLOAD_FROM_STORE, MAX_PAYLOAD_TO_STORE};
 pub use info::{Absent, CommandInfo, Direction, FieldInfo, Kind, Level, Role};
-pub use json::{command_from_json, command_to_json};
+pub use json::{ShowError, command_from_json, command_to_json};
 pub use sniff::{Places, sniff};
 pub use string::JavaStr;
 pub use structures::{
     AttributeUpdate, AuthErrorCode, ChunkInfo, EventFrame, IteratorArgs, MergedSources, ServerErrorCode, TableEntries,
     TableEntry, TableKey, Zeros,
 };
-pub use table::{Command, CommandType, WireCommand};
+pub use table::*;
 pub use types::{
     AttributeId, Buf, Data, DelegationToken, EventNumber, NO_VALUE, Offset, Raw, RequestId, Segment, WriterId,
 };

@@ -37,6 +37,9 @@ pub trait Command: Sized + Into<WireCommand> {
     /// [`DecodeError`] naming the field that is cut off or malformed.
     fn decode_payload(payload: Bytes) -> Result<(Self, usize), DecodeError>;
 
+    /// What ties a reply to its request; `None` for commands without one.
+    fn request_id(&self) -> Option<RequestId>;
+
     /// The fields in JSON, under Pravega's names.
     fn to_fields(&self) -> Map<String, Value>;
 

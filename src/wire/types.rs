@@ -50,7 +50,48 @@ macro_rules! field_as {
 /// Chosen by the client, echoed in the reply; the high half is the flow id.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub i64);
-field_as!(RequestId, i64, RequestId);
+
+impl RequestId {
+    /// Packs the flow into the high half, so that replies find their waiter.
+    pub fn of_flow(flow: u32, sequence: u32) -> Self {
+        Self(((u64::from(flow) << 32) | u64::from(sequence)) as i64)
+    }
+
+    /// The flow that the request belongs to.
+    pub fn flow(self) -> u32 {
+        (self.0 as u64 >> 32) as u32
+    }
+}
+
+impl WireField for RequestId {
+    const KIND: Kind = Kind::I64;
+    const ROLE: Role = Role::RequestId;
+    const MIN_LEN: usize = 8;
+
+    fn encoded_len(&self) -> usize {
+        8
+    }
+
+    fn encode(&self, out: &mut BytesMut) {
+        out.put_i64(self.0);
+    }
+
+    fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
+        input.i64().map(Self)
+    }
+
+    fn to_json(&self) -> Value {
+        Value::from(self.0)
+    }
+
+    fn from_json(value: &Value) -> Result<Self, FieldProblem> {
+        i64::from_json(value).map(Self)
+    }
+
+    fn as_request_id(&self) -> Option<RequestId> {
+        Some(*self)
+    }
+}
 
 /// Number of an event of one writer in one segment; rises, and is what acknowledgements name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

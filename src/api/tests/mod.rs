@@ -22,13 +22,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use super::body::{collect_whole, read_error};
-use super::budget::Budget;
 use super::deadline::Deadline;
 use super::edge::{EdgeContext, edge_layers};
 use super::error::{ApiError, ErrorCode};
 use super::listen::{Listener, Peer};
 use super::serve::{ServeSettings, serve};
 use super::traceparent::TraceContext;
+use crate::budget::Budget;
 use crate::config::{Config, ListenAddress, Size};
 use crate::telemetry::metrics::Metrics;
 

@@ -1,4 +1,4 @@
-//! Bytes that all requests together may hold.
+//! One bound on the memory that callers can make the gateway hold.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -7,14 +7,29 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::error::{ApiError, ErrorCode};
 use crate::config::{self, Size};
-
-/// What one unit of the semaphore stands for: its counters are 32 bits wide, budgets may exceed 4 GiB.
-const UNIT_BYTES: usize = 1024;
 
 /// Shortest time in which progress elsewhere is looked for, so that a wait of zero does not spin.
 const PROGRESS_WINDOW: Duration = Duration::from_millis(10);
+
+/// Why no bytes were given.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Overloaded {
+    /// They did not become free in time.
+    #[error("the requests in flight hold all of limits.bytes-in-flight, {total} bytes")]
+    Exhausted {
+        /// Bytes of the whole budget.
+        total: usize,
+    },
+    /// They never will be.
+    #[error("{bytes} bytes exceed limits.bytes-in-flight, {total} bytes")]
+    TooLarge {
+        /// Bytes that were asked for.
+        bytes: usize,
+        /// Bytes of the whole budget.
+        total: usize,
+    },
+}
 
 /// The bytes of bodies and pages that all requests together may hold. Clones share it.
 ///
@@ -24,18 +39,18 @@ pub struct Budget(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    units: Semaphore,
-    total_units: usize,
+    free: Semaphore,
+    total: usize,
     wait: Duration,
     /// How often something was given back.
     releases: AtomicU64,
 }
 
 impl Budget {
-    /// A budget of this size, rounded up to a KiB; a request waits at most `wait` for its share.
+    /// A budget of this size; a request waits at most `wait` for its share.
     pub fn new(total: Size, wait: Duration) -> Self {
-        let total_units = units(total.as_usize()).min(u32::MAX as usize);
-        Self(Arc::new(Shared { units: Semaphore::new(total_units), total_units, wait, releases: AtomicU64::new(0) }))
+        let total = total.as_usize().min(Semaphore::MAX_PERMITS);
+        Self(Arc::new(Shared { free: Semaphore::new(total), total, wait, releases: AtomicU64::new(0) }))
     }
 
     /// The budget that these settings ask for.
@@ -43,15 +58,15 @@ impl Budget {
         Self::new(limits.bytes_in_flight, limits.budget_wait)
     }
 
-    /// Takes `bytes`, rounded up to a KiB and at least one.
+    /// Takes `bytes`.
     ///
     /// # Errors
-    /// `503 overloaded` when they don't become free within the wait; `413 body_too_large`, at once, when they
+    /// [`Overloaded::Exhausted`] when they don't become free within the wait; [`Overloaded::TooLarge`], at once, when they
     /// exceed the whole budget.
     ///
     /// # Cancel safety
     /// Awaits only the semaphore: dropped, it has taken nothing and lost its place in the queue.
-    pub async fn reserve(&self, bytes: usize) -> Result<Permit, ApiError> {
+    pub async fn reserve(&self, bytes: usize) -> Result<Permit, Overloaded> {
         let mut permit = self.nothing();
         permit.grow_to(bytes).await?;
         Ok(permit)
@@ -61,20 +76,20 @@ impl Budget {
     /// whose callers are slowed down rather than refused.
     ///
     /// # Errors
-    /// `503 overloaded` when nothing was given back for the length of the wait; `413 body_too_large` as above.
+    /// [`Overloaded::Exhausted`] when nothing was given back for the length of the wait; [`Overloaded::TooLarge`] as above.
     ///
     /// # Cancel safety
     /// Awaits only the semaphore: dropped, it has taken nothing and lost its place in the queue.
-    pub async fn reserve_while_progress(&self, bytes: usize) -> Result<Permit, ApiError> {
-        let units = self.0.affordable(bytes)?;
-        let mut acquiring = std::pin::pin!(self.0.units.acquire_many(units));
+    pub async fn reserve_while_progress(&self, bytes: usize) -> Result<Permit, Overloaded> {
+        let count = self.0.affordable(bytes)?;
+        let mut acquiring = std::pin::pin!(self.0.free.acquire_many(count));
         let window = self.0.wait.max(PROGRESS_WINDOW);
         loop {
             let releases = self.0.releases.load(Ordering::Relaxed);
             match timeout(window, acquiring.as_mut()).await {
                 Ok(acquired) => {
                     acquired.expect("the semaphore is never closed").forget();
-                    return Ok(Permit { shared: Arc::clone(&self.0), units: units as usize });
+                    return Ok(Permit { shared: Arc::clone(&self.0), bytes: count as usize });
                 }
                 Err(_) if self.0.releases.load(Ordering::Relaxed) != releases => {}
                 Err(_) => return Err(self.0.overloaded()),
@@ -84,34 +99,30 @@ impl Budget {
 
     /// Bytes that nobody holds.
     pub fn available(&self) -> usize {
-        self.0.units.available_permits() * UNIT_BYTES
+        self.0.free.available_permits()
     }
 
     /// Bytes that may be held at once.
     pub fn total(&self) -> usize {
-        self.0.total_units * UNIT_BYTES
+        self.0.total
     }
 
-    fn nothing(&self) -> Permit {
-        Permit { shared: Arc::clone(&self.0), units: 0 }
+    /// A permit to grow or to merge others into.
+    pub fn nothing(&self) -> Permit {
+        Permit { shared: Arc::clone(&self.0), bytes: 0 }
     }
 }
 
 impl Shared {
-    fn affordable(&self, bytes: usize) -> Result<u32, ApiError> {
-        let wanted = units(bytes);
-        if wanted > self.total_units {
-            let total = self.total_units * UNIT_BYTES;
-            let detail = format!("{bytes} bytes exceed limits.bytes-in-flight, {total} bytes");
-            return Err(ApiError::new(ErrorCode::BodyTooLarge, detail));
+    fn affordable(&self, bytes: usize) -> Result<u32, Overloaded> {
+        match u32::try_from(bytes) {
+            Ok(bytes) if bytes as usize <= self.total => Ok(bytes),
+            _ => Err(Overloaded::TooLarge { bytes, total: self.total }),
         }
-        Ok(u32::try_from(wanted).expect("the total fits 32 bits"))
     }
 
-    fn overloaded(&self) -> ApiError {
-        let total = self.total_units * UNIT_BYTES;
-        let detail = format!("the requests in flight hold all of limits.bytes-in-flight, {total} bytes");
-        ApiError::new(ErrorCode::Overloaded, detail)
+    fn overloaded(&self) -> Overloaded {
+        Overloaded::Exhausted { total: self.total }
     }
 }
 
@@ -120,26 +131,25 @@ impl Shared {
 #[must_use = "the bytes are given back when the permit is dropped"]
 pub struct Permit {
     shared: Arc<Shared>,
-    units: usize,
+    bytes: usize,
 }
 
 impl Permit {
-    /// How many bytes it stands for, rounded up to a KiB.
+    /// How many bytes it stands for.
     pub fn bytes(&self) -> usize {
-        self.units * UNIT_BYTES
+        self.bytes
     }
 
     /// Takes over what another permit of the same budget holds.
     pub fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.shared, &other.shared), "permits of one budget");
-        self.units += std::mem::take(&mut other.units);
+        self.bytes += std::mem::take(&mut other.bytes);
     }
 
-    /// Parts with `bytes`, rounded up to a KiB; none if it holds less.
+    /// Parts with `bytes`; none if it holds less.
     pub fn split(&mut self, bytes: usize) -> Option<Self> {
-        let units = units(bytes);
-        self.units = self.units.checked_sub(units)?;
-        Some(Self { shared: Arc::clone(&self.shared), units })
+        self.bytes = self.bytes.checked_sub(bytes)?;
+        Some(Self { shared: Arc::clone(&self.shared), bytes })
     }
 
     /// Holds at least `bytes` afterwards, for bodies whose length is not announced.
@@ -151,38 +161,34 @@ impl Permit {
     ///
     /// # Cancel safety
     /// Awaits only the semaphore: dropped, it holds what it held before.
-    pub async fn grow_to(&mut self, bytes: usize) -> Result<(), ApiError> {
+    pub async fn grow_to(&mut self, bytes: usize) -> Result<(), Overloaded> {
         let wanted = self.shared.affordable(bytes)? as usize;
-        let missing = wanted.saturating_sub(self.units);
+        let missing = wanted.saturating_sub(self.bytes);
         if missing == 0 {
             return Ok(());
         }
         let count = u32::try_from(missing).expect("less than what is affordable");
-        if let Ok(acquired) = self.shared.units.try_acquire_many(count) {
+        if let Ok(acquired) = self.shared.free.try_acquire_many(count) {
             acquired.forget();
         } else {
-            let acquiring = self.shared.units.acquire_many(count);
+            let acquiring = self.shared.free.acquire_many(count);
             match timeout(self.shared.wait, acquiring).await {
                 Ok(acquired) => acquired.expect("the semaphore is never closed").forget(),
                 Err(_) => return Err(self.shared.overloaded()),
             }
         }
-        self.units += missing;
+        self.bytes += missing;
         Ok(())
     }
 }
 
 impl Drop for Permit {
     fn drop(&mut self) {
-        if self.units > 0 {
+        if self.bytes > 0 {
             self.shared.releases.fetch_add(1, Ordering::Relaxed);
-            self.shared.units.add_permits(self.units);
+            self.shared.free.add_permits(self.bytes);
         }
     }
-}
-
-fn units(bytes: usize) -> usize {
-    bytes.div_ceil(UNIT_BYTES).max(1)
 }
 
 #[cfg(test)]
@@ -199,7 +205,7 @@ mod tests {
     async fn bytes_come_back_when_the_permit_is_dropped() {
         let budget = budget(4);
         let permit = budget.reserve(1025).await.expect("there is room");
-        assert_eq!((permit.bytes(), budget.available()), (2048, 2048));
+        assert_eq!((permit.bytes(), budget.available()), (1025, 3071));
         drop(permit);
         assert_eq!(budget.available(), budget.total());
     }
@@ -207,10 +213,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn an_exhausted_budget_is_overloaded_after_the_wait() {
         let budget = budget(1);
-        let _held = budget.reserve(0).await.expect("there is room");
+        let _held = budget.reserve(1024).await.expect("there is room");
         let before = tokio::time::Instant::now();
         let refused = budget.reserve(1).await.expect_err("there is none left");
-        assert_eq!(refused.code(), ErrorCode::Overloaded);
+        assert!(matches!(refused, Overloaded::Exhausted { .. }));
         assert_eq!(before.elapsed(), WAIT);
     }
 
@@ -218,8 +224,7 @@ mod tests {
     async fn a_request_larger_than_the_whole_budget_does_not_wait() {
         let before = tokio::time::Instant::now();
         let refused = budget(1).reserve(1025).await.expect_err("it can never fit");
-        assert_eq!(refused.code(), ErrorCode::BodyTooLarge);
-        assert!(refused.detail().contains("limits.bytes-in-flight"), "{refused}");
+        assert_eq!(refused, Overloaded::TooLarge { bytes: 1025, total: 1024 });
         assert_eq!(before.elapsed(), Duration::ZERO);
     }
 
@@ -248,8 +253,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_streamed_body_waits_as_long_as_others_give_back() {
         let budget = budget(2);
-        let first = budget.reserve(1).await.expect("there is room");
-        let second = budget.reserve(1).await.expect("there is room");
+        let first = budget.reserve(1024).await.expect("there is room");
+        let second = budget.reserve(1024).await.expect("there is room");
         let giving_back = async {
             tokio::time::sleep(WAIT * 9 / 10).await;
             drop(first);
@@ -259,13 +264,13 @@ mod tests {
         let (taken, ()) = tokio::join!(budget.reserve_while_progress(2048), giving_back);
         let _held = taken.expect("others gave back in time");
         let refused = budget.reserve_while_progress(1).await.expect_err("nobody gives back");
-        assert_eq!(refused.code(), ErrorCode::Overloaded);
+        assert!(matches!(refused, Overloaded::Exhausted { .. }));
     }
 
     #[tokio::test]
     async fn a_cancelled_wait_takes_nothing() {
         let budget = budget(1);
-        let held = budget.reserve(1).await.expect("there is room");
+        let held = budget.reserve(1024).await.expect("there is room");
         let mut waiting = Box::pin(budget.reserve(1));
         assert!(futures::poll!(waiting.as_mut()).is_pending());
         drop(waiting);

@@ -1,0 +1,210 @@
+//! A conversation with a store on a connection of its own: which frames have a reply, and which reply is whose.
+
+use bytes::Bytes;
+use futures::FutureExt as _;
+
+use crate::segment_store::Lease;
+use crate::wire::{CommandType, Direction, EventNumber, Frame, FrameError, Offset, RequestId, WireCommand, WriterId};
+
+/// Why a conversation ended early.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ExchangeError {
+    /// The store closed while replies were outstanding.
+    #[error("the segment store closed the connection without an answer")]
+    Closed,
+    /// The connection failed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+}
+
+/// A leased connection, what was said on it and what is still to be answered.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    lease: Lease,
+    awaited: Vec<Awaited>,
+    replies: Vec<Frame>,
+    has_writer: bool,
+    has_sent: bool,
+}
+
+/// A frame that has a reply.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Awaited {
+    Hello,
+    KeepAlive,
+    Request {
+        request_id: Option<RequestId>,
+        read_offset: Option<Offset>,
+    },
+    Append {
+        writer_id: WriterId,
+        number: EventNumber,
+        request_id: RequestId,
+    },
+    /// Of a type that the table does not know; any reply may be its own.
+    Unknown,
+}
+
+impl Exchange {
+    pub(crate) fn new(lease: Lease) -> Self {
+        Self { lease, awaited: Vec::new(), replies: Vec::new(), has_writer: false, has_sent: false }
+    }
+
+    /// Sends a frame. Where the protocol has it so, first waits until everything before it is answered.
+    pub(crate) async fn send(&mut self, frame: Frame) -> Result<(), ExchangeError> {
+        let command = frame.to_command().ok().map(|(command, _)| command);
+        let kind = CommandType::from_code(frame.code);
+        let waits = kind.is_some_and(waits);
+        if waits {
+            self.settle().await?;
+        }
+        self.has_writer |= kind == Some(CommandType::SetupAppend);
+        self.awaited.extend(awaited_by(kind, command.as_ref()));
+        self.has_sent = true;
+        self.lease.send(frame).await?;
+        if waits {
+            self.settle().await?;
+        }
+        self.take_ready()
+    }
+
+    /// Takes what is there, so that the store is never kept from writing.
+    fn take_ready(&mut self) -> Result<(), ExchangeError> {
+        while let Some(received) = self.lease.receive().now_or_never() {
+            let frame = received?.ok_or(ExchangeError::Closed)?;
+            self.take(frame);
+        }
+        Ok(())
+    }
+
+    /// Waits until every frame that was sent is answered.
+    pub(crate) async fn settle(&mut self) -> Result<(), ExchangeError> {
+        while !self.awaited.is_empty() {
+            let frame = self.lease.receive().await?.ok_or(ExchangeError::Closed)?;
+            self.take(frame);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, frame: Frame) {
+        let reply = frame.to_command().ok().map(|(reply, _)| reply);
+        match reply.as_ref().and_then(|reply| self.answered_by(reply)) {
+            Some(index) => self.settle_at(index, reply.as_ref()),
+            None => self.settle_unknown(),
+        }
+        self.replies.push(frame);
+    }
+
+    /// The oldest awaited frame that a reply belongs to.
+    fn answered_by(&self, reply: &WireCommand) -> Option<usize> {
+        self.awaited.iter().position(|awaited| awaited.is_answered_by(reply))
+    }
+
+    /// An acknowledgement covers every earlier append of its writer, and so does a failure: the store tells only one.
+    fn settle_at(&mut self, index: usize, reply: Option<&WireCommand>) {
+        let settled = self.awaited.remove(index);
+        if let Awaited::Append { writer_id, number, .. } = settled {
+            let number = match reply {
+                Some(WireCommand::DataAppended(ack)) => ack.event_number,
+                _ => number,
+            };
+            self.awaited.retain(|awaited| !awaited.is_append_up_to(writer_id, number));
+        }
+    }
+
+    fn settle_unknown(&mut self) {
+        if let Some(index) = self.awaited.iter().position(|awaited| *awaited == Awaited::Unknown) {
+            self.awaited.remove(index);
+        }
+    }
+
+    /// Sends a sequence of frames and waits until all of them are answered.
+    pub(crate) async fn play(&mut self, frames: &[Frame]) -> Result<(), ExchangeError> {
+        for frame in frames {
+            self.send(frame.clone()).await?;
+        }
+        self.settle().await
+    }
+
+    /// The replies so far, in the order of their arrival.
+    pub(crate) fn replies(&self) -> &[Frame] {
+        &self.replies
+    }
+
+    /// Whether anything was sent, so that the store may have acted.
+    pub(crate) fn has_sent(&self) -> bool {
+        self.has_sent
+    }
+
+    /// Ends the conversation. The connection is kept for others if all is answered and no writer was set up on it.
+    pub(crate) fn finish(self) -> Vec<Frame> {
+        if self.awaited.is_empty() && !self.has_writer {
+            self.lease.give_back();
+        }
+        self.replies
+    }
+}
+
+impl Awaited {
+    fn is_answered_by(&self, reply: &WireCommand) -> bool {
+        match (self, reply) {
+            (Self::Hello, WireCommand::Hello(_)) | (Self::KeepAlive, WireCommand::KeepAlive(_)) => true,
+            (Self::Hello | Self::KeepAlive | Self::Unknown, _) => false,
+            (Self::Append { writer_id, number, .. }, WireCommand::DataAppended(ack)) => {
+                ack.writer_id == *writer_id && *number <= ack.event_number
+            }
+            (Self::Append { request_id, .. }, reply) => reply.request_id() == Some(*request_id),
+            // For a read the store puts the offset where the request id belongs.
+            (Self::Request { read_offset: Some(offset), .. }, WireCommand::AuthTokenCheckFailed(failed))
+                if failed.request_id.0 == offset.0 =>
+            {
+                true
+            }
+            (Self::Request { request_id: None, .. }, reply) => reply.request_id().is_some(),
+            (Self::Request { request_id, .. }, reply) => reply.request_id() == *request_id,
+        }
+    }
+
+    fn is_append_up_to(&self, writer: WriterId, last: EventNumber) -> bool {
+        matches!(self, Self::Append { writer_id, number, .. } if *writer_id == writer && *number <= last)
+    }
+}
+
+/// What a frame is answered with, if anything.
+fn awaited_by(kind: Option<CommandType>, command: Option<&WireCommand>) -> Option<Awaited> {
+    let append = |writer_id, number, request_id| Awaited::Append { writer_id, number, request_id };
+    match (kind, command) {
+        (None, _) => Some(Awaited::Unknown),
+        (_, Some(WireCommand::Hello(_))) => Some(Awaited::Hello),
+        (_, Some(WireCommand::KeepAlive(_))) => Some(Awaited::KeepAlive),
+        (_, Some(WireCommand::AppendBlockEnd(end))) => {
+            Some(append(end.writer_id, end.last_event_number, end.request_id))
+        }
+        (_, Some(WireCommand::ConditionalAppend(one))) => Some(append(one.writer_id, one.event_number, one.request_id)),
+        (_, Some(WireCommand::ConditionalBlockEnd(block))) => {
+            Some(append(block.writer_id, block.event_number, block.request_id))
+        }
+        (_, Some(WireCommand::ReadSegment(read))) => {
+            Some(Awaited::Request { request_id: Some(read.request_id), read_offset: Some(read.offset) })
+        }
+        (Some(kind), command) if kind.info().direction == Direction::Request => {
+            let request_id = command.and_then(WireCommand::request_id);
+            Some(Awaited::Request { request_id, read_offset: None })
+        }
+        _ => None,
+    }
+}
+
+/// Whether a frame is sent only when all before it is answered, and the next only when it is. A set-up resets what
+/// the store knows of a writer, and a block behind an unanswered one closes the connection; appends next to a
+/// conditional one fail by timing.
+fn waits(command: CommandType) -> bool {
+    matches!(command, CommandType::SetupAppend | CommandType::ConditionalAppend | CommandType::ConditionalBlockEnd)
+}
+
+/// Bytes of the replies, headers included.
+pub(crate) fn joined(replies: &[Frame]) -> Bytes {
+    let mut out = bytes::BytesMut::new();
+    replies.iter().for_each(|reply| reply.encode(&mut out));
+    out.freeze()
+}

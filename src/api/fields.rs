@@ -1,0 +1,160 @@
+//! `POST /v1/wire/{Command}`: a request by its fields.
+
+use axum::extract::{Path, Request, State};
+use axum::response::Response;
+use bytes::Bytes;
+
+use super::address::{SegmentRef, check_internal, parse_segment};
+use super::body::{collect_whole, reject_content_encoding};
+use super::deadline::Deadline;
+use super::error::{ApiError, ErrorCode};
+use super::field_values::{FieldValues, Source};
+use super::fields_append::append;
+use super::fields_reply::respond;
+use super::params::invalid;
+use super::wire_route::{Frames, check_direction, check_segment, converse};
+use crate::app::App;
+use crate::stream::{Scope, ScopedStream, SegmentName, StreamName};
+use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand};
+
+/// What a message's request id is where the caller gives none.
+const DEFAULT_REQUEST_ID: i64 = 1;
+
+/// Sends one command and answers with its reply.
+pub(crate) async fn post(
+    State(app): State<App>,
+    Path(name): Path<String>,
+    deadline: Deadline,
+    request: Request,
+) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    reject_content_encoding(&head.headers)?;
+    let command = named_command(&name)?;
+    let mut values = FieldValues::gather(head.uri.query(), &head.headers)?;
+    let segment = deadline.timeout(take_segment(&app, command, &mut values)).await??;
+    check_segment(&app, &segment)?;
+    let limits = &app.config().limits;
+    let (limit, too_large) = match command.info().field(Role::Body) {
+        Some(_) => (limits.raw_message, ErrorCode::MessageTooLarge),
+        None => (limits.json_document, ErrorCode::BodyTooLarge),
+    };
+    let (body, _permit) = collect_whole(body, limit.as_usize(), too_large, app.budget()).await?;
+    let replies = if is_append(command) {
+        append(&app, deadline, command, &segment, values, body).await?
+    } else {
+        let request = build(command, &segment, values, &body)?;
+        check_size(&request, limits.raw_message.as_usize())?;
+        converse(&app, deadline, &segment, &Frames(&[request.frame()])).await?
+    };
+    Ok(respond(command, &head.headers, replies.last()))
+}
+
+fn named_command(name: &str) -> Result<CommandType, ApiError> {
+    let command = CommandType::from_name(name).ok_or_else(|| {
+        let detail = format!("there is no wire command {name:?}; docs/wire.md and `wire list` name all");
+        ApiError::new(ErrorCode::MessageTypeUnknown, detail)
+    })?;
+    check_direction(command)?;
+    if matches!(command, CommandType::PartialEvent | CommandType::Padding) {
+        let detail = format!(
+            "{name} is part of an AppendBlock: send SetupAppend, AppendBlock with it at its end, and AppendBlockEnd \
+             as whole frames with PUT /v1/events and Content-Type: application/vnd.pravega.wire"
+        );
+        return Err(ApiError::new(ErrorCode::MessageTypeUnknown, detail));
+    }
+    Ok(command)
+}
+
+/// Whether the gateway sets a writer up first.
+fn is_append(command: CommandType) -> bool {
+    command.info().direction == Direction::Part
+        || matches!(command, CommandType::ConditionalAppend | CommandType::ConditionalBlockEnd)
+}
+
+/// Takes the segment by its field's own name, as `segment`, or by `scope`, `stream` and `segment`.
+async fn take_segment(app: &App, command: CommandType, values: &mut FieldValues) -> Result<SegmentName, ApiError> {
+    let own = command.info().field(Role::Segment).map_or("segment", |field| field.name);
+    let segment = values.take_text(own)?;
+    let aliased = if own == "segment" { None } else { values.take_text("segment")? };
+    if segment.is_some() && aliased.is_some() {
+        let detail = format!("the segment is given twice, as {own} and as segment");
+        return Err(ApiError::new(ErrorCode::ParameterRepeated, detail).member("parameter", "segment"));
+    }
+    let (scope, stream) = (values.take_text("scope")?, values.take_text("stream")?);
+    let given = segment.or(aliased);
+    match (given, scope, stream) {
+        (Some(name), None, None) if name.contains('/') => {
+            values.set(own, &name);
+            SegmentName::parent_of(&name).map_err(|error| invalid("segment", &name, error))
+        }
+        (segment, scope, stream) => {
+            let segment = in_stream(app, command, segment, scope, stream).await?;
+            values.set(own, &segment.to_string());
+            Ok(segment)
+        }
+    }
+}
+
+async fn in_stream(
+    app: &App,
+    command: CommandType,
+    segment: Option<String>,
+    scope: Option<String>,
+    stream: Option<String>,
+) -> Result<SegmentName, ApiError> {
+    let config = app.config();
+    let missing = |name: &'static str| {
+        let detail = format!("{} needs a segment: a full name, or scope, stream and segment", command.info().name);
+        ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", name)
+    };
+    let scope = scope.or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
+    let stream = stream.or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
+    let stream = ScopedStream::new(
+        Scope::new(&scope).map_err(|error| invalid("scope", &scope, error))?,
+        StreamName::new(&stream).map_err(|error| invalid("stream", &stream, error))?,
+    );
+    check_internal(app, &stream)?;
+    match parse_segment(&segment.ok_or_else(|| missing("segment"))?)? {
+        SegmentRef::Id(id) => Ok(SegmentName::new(stream, id)),
+        number => Ok(SegmentName::new(stream.clone(), number.resolve(app, &stream).await?)),
+    }
+}
+
+/// Builds the command from what was given and what may be left out.
+fn build(
+    command: CommandType,
+    segment: &SegmentName,
+    mut values: FieldValues,
+    body: &Bytes,
+) -> Result<WireCommand, ApiError> {
+    values.take_body(command, body)?;
+    values.default_to("requestId", DEFAULT_REQUEST_ID);
+    values.default_to("delegationToken", "");
+    values.default_to("writerId", uuid::Uuid::new_v4().to_string());
+    if let Some(field) = command.info().field(Role::Segment) {
+        values.default_to(field.name, segment.to_string());
+    }
+    values.build(command)
+}
+
+pub(crate) fn check_size(request: &WireCommand, limit: usize) -> Result<(), ApiError> {
+    let length = request.payload().len();
+    if length > limit {
+        let detail = format!("the message has {length} bytes of payload; the limit is {limit}");
+        return Err(ApiError::new(ErrorCode::MessageTooLarge, detail).member("limit", limit));
+    }
+    Ok(())
+}
+
+/// A wrong field, blamed on where it was given.
+pub(crate) fn field_error(error: &JsonError, source: Option<Source>) -> ApiError {
+    use crate::wire::FieldProblem;
+    let code = match (&error.problem, source) {
+        (FieldProblem::Missing, _) => ErrorCode::ParameterMissing,
+        (FieldProblem::Unknown, Some(Source::Parameter) | None) => ErrorCode::ParameterUnknown,
+        (_, Some(Source::Parameter) | None) => ErrorCode::ParameterInvalid,
+        (_, Some(Source::Header)) => ErrorCode::HeaderInvalid,
+        (_, Some(Source::Body)) => ErrorCode::BodyInvalid,
+    };
+    ApiError::new(code, error.to_string()).member("field", error.field.as_str())
+}

@@ -1,0 +1,274 @@
+//! `GET /v1/events`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse as _, Response};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use bytes::{Bytes, BytesMut};
+use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LINK};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use serde_json::{Map, Value, json};
+
+use super::accept::preferred;
+use super::address::{only_segment, take_segment, take_stream};
+use super::append::location;
+use super::deadline::Deadline;
+use super::error::{ApiError, ErrorCode};
+use super::held::hold;
+use super::params::{Params, invalid};
+use crate::app::App;
+use crate::append::{EVENT_HEADER_BYTES, put_event};
+use crate::budget::Permit;
+use crate::read::{self, Event, Page, PageLimits, SegmentReader, SegmentState};
+use crate::stream::{ScopedStream, SegmentId, SegmentName};
+
+const PARAMETERS: &[&str] = &["scope", "stream", "segment", "offset", "count", "max-bytes", "encoding"];
+
+const NEXT_OFFSET: HeaderName = HeaderName::from_static("next-offset");
+const UP_TO_DATE: HeaderName = HeaderName::from_static("up-to-date");
+const CLOSED: HeaderName = HeaderName::from_static("closed");
+
+/// Reads events of one segment from an offset on.
+pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+    let (head, _) = request.into_parts();
+    let mut params = Params::parse(head.uri.query())?;
+    let stream = take_stream(&app, &mut params)?;
+    let segment = take_segment(&mut params)?;
+    let offset = take_offset(&mut params)?;
+    let limits = take_limits(&app, &mut params)?;
+    let encoding = params.take_parsed("encoding", "json, text or base64")?;
+    params.finish(PARAMETERS)?;
+    let form = Form::of(&head.headers, encoding)?;
+    let reading = async {
+        let segment = match segment {
+            Some(named) => named.resolve(&app, &stream).await?,
+            None => only_segment(&app, &stream).await?,
+        };
+        Reading::begin(&app, stream, segment, offset).await?.answer(form, limits).await
+    };
+    deadline.timeout(reading).await?
+}
+
+fn take_offset(params: &mut Params) -> Result<Option<i64>, ApiError> {
+    let expected = "a byte offset from 0 on";
+    match params.take_parsed::<i64>("offset", expected)? {
+        Some(offset) if offset < 0 => Err(invalid("offset", &offset.to_string(), format_args!("it takes {expected}"))),
+        offset => Ok(offset),
+    }
+}
+
+fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
+    let config = &app.config().read;
+    let bound = |value: Option<u64>, most: usize| match value {
+        Some(value) => usize::try_from(value).unwrap_or(usize::MAX).min(most),
+        None => most,
+    };
+    let count = params.take_parsed::<u64>("count", "a number of events from 1 on")?;
+    if count == Some(0) {
+        return Err(invalid("count", "0", "it takes a number of events from 1 on"));
+    }
+    let bytes = params.take_parsed::<u64>("max-bytes", "a number of bytes")?;
+    Ok(PageLimits {
+        events: bound(count, config.page_events),
+        bytes: bound(bytes, config.page_bytes.as_usize()),
+        max_event: config.max_event.as_usize(),
+    })
+}
+
+/// How payloads stand in JSON.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Encoding {
+    Json,
+    Text,
+    Base64,
+}
+
+impl std::str::FromStr for Encoding {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "json" => Ok(Self::Json),
+            "text" => Ok(Self::Text),
+            "base64" => Ok(Self::Base64),
+            _ => Err(()),
+        }
+    }
+}
+
+/// How the answer holds its events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Form {
+    /// One JSON document.
+    Json(Option<Encoding>),
+    /// A JSON object per line.
+    Lines(Option<Encoding>),
+    /// As they lie in the segment.
+    Framed,
+    /// One event and nothing else.
+    Bare,
+}
+
+impl Form {
+    fn of(headers: &HeaderMap, encoding: Option<Encoding>) -> Result<Self, ApiError> {
+        const OFFERED: &[&str] =
+            &["application/json", "application/x-ndjson", "application/vnd.pravega.events", "application/octet-stream"];
+        match preferred(headers, OFFERED) {
+            Some("application/json") => Ok(Self::Json(encoding)),
+            Some("application/x-ndjson") => Ok(Self::Lines(encoding)),
+            Some("application/vnd.pravega.events") => Ok(Self::Framed),
+            Some("application/octet-stream") => Ok(Self::Bare),
+            _ => {
+                let asked = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let detail = format!("header Accept is {asked:?}; this call offers {}", OFFERED.join(", "));
+                Err(ApiError::new(ErrorCode::NotAcceptable, detail))
+            }
+        }
+    }
+}
+
+/// A segment whose bounds are known, and where to begin in it.
+struct Reading<'a> {
+    app: &'a App,
+    stream: ScopedStream,
+    segment: SegmentName,
+    state: SegmentState,
+    offset: i64,
+}
+
+impl<'a> Reading<'a> {
+    async fn begin(
+        app: &'a App,
+        stream: ScopedStream,
+        segment: SegmentId,
+        offset: Option<i64>,
+    ) -> Result<Self, ApiError> {
+        let segment = SegmentName::new(stream.clone(), segment);
+        let state = app.reader().state(&segment).await?;
+        let offset = offset.unwrap_or(state.head);
+        SegmentReader::check(&segment, state, offset)?;
+        Ok(Self { app, stream, segment, state, offset })
+    }
+
+    async fn answer(self, form: Form, limits: PageLimits) -> Result<Response, ApiError> {
+        if form != Form::Bare {
+            let mut permit = self.reserve(limits).await?;
+            let page = self.page(limits, &mut permit).await?;
+            return Ok(self.respond(form, page, permit));
+        }
+        if limits.events != 1 {
+            let detail = "application/octet-stream holds one event: it goes with count=1";
+            return Err(ApiError::new(ErrorCode::NotAcceptable, detail));
+        }
+        let mut permit = self.reserve(PageLimits { bytes: 0, ..limits }).await?;
+        match self.page(PageLimits { bytes: 0, ..limits }, &mut permit).await {
+            Err(read::Error::EventTooLarge { offset, length, .. }) => Ok(self.respond_streamed(offset, length)),
+            page => Ok(self.respond(Form::Bare, page?, permit)),
+        }
+    }
+
+    async fn reserve(&self, limits: PageLimits) -> Result<Permit, ApiError> {
+        let left = usize::try_from(self.state.tail - self.offset).unwrap_or(0);
+        Ok(self.app.budget().reserve(limits.bytes.min(left)).await?)
+    }
+
+    async fn page(&self, limits: PageLimits, permit: &mut Permit) -> Result<Page, read::Error> {
+        self.app.reader().page(&self.segment, self.state, self.offset, limits, permit).await
+    }
+
+    fn respond(&self, form: Form, page: Page, permit: Permit) -> Response {
+        let mut response = match form {
+            Form::Json(encoding) => self.document(&page, encoding),
+            Form::Lines(encoding) => typed("application/x-ndjson", self.lines(&page.events, encoding)),
+            Form::Framed => typed("application/vnd.pravega.events", framed(&page.events)),
+            Form::Bare => match page.events.first() {
+                Some(event) => typed("application/octet-stream", event.payload.clone()),
+                None => StatusCode::NO_CONTENT.into_response(),
+            },
+        };
+        self.mark(response.headers_mut(), page.next_offset, page.up_to_date, page.closed);
+        response.map(|body| hold(body, permit))
+    }
+
+    /// The event passes through as the store gives it.
+    fn respond_streamed(&self, offset: i64, length: usize) -> Response {
+        let begin = offset + EVENT_HEADER_BYTES as i64;
+        let next_offset = begin + length as i64;
+        let bytes = self.app.reader().clone().stream(self.segment.clone(), begin, length);
+        let mut response = typed("application/octet-stream", Body::from_stream(bytes));
+        response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
+        let up_to_date = next_offset == self.state.tail;
+        self.mark(response.headers_mut(), next_offset, up_to_date, up_to_date && self.state.sealed);
+        response
+    }
+
+    fn document(&self, page: &Page, encoding: Option<Encoding>) -> Response {
+        let events: Vec<_> = page.events.iter().map(|event| self.object(event, encoding)).collect();
+        Json(json!({
+            "events": events,
+            "nextOffset": page.next_offset,
+            "upToDate": page.up_to_date,
+            "closed": page.closed,
+        }))
+        .into_response()
+    }
+
+    fn lines(&self, events: &[Event], encoding: Option<Encoding>) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for event in events {
+            serde_json::to_writer(&mut lines, &self.object(event, encoding)).expect("a vector takes any bytes");
+            lines.push(b'\n');
+        }
+        lines
+    }
+
+    fn object(&self, event: &Event, encoding: Option<Encoding>) -> Map<String, Value> {
+        let mut object = Map::new();
+        object.insert("segment".to_owned(), self.segment.id.to_string().into());
+        object.insert("offset".to_owned(), event.offset.into());
+        object.insert("nextOffset".to_owned(), event.next_offset.into());
+        let (name, value) = payload(&event.payload, encoding);
+        object.insert(name.to_owned(), value);
+        object
+    }
+
+    fn mark(&self, headers: &mut HeaderMap, next_offset: i64, up_to_date: bool, closed: bool) {
+        headers.insert(NEXT_OFFSET, HeaderValue::from(next_offset));
+        let next = location(&self.stream, self.segment.id, next_offset);
+        let next = next.to_str().expect("a path is ASCII");
+        let link = format!("<{next}>; rel=\"next\"");
+        headers.insert(LINK, HeaderValue::from_str(&link).expect("a path is ASCII"));
+        if up_to_date {
+            headers.insert(UP_TO_DATE, HeaderValue::from_static("true"));
+            headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        }
+        if closed {
+            headers.insert(CLOSED, HeaderValue::from_static("true"));
+        }
+    }
+}
+
+/// A payload that cannot take the form that was asked for comes as base64.
+fn payload(bytes: &Bytes, encoding: Option<Encoding>) -> (&'static str, Value) {
+    let base64 = || ("base64", Value::from(BASE64.encode(bytes)));
+    match encoding {
+        Some(Encoding::Base64) => base64(),
+        Some(Encoding::Json) => serde_json::from_slice(bytes).map_or_else(|_| base64(), |value| ("json", value)),
+        Some(Encoding::Text) | None => {
+            std::str::from_utf8(bytes).map_or_else(|_| base64(), |text| ("text", Value::from(text)))
+        }
+    }
+}
+
+fn framed(events: &[Event]) -> Bytes {
+    let len = events.iter().map(|event| EVENT_HEADER_BYTES + event.payload.len()).sum();
+    let mut out = BytesMut::with_capacity(len);
+    events.iter().for_each(|event| put_event(&event.payload, &mut out));
+    out.freeze()
+}
+
+fn typed(content_type: &'static str, body: impl Into<Body>) -> Response {
+    ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], body.into()).into_response()
+}

@@ -1,0 +1,103 @@
+//! Writer ids for appends by fields. Each leaves an attribute on its segment for good, so that there are few.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use moka::sync::Cache;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use uuid::Uuid;
+
+use crate::stream::SegmentName;
+use crate::wire::WriterId;
+
+/// Ids of one segment, and so appends by fields that it takes at the same time.
+const IDS_PER_SEGMENT: usize = 4;
+
+/// Segments whose ids are remembered.
+const MOST_SEGMENTS: u64 = 10_000;
+
+/// How long ids are remembered that nobody uses.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// The writer ids of every segment that is appended to by fields. Clones share them.
+#[derive(Debug, Clone)]
+pub struct WriterIds {
+    segments: Cache<SegmentName, Arc<Ids>>,
+}
+
+#[derive(Debug)]
+struct Ids {
+    free: Mutex<Vec<WriterId>>,
+    places: Arc<Semaphore>,
+}
+
+/// A writer id that nobody else uses until it is dropped.
+#[derive(Debug)]
+pub(crate) struct BorrowedId {
+    id: WriterId,
+    ids: Arc<Ids>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Default for WriterIds {
+    fn default() -> Self {
+        Self { segments: Cache::builder().max_capacity(MOST_SEGMENTS).time_to_idle(IDLE).build() }
+    }
+}
+
+impl WriterIds {
+    /// Waits for one of the segment's ids to be free.
+    ///
+    /// # Cancel safety
+    /// The place in the queue is lost, nothing else.
+    pub(crate) async fn borrow(&self, segment: &SegmentName) -> BorrowedId {
+        let ids = self.segments.get_with_by_ref(segment, || Arc::new(Ids::new()));
+        let place = ids.places.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let id = ids.lock().pop().unwrap_or_else(|| WriterId(Uuid::new_v4()));
+        BorrowedId { id, ids, _place: place }
+    }
+}
+
+impl Ids {
+    fn new() -> Self {
+        Self { free: Mutex::default(), places: Arc::new(Semaphore::new(IDS_PER_SEGMENT)) }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<WriterId>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl BorrowedId {
+    pub(crate) fn id(&self) -> WriterId {
+        self.id
+    }
+}
+
+impl Drop for BorrowedId {
+    fn drop(&mut self) {
+        self.ids.lock().push(self.id);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::FutureExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn ids_are_used_again_and_never_twice_at_a_time() {
+        let ids = WriterIds::default();
+        let segment = "s/t/0.#epoch.0".parse().expect("a name");
+        let mut borrowed = Vec::new();
+        for _ in 0..IDS_PER_SEGMENT {
+            borrowed.push(ids.borrow(&segment).await);
+        }
+        assert!(ids.borrow(&segment).now_or_never().is_none(), "all are in use");
+        let freed = borrowed.pop().map(|borrowed| borrowed.id());
+        let again = ids.borrow(&segment).await;
+        assert_eq!(Some(again.id()), freed);
+        assert!(borrowed.iter().all(|other| other.id() != again.id()));
+    }
+}

@@ -1,0 +1,94 @@
+//! Everything that a request may reach.
+
+use std::sync::Arc;
+
+use crate::api::WriterIds;
+use crate::append::Appenders;
+use crate::budget::Budget;
+use crate::config::Config;
+use crate::controller::{Controller, RestProxy};
+use crate::read::SegmentReader;
+use crate::segment_store::SegmentStore;
+use crate::telemetry::metrics::Metrics;
+
+/// The parts of the gateway, built once. Clones share them.
+#[derive(Debug, Clone)]
+pub struct App {
+    parts: Arc<Parts>,
+}
+
+#[derive(Debug)]
+struct Parts {
+    config: Config,
+    controller: Controller,
+    rest: RestProxy,
+    store: SegmentStore,
+    appenders: Appenders,
+    reader: SegmentReader,
+    budget: Budget,
+    metrics: Metrics,
+    writer_ids: WriterIds,
+}
+
+impl App {
+    /// Joins the parts.
+    pub fn new(config: Config, store: SegmentStore, rest: RestProxy, budget: Budget, metrics: Metrics) -> Self {
+        let parts = Parts {
+            appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
+            reader: SegmentReader::new(store.clone()),
+            controller: store.controller().clone(),
+            store,
+            rest,
+            config,
+            budget,
+            metrics,
+            writer_ids: WriterIds::default(),
+        };
+        Self { parts: Arc::new(parts) }
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &Config {
+        &self.parts.config
+    }
+
+    /// What the controller knows.
+    pub fn controller(&self) -> &Controller {
+        &self.parts.controller
+    }
+
+    /// The controller's REST API.
+    pub fn rest(&self) -> &RestProxy {
+        &self.parts.rest
+    }
+
+    /// Segments, wherever they are.
+    pub fn store(&self) -> &SegmentStore {
+        &self.parts.store
+    }
+
+    /// Writers of streams.
+    pub fn appenders(&self) -> &Appenders {
+        &self.parts.appenders
+    }
+
+    /// Reads segments.
+    pub fn reader(&self) -> &SegmentReader {
+        &self.parts.reader
+    }
+
+    /// The bytes that may be in flight.
+    pub fn budget(&self) -> &Budget {
+        &self.parts.budget
+    }
+
+    /// Writer ids for appends by fields.
+    pub fn writer_ids(&self) -> &WriterIds {
+        &self.parts.writer_ids
+    }
+
+    /// What is counted.
+    pub fn metrics(&self) -> &Metrics {
+        &self.parts.metrics
+    }
+}

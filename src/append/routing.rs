@@ -1,0 +1,100 @@
+use super::event::Target;
+use super::writer::SegmentWriter;
+use crate::stream::{KeyPosition, KeyRange, SegmentId};
+
+/// Which writer takes which part of the key space, in the order of the ranges.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Routing {
+    routes: Vec<Route>,
+}
+
+/// A part of the key space and its writer.
+#[derive(Debug, Clone)]
+pub(super) struct Route {
+    pub(super) range: KeyRange,
+    pub(super) writer: SegmentWriter,
+}
+
+impl Routing {
+    pub(super) fn new(mut routes: Vec<Route>) -> Self {
+        routes.sort_by(|one, other| one.range.high().total_cmp(&other.range.high()));
+        Self { routes }
+    }
+
+    pub(super) fn find(&self, target: Target) -> Option<&SegmentWriter> {
+        match target {
+            Target::Position(position) => self.at(position),
+            Target::Segment(segment) => self.of(segment),
+        }
+    }
+
+    /// The segment with the smallest upper bound at or above the position, as Pravega's clients look it up.
+    fn at(&self, position: KeyPosition) -> Option<&SegmentWriter> {
+        let first = self.routes.partition_point(|route| route.range.high() < position.as_f64());
+        self.routes.get(first).map(|route| &route.writer)
+    }
+
+    pub(super) fn of(&self, segment: SegmentId) -> Option<&SegmentWriter> {
+        self.routes.iter().map(|route| &route.writer).find(|writer| writer.segment().id == segment)
+    }
+
+    /// The first route whose segment was found sealed or gone.
+    pub(super) fn closed(&self) -> Option<&Route> {
+        self.routes.iter().find(|route| route.writer.is_closed())
+    }
+
+    /// Gives the part of one segment to others; the rest of the key space stays where it is.
+    pub(super) fn replace(&self, segment: SegmentId, successors: &[Route]) -> Self {
+        let (old, mut routes): (Vec<_>, Vec<_>) =
+            self.routes.iter().cloned().partition(|route| route.writer.segment().id == segment);
+        for route in &old {
+            let parts = successors.iter().filter_map(|successor| {
+                let range = overlap(route.range, successor.range)?;
+                Some(Route { range, writer: successor.writer.clone() })
+            });
+            routes.extend(parts);
+        }
+        Self::new(routes)
+    }
+}
+
+fn overlap(one: KeyRange, other: KeyRange) -> Option<KeyRange> {
+    KeyRange::new(one.low().max(other.low()), one.high().min(other.high()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stream::SegmentName;
+
+    fn route(number: u32, epoch: u32, low: f64, high: f64) -> Route {
+        let name: SegmentName = format!("s/t/{number}.#epoch.{epoch}").parse().expect("a name");
+        Route { range: KeyRange::new(low, high).expect("a range"), writer: SegmentWriter::new(name).0 }
+    }
+
+    fn segment_at(routing: &Routing, position: f64) -> Option<String> {
+        let position = KeyPosition::new(position).expect("a position");
+        routing.find(Target::Position(position)).map(|writer| writer.segment().id.to_string())
+    }
+
+    #[test]
+    fn position_on_a_boundary_goes_to_the_lower_segment() {
+        let routing = Routing::new(vec![route(1, 0, 0.5, 1.0), route(0, 0, 0.0, 0.5)]);
+        assert_eq!(segment_at(&routing, 0.5).as_deref(), Some("0.#epoch.0"));
+        assert_eq!(segment_at(&routing, 0.500_000_1).as_deref(), Some("1.#epoch.0"));
+    }
+
+    #[test]
+    fn merged_successor_takes_only_the_part_of_the_segment_that_was_found_sealed() {
+        let routing = Routing::new(vec![route(0, 0, 0.0, 0.5), route(1, 0, 0.5, 1.0)]);
+        let sealed = "0.#epoch.0".parse().expect("an id");
+        let merged = routing.replace(sealed, &[route(2, 1, 0.0, 1.0)]);
+        assert_eq!(segment_at(&merged, 0.2).as_deref(), Some("2.#epoch.1"));
+        assert_eq!(segment_at(&merged, 0.8).as_deref(), Some("1.#epoch.0"));
+    }
+
+    #[test]
+    fn stream_without_segments_has_no_writer() {
+        assert_eq!(segment_at(&Routing::default(), 0.5), None);
+    }
+}

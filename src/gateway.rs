@@ -1,0 +1,174 @@
+//! Puts the parts together and runs them until they are told to stop.
+
+use std::io;
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::api::edge::{EdgeContext, edge_layers};
+use crate::api::limits::effective_connections;
+use crate::api::listen::{BindError, Listener};
+use crate::api::management::{self, Management};
+use crate::api::serve::{ServeSettings, serve};
+use crate::api::{self};
+use crate::app::App;
+use crate::budget::Budget;
+use crate::config::{Config, ListenAddress};
+use crate::controller::{
+    AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings, RestProxy,
+    RestSettings, SetupError,
+};
+use crate::readiness;
+use crate::segment_store::{Pool, SegmentStore};
+use crate::shutdown::{self, Exit, Phases};
+use crate::telemetry::metrics::Metrics;
+
+/// Why the gateway cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The controller's address is none.
+    #[error("controller.address: {0}")]
+    Address(#[from] AddressError),
+    /// The URL of the controller's REST API is none.
+    #[error("controller.rest {url:?} is not a URL: {why}")]
+    RestUrl {
+        /// As given.
+        url: String,
+        /// What is wrong with it.
+        why: String,
+    },
+    /// A rule for replacing addresses is none.
+    #[error("segment-store.rewrite: {0}")]
+    Rewrite(#[from] EndpointError),
+    /// The clients cannot be made.
+    #[error(transparent)]
+    Setup(#[from] SetupError),
+    /// A listener cannot be bound.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system does not deliver signals, or does not tell an address.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A gateway that is bound and about to serve.
+pub struct Gateway {
+    config: Config,
+    app: App,
+    public: Vec<Listener>,
+    management: Listener,
+    metrics: Metrics,
+}
+
+impl Gateway {
+    /// Checks what the settings say about Pravega, then binds the listeners. Pravega need not be there.
+    ///
+    /// # Errors
+    /// [`StartError`] naming the setting.
+    pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let metrics = Metrics::new();
+        let app = build_app(&config, metrics.clone())?;
+        let mut public = Vec::with_capacity(config.listen.len());
+        for address in &config.listen {
+            public.push(Listener::bind(address).await?);
+        }
+        let management = Listener::bind(&config.management).await?;
+        Ok(Self { config, app, public, management, metrics })
+    }
+
+    /// Where callers are served.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn addresses(&self) -> io::Result<Vec<ListenAddress>> {
+        self.public.iter().map(Listener::local_address).collect()
+    }
+
+    /// Where the management listener is.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn management_address(&self) -> io::Result<ListenAddress> {
+        self.management.local_address()
+    }
+
+    /// Serves until a signal comes and what was in flight is finished, or the grace is over.
+    ///
+    /// # Errors
+    /// If signals cannot be listened to.
+    pub async fn run(self) -> Result<Exit, StartError> {
+        let Self { config, app, public, management, metrics } = self;
+        let phases = Phases::default();
+        let signals = shutdown::signals()?;
+        let connections = effective_connections(&config.limits);
+        let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone()));
+        let told = management::router(Management {
+            probe: readiness::watch(app.store().clone()),
+            metrics: metrics.clone(),
+            budget: app.budget().clone(),
+            draining: phases.draining.clone(),
+        });
+        let management_stop = CancellationToken::new();
+        let managing = tokio::spawn(serve(
+            vec![management],
+            told,
+            ServeSettings::management(&config.limits),
+            management_stop.clone(),
+            phases.cut.clone(),
+        ));
+        let settings = ServeSettings::public(&config.limits, connections, &metrics);
+        let (stop, cut) = (phases.stop.clone(), phases.cut.clone());
+        let work = async move {
+            serve(public, router, settings, stop, cut).await;
+            management_stop.cancel();
+            if let Err(error) = managing.await {
+                tracing::warn!(%error, "the management listener ended badly");
+            }
+        };
+        let in_flight = || usize::try_from(metrics.http_requests_in_flight.get()).unwrap_or(0);
+        Ok(shutdown::run(signals, &config.shutdown, &phases, work, in_flight).await)
+    }
+}
+
+fn build_app(config: &Config, metrics: Metrics) -> Result<App, StartError> {
+    let controller = controller(config)?;
+    let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
+    let store = SegmentStore::new(controller, pool);
+    let rest = rest_proxy(config)?;
+    let budget = Budget::from_settings(&config.limits);
+    Ok(App::new(config.clone(), store, rest, budget, metrics))
+}
+
+fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {
+    config.controller.address.join(",").parse()
+}
+
+/// What the settings say about the controller. Must be called inside a runtime.
+///
+/// # Errors
+/// [`StartError`] naming the setting.
+pub fn controller(config: &Config) -> Result<Controller, StartError> {
+    let settings = &config.controller;
+    let connect_timeout = settings.connect_timeout;
+    let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(addresses(config)?) })?;
+    let rules = config.segment_store.rewrite.iter().map(|rule| rule.parse());
+    let cache = CacheSettings {
+        current_segments_for: settings.segments_ttl,
+        endpoint_for: settings.endpoint_ttl,
+        missing_for: settings.missing_ttl,
+        rewrite: rules.collect::<Result<_, _>>()?,
+        ..CacheSettings::default()
+    };
+    Ok(Controller::new(Arc::new(client), cache))
+}
+
+fn rest_proxy(config: &Config) -> Result<RestProxy, StartError> {
+    let base = config
+        .controller
+        .rest
+        .as_ref()
+        .map(|url| url.parse().map_err(|error| StartError::RestUrl { url: url.clone(), why: format!("{error}") }));
+    let connect_timeout = config.controller.connect_timeout;
+    let settings = RestSettings { base: base.transpose()?, connect_timeout, ..RestSettings::new(addresses(config)?) };
+    Ok(RestProxy::new(&settings)?)
+}

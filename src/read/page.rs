@@ -1,0 +1,137 @@
+use bytes::{Bytes, BytesMut};
+
+use super::deframe::{Deframed, deframe};
+use super::error::Error;
+use super::reader::{SegmentReader, SegmentState};
+use crate::append::EVENT_HEADER_BYTES;
+use crate::budget::Permit;
+use crate::stream::SegmentName;
+
+/// Bounds of a page; the first event comes whole whatever `bytes` says.
+#[derive(Debug, Clone, Copy)]
+pub struct PageLimits {
+    /// Events in a page, from 1.
+    pub events: usize,
+    /// Bytes of events with their headers.
+    pub bytes: usize,
+    /// Largest payload of the first event, in bytes.
+    pub max_event: usize,
+}
+
+/// One event of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Event {
+    /// Where it begins.
+    pub offset: i64,
+    /// Where the next one begins.
+    pub next_offset: i64,
+    /// The user's bytes.
+    pub payload: Bytes,
+}
+
+/// Neighbouring events of a segment.
+#[derive(Debug, Clone)]
+pub struct Page {
+    /// In the order of their offsets.
+    pub events: Vec<Event>,
+    /// Where to go on.
+    pub next_offset: i64,
+    /// Whether the page reaches the segment's tail.
+    pub up_to_date: bool,
+    /// Whether the segment ends there for good.
+    pub closed: bool,
+}
+
+impl SegmentReader {
+    /// Reads whole events from an offset on, up to the limits or the tail; never waits for events to come. `permit`
+    /// grows with what is held.
+    ///
+    /// # Errors
+    /// [`Error`]; [`Error::NotABoundary`] only if not even the first event can be made out.
+    ///
+    /// # Cancel safety
+    /// Nothing is left half done.
+    pub async fn page(
+        &self,
+        segment: &SegmentName,
+        state: SegmentState,
+        offset: i64,
+        limits: PageLimits,
+        permit: &mut Permit,
+    ) -> Result<Page, Error> {
+        let mut filling = Filling { events: Vec::new(), buffer: Bytes::new(), at: offset, taken: 0 };
+        let reached = loop {
+            let room = usize::try_from(state.tail - filling.at).unwrap_or(0);
+            if room == 0 || filling.events.len() == limits.events {
+                break true;
+            }
+            match deframe(&mut filling.buffer, room) {
+                Deframed::Event(payload) => {
+                    if filling.is_too_much(payload.len(), limits)? {
+                        break false;
+                    }
+                    filling.push(payload);
+                }
+                Deframed::Partial(whole) if filling.is_too_much(whole - EVENT_HEADER_BYTES, limits)? => break false,
+                Deframed::Partial(whole) => {
+                    let wanted = filling.wanted(whole, limits).min(room);
+                    permit.grow_to(filling.taken + wanted).await?;
+                    let from = filling.at + filling.buffer.len() as i64;
+                    let more = self.bytes(segment, from, wanted - filling.buffer.len()).await?;
+                    filling.extend(more);
+                }
+                Deframed::Garbage if filling.events.is_empty() => {
+                    return Err(Error::NotABoundary { segment: segment.clone(), offset });
+                }
+                Deframed::Garbage => break false,
+            }
+        };
+        let up_to_date = reached && filling.at == state.tail;
+        Ok(Page { events: filling.events, next_offset: filling.at, up_to_date, closed: up_to_date && state.sealed })
+    }
+}
+
+struct Filling {
+    events: Vec<Event>,
+    /// Bytes from `at` on that are not cut into events yet.
+    buffer: Bytes,
+    at: i64,
+    /// Bytes of the events that are in the page.
+    taken: usize,
+}
+
+impl Filling {
+    fn is_too_much(&self, payload_len: usize, limits: PageLimits) -> Result<bool, Error> {
+        if !self.events.is_empty() {
+            return Ok(self.taken + EVENT_HEADER_BYTES + payload_len > limits.bytes);
+        }
+        if payload_len > limits.max_event {
+            return Err(Error::EventTooLarge { offset: self.at, length: payload_len, limit: limits.max_event });
+        }
+        Ok(false)
+    }
+
+    /// Bytes to have in the buffer: the rest of the page, at least the event that is cut.
+    fn wanted(&self, whole: usize, limits: PageLimits) -> usize {
+        whole.max(limits.bytes.saturating_sub(self.taken))
+    }
+
+    fn push(&mut self, payload: Bytes) {
+        let len = EVENT_HEADER_BYTES + payload.len();
+        let next_offset = self.at + len as i64;
+        self.events.push(Event { offset: self.at, next_offset, payload });
+        self.at = next_offset;
+        self.taken += len;
+    }
+
+    fn extend(&mut self, more: Bytes) {
+        if self.buffer.is_empty() {
+            self.buffer = more;
+        } else {
+            let mut joined = BytesMut::with_capacity(self.buffer.len() + more.len());
+            joined.extend_from_slice(&self.buffer);
+            joined.extend_from_slice(&more);
+            self.buffer = joined.freeze();
+        }
+    }
+}

@@ -1,0 +1,135 @@
+use bytes::Bytes;
+use futures::stream::{self, Stream};
+
+use super::error::Error;
+use crate::segment_store::SegmentStore;
+use crate::stream::SegmentName;
+use crate::wire::{
+    DelegationToken, GetStreamSegmentInfo, JavaStr, Offset, ReadSegment, Segment, SegmentRead, WireCommand,
+};
+
+/// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
+const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
+
+/// Where a segment begins and ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SegmentState {
+    /// First offset that can be read.
+    pub head: i64,
+    /// Length: where the next append goes.
+    pub tail: i64,
+    /// Whether it takes no more appends.
+    pub sealed: bool,
+}
+
+/// Reads segments by name. Clones share the connections.
+#[derive(Debug, Clone)]
+pub struct SegmentReader {
+    store: SegmentStore,
+}
+
+impl SegmentReader {
+    /// Reads through these stores.
+    pub fn new(store: SegmentStore) -> Self {
+        Self { store }
+    }
+
+    /// Asks where a segment begins and ends.
+    ///
+    /// # Errors
+    /// [`Error::SegmentNotFound`], [`Error::Store`], [`Error::Refused`].
+    ///
+    /// # Cancel safety
+    /// Nothing is left half done.
+    pub async fn state(&self, segment: &SegmentName) -> Result<SegmentState, Error> {
+        let question = |request_id| GetStreamSegmentInfo {
+            request_id,
+            segment_name: field(segment),
+            delegation_token: DelegationToken::none(),
+        };
+        match self.store.call(segment, question).await? {
+            WireCommand::StreamSegmentInfo(info) if info.exists => {
+                Ok(SegmentState { head: info.start_offset.0, tail: info.write_offset.0, sealed: info.is_sealed })
+            }
+            WireCommand::StreamSegmentInfo(_) => Err(Error::SegmentNotFound(segment.clone())),
+            other => Err(refusal(segment, 0, other)),
+        }
+    }
+
+    /// Checks that an offset lies from head to tail.
+    ///
+    /// # Errors
+    /// [`Error::Truncated`], [`Error::BeyondTail`].
+    pub fn check(segment: &SegmentName, state: SegmentState, offset: i64) -> Result<(), Error> {
+        let SegmentState { head, tail, .. } = state;
+        if offset < head {
+            return Err(Error::Truncated { segment: segment.clone(), offset, head });
+        }
+        if offset > tail {
+            return Err(Error::BeyondTail { segment: segment.clone(), offset, tail });
+        }
+        Ok(())
+    }
+
+    /// Bytes from an offset on: at least one, at most `most` and what the store gives in one reply. The offset must
+    /// lie before the tail, or else the store answers when something is there.
+    ///
+    /// # Errors
+    /// [`Error`].
+    ///
+    /// # Cancel safety
+    /// The read may stay with the store until it has an answer, which is thrown away.
+    pub async fn bytes(&self, segment: &SegmentName, offset: i64, most: usize) -> Result<Bytes, Error> {
+        let length = i32::try_from(most.min(MAX_READ_BYTES)).expect("2 MiB fit an i32");
+        let request = |request_id| ReadSegment {
+            segment: field(segment),
+            offset: Offset(offset),
+            suggested_length: length,
+            delegation_token: DelegationToken::none(),
+            request_id,
+        };
+        loop {
+            match self.store.call(segment, request).await? {
+                // The store forgot the waiting read, as it does with segments that were idle.
+                WireCommand::SegmentRead(SegmentRead { data, end_of_segment: false, .. }) if data.0.0.is_empty() => {}
+                WireCommand::SegmentRead(SegmentRead { data, .. }) => {
+                    // The store rounds requests below 8 bytes up.
+                    let bytes = data.0.0;
+                    let len = bytes.len().min(most);
+                    return Ok(bytes.slice(..len));
+                }
+                other => return Err(refusal(segment, offset, other)),
+            }
+        }
+    }
+
+    /// Bytes of a range, as they come.
+    pub fn stream(
+        self,
+        segment: SegmentName,
+        offset: i64,
+        length: usize,
+    ) -> impl Stream<Item = Result<Bytes, Error>> + Send {
+        stream::try_unfold((self, segment, offset, length), |(reader, segment, offset, left)| async move {
+            if left == 0 {
+                return Ok(None);
+            }
+            let bytes = reader.bytes(&segment, offset, left).await?;
+            let (offset, left) = (offset + bytes.len() as i64, left - bytes.len());
+            Ok(Some((bytes, (reader, segment, offset, left))))
+        })
+    }
+}
+
+fn field(segment: &SegmentName) -> Segment {
+    Segment(JavaStr::new(segment.to_string()).expect("names are far shorter than 65,535 bytes"))
+}
+
+fn refusal(segment: &SegmentName, offset: i64, reply: WireCommand) -> Error {
+    let segment = segment.clone();
+    match reply {
+        WireCommand::NoSuchSegment(_) => Error::SegmentNotFound(segment),
+        WireCommand::SegmentIsTruncated(reply) => Error::Truncated { segment, offset, head: reply.start_offset.0 },
+        other => Error::Refused { segment, reply: other.command_type().info().name },
+    }
+}

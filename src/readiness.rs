@@ -1,0 +1,69 @@
+//! Finds out again and again whether Pravega can be reached: what `/readyz` tells, and what keeps an idle gateway
+//! from taking a healthy controller for a dead one.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::api::management::{Probe, Readiness};
+use crate::controller;
+use crate::segment_store::{Purpose, SegmentStore};
+use crate::stream::SegmentName;
+
+/// Pause after Pravega was found well.
+const WELL: Duration = Duration::from_secs(5);
+
+/// Pause after it was not.
+const UNWELL: Duration = Duration::from_millis(500);
+
+/// Longest wait for an answer.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Starts to look after Pravega; the probe tells what was found last. Looking ends with the runtime.
+pub fn watch(store: SegmentStore) -> Probe {
+    let last = Arc::new(Mutex::new(Readiness::NotReady("Pravega was not asked yet".to_owned())));
+    let seen = last.clone();
+    tokio::spawn(async move {
+        loop {
+            let readiness = look(&store).await;
+            let pause = if readiness == Readiness::Ready { WELL } else { UNWELL };
+            let before =
+                std::mem::replace(&mut *last.lock().unwrap_or_else(PoisonError::into_inner), readiness.clone());
+            if before != readiness {
+                tell(&readiness);
+            }
+            tokio::time::sleep(pause).await;
+        }
+    });
+    Arc::new(move || seen.lock().unwrap_or_else(PoisonError::into_inner).clone())
+}
+
+fn tell(readiness: &Readiness) {
+    match readiness {
+        Readiness::Ready => tracing::info!("ready"),
+        Readiness::NotReady(reason) => tracing::warn!(reason, "not ready"),
+    }
+}
+
+async fn look(store: &SegmentStore) -> Readiness {
+    match tokio::time::timeout(PATIENCE, ask(store)).await {
+        Ok(Ok(())) => Readiness::Ready,
+        Ok(Err(reason)) => Readiness::NotReady(reason),
+        Err(_) => Readiness::NotReady(format!("Pravega did not answer within {PATIENCE:?}")),
+    }
+}
+
+/// The controller answers, and a store that it names says Hello. A controller that wants credentials is enough.
+async fn ask(store: &SegmentStore) -> Result<(), String> {
+    let controller = store.controller();
+    controller.probe().await.map_err(|error| error.to_string())?;
+    match store.session(&any_segment(), Purpose::Read).await {
+        Ok(_) => Ok(()),
+        Err(crate::segment_store::Error::Controller(controller::Error::Unauthenticated { .. })) => Ok(()),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+/// The controller says where a segment would be, whether there is one or not.
+fn any_segment() -> SegmentName {
+    "_system/_readiness/0.#epoch.0".parse().expect("a valid name")
+}

@@ -1,0 +1,54 @@
+use std::time::Duration;
+
+use rand::Rng as _;
+
+/// Growing, jittered delays between attempts at the same thing.
+#[derive(Debug, Clone)]
+pub struct Backoff {
+    next: Duration,
+    first: Duration,
+    longest: Duration,
+}
+
+impl Backoff {
+    /// Begins at `first` and doubles up to `longest`.
+    pub fn new(first: Duration, longest: Duration) -> Self {
+        Self { next: first, first, longest }
+    }
+
+    /// The delay before the next attempt: between half and all of the current step.
+    pub fn next_delay(&mut self) -> Duration {
+        let step = self.next;
+        self.next = (step * 2).min(self.longest);
+        step.mul_f64(rand::rng().random_range(0.5..=1.0))
+    }
+
+    /// Begins anew, after something was achieved.
+    pub fn reset(&mut self) {
+        self.next = self.first;
+    }
+}
+
+impl Default for Backoff {
+    /// What suits a store that moves a segment or restarts: 20 ms to 2 s.
+    fn default() -> Self {
+        Self::new(Duration::from_millis(20), Duration::from_secs(2))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_to_the_longest_and_begin_anew_after_reset() {
+        let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(40));
+        let delays: Vec<_> = (0..5).map(|_| backoff.next_delay()).collect();
+        for (delay, step) in delays.iter().zip([10, 20, 40, 40, 40]) {
+            let step = Duration::from_millis(step);
+            assert!(*delay >= step / 2 && *delay <= step, "{delay:?} for {step:?}");
+        }
+        backoff.reset();
+        assert!(backoff.next_delay() <= Duration::from_millis(10));
+    }
+}

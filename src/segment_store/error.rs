@@ -1,0 +1,123 @@
+use std::io;
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use crate::controller::{self, Endpoint};
+use crate::wire::{FrameError, ShowError};
+
+/// Why a segment store could not be asked, or did not answer.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum Error {
+    /// No session could be opened; nothing was sent.
+    #[error(transparent)]
+    Connect(#[from] Arc<ConnectError>),
+    /// The session ended while the answer was outstanding, or before the request was taken.
+    #[error("session with segment store {} ended: {}", .0.endpoint, .0.cause)]
+    Lost(Arc<Lost>),
+    /// The controller could not say where the segment is.
+    #[error(transparent)]
+    Controller(#[from] controller::Error),
+    /// The reply is not what its layout says.
+    #[error(transparent)]
+    Undecodable(#[from] ShowError),
+    /// The store answered with a reply that has no place here.
+    #[error("segment store answered {request} with {reply}")]
+    Unexpected {
+        /// Name of the request.
+        request: &'static str,
+        /// Name of the reply.
+        reply: &'static str,
+    },
+    /// The segment's container is on no store for the moment.
+    #[error("segment {segment} is on no segment store at the moment")]
+    WrongHost {
+        /// Full name of the segment.
+        segment: String,
+    },
+}
+
+/// Why no session could be opened.
+#[derive(Debug, thiserror::Error)]
+#[error("segment store {endpoint} {problem}")]
+pub struct ConnectError {
+    /// Where.
+    pub endpoint: Endpoint,
+    /// Why.
+    pub problem: ConnectProblem,
+}
+
+/// What went wrong while a session was opened.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectProblem {
+    /// The connection was refused or failed.
+    #[error("cannot be reached: {0}")]
+    Io(#[from] io::Error),
+    /// Neither connection nor Hello came in time.
+    #[error("did not answer within {0:?}")]
+    TimedOut(std::time::Duration),
+    /// The store closed, or sent something else than its Hello.
+    #[error("did not answer with Hello")]
+    NoHello,
+    /// The store speaks other versions of the protocol.
+    #[error("speaks wire versions {low} to {high}, this gateway {ours}")]
+    Incompatible {
+        /// Newest version of the store.
+        high: i32,
+        /// Oldest version of the store.
+        low: i32,
+        /// Newest version of the gateway.
+        ours: i32,
+    },
+    /// What came is no sequence of frames.
+    #[error("broke the framing: {0}")]
+    Frame(#[from] FrameError),
+}
+
+/// The end of a session, told alike to everyone who waited on it.
+#[derive(Debug)]
+pub struct Lost {
+    /// With whom.
+    pub endpoint: Endpoint,
+    /// Why.
+    pub cause: LostCause,
+    /// When.
+    pub at: Instant,
+}
+
+/// Why a session ended.
+#[derive(Debug, thiserror::Error)]
+pub enum LostCause {
+    /// The store closed the connection.
+    #[error("the store closed the connection")]
+    Closed,
+    /// What came is no sequence of frames, or the connection failed.
+    #[error(transparent)]
+    Frame(#[from] FrameError),
+    /// Nothing came although a KeepAlive was sent.
+    #[error("nothing was heard for {0:?}")]
+    Silent(std::time::Duration),
+    /// A flow got more replies than it has requests.
+    #[error("the store sent more replies than there are requests")]
+    Unasked,
+    /// The gateway closed it.
+    #[error("the gateway closed the session")]
+    Dropped,
+}
+
+impl From<Arc<Lost>> for Error {
+    fn from(lost: Arc<Lost>) -> Self {
+        Self::Lost(lost)
+    }
+}
+
+impl Error {
+    /// Whether the same request may succeed later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect(_) | Self::Lost(_) | Self::WrongHost { .. } => true,
+            Self::Controller(error) => error.is_retryable(),
+            Self::Undecodable(_) | Self::Unexpected { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use super::counted::Counted;
+use super::error::Error;
+use super::handshake::{self, Connection};
+use crate::controller::Endpoint;
+use crate::wire::{Frame, FrameError};
+
+/// Connections that wait to be leased again; more are closed when they come back.
+const IDLE_CONNECTIONS: usize = 4;
+
+/// Connections to one store, each for one caller at a time.
+#[derive(Debug)]
+pub struct ExclusivePool {
+    free: Arc<Semaphore>,
+    idle: Arc<Mutex<Vec<CountedConnection>>>,
+    open: Gauge,
+}
+
+#[derive(Debug)]
+struct CountedConnection {
+    frames: Connection,
+    _counted: Counted,
+}
+
+/// A connection that nobody else uses. Dropping it closes the connection, unless it was given back.
+#[derive(Debug)]
+pub struct Lease {
+    connection: CountedConnection,
+    idle: Arc<Mutex<Vec<CountedConnection>>>,
+    _place: OwnedSemaphorePermit,
+}
+
+impl ExclusivePool {
+    /// Leases at most `most` connections at a time; `open` counts them, idle ones too.
+    pub fn new(most: usize, open: Gauge) -> Self {
+        Self { free: Arc::new(Semaphore::new(most)), idle: Arc::default(), open }
+    }
+
+    /// Waits for a place, then takes an idle connection or opens one.
+    ///
+    /// # Errors
+    /// [`Error::Connect`].
+    ///
+    /// # Cancel safety
+    /// The place in the queue is lost, nothing else.
+    pub async fn lease(&self, endpoint: &Endpoint, connect_timeout: Duration) -> Result<Lease, Error> {
+        let place = self.free.clone().acquire_owned().await.expect("the semaphore is never closed");
+        let connection = match self.take_idle() {
+            Some(connection) => connection,
+            None => {
+                let frames = handshake::connect(endpoint, connect_timeout).await?;
+                CountedConnection { frames, _counted: Counted::new(&self.open) }
+            }
+        };
+        Ok(Lease { connection, idle: self.idle.clone(), _place: place })
+    }
+
+    /// An idle connection has nothing to say: one that does was closed by the store.
+    fn take_idle(&self) -> Option<CountedConnection> {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        std::iter::from_fn(|| idle.pop()).find_map(|mut connection| match connection.frames.next().now_or_never() {
+            None => Some(connection),
+            Some(_) => None,
+        })
+    }
+}
+
+impl Lease {
+    /// Sends one frame.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the frame is too large or the connection failed.
+    ///
+    /// # Cancel safety
+    /// Part of the frame may have been sent: the lease is only good to be dropped.
+    pub async fn send(&mut self, frame: Frame) -> Result<(), FrameError> {
+        self.connection.frames.send(frame).await
+    }
+
+    /// The next frame; `None` once the store has closed.
+    ///
+    /// # Errors
+    /// [`FrameError`] if the framing broke or the connection failed.
+    ///
+    /// # Cancel safety
+    /// No frame is lost.
+    pub async fn receive(&mut self) -> Result<Option<Frame>, FrameError> {
+        self.connection.frames.next().await.transpose()
+    }
+
+    /// Keeps the connection for the next caller. Only for one on which everything was answered and no writer was
+    /// set up.
+    pub fn give_back(self) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        if idle.len() < IDLE_CONNECTIONS {
+            idle.push(self.connection);
+        }
+    }
+}

@@ -1,0 +1,68 @@
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio_util::codec::Framed;
+
+use super::error::{ConnectError, ConnectProblem};
+use crate::controller::Endpoint;
+use crate::wire::{FrameCodec, Hello, OLDEST_COMPATIBLE_VERSION, WIRE_VERSION, WireCommand};
+
+/// A socket after Hello.
+pub(super) type Connection = Framed<TcpStream, FrameCodec>;
+
+/// Connects and exchanges Hello.
+///
+/// # Cancel safety
+/// The connection is dropped.
+pub(super) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Connection, Arc<ConnectError>> {
+    let opened = tokio::time::timeout(limit, open(endpoint)).await;
+    opened
+        .unwrap_or(Err(ConnectProblem::TimedOut(limit)))
+        .map_err(|problem| Arc::new(ConnectError { endpoint: endpoint.clone(), problem }))
+}
+
+async fn open(endpoint: &Endpoint) -> Result<Connection, ConnectProblem> {
+    let socket = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
+    socket.set_nodelay(true)?;
+    let mut connection = Framed::new(socket, FrameCodec::client());
+    let hello = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
+    connection.send(WireCommand::from(hello).frame()).await?;
+    let frame = connection.next().await.ok_or(ConnectProblem::NoHello)??;
+    match frame.to_command() {
+        Ok((WireCommand::Hello(theirs), _)) => check_versions(&theirs).map(|()| connection),
+        _ => Err(ConnectProblem::NoHello),
+    }
+}
+
+/// The ranges of versions must meet; the store makes the mirrored check. Source: ServerConnectionInboundHandler.java.
+fn check_versions(theirs: &Hello) -> Result<(), ConnectProblem> {
+    if theirs.low_version > WIRE_VERSION || theirs.high_version < OLDEST_COMPATIBLE_VERSION {
+        let Hello { high_version: high, low_version: low } = *theirs;
+        return Err(ConnectProblem::Incompatible { high, low, ours: WIRE_VERSION });
+    }
+    Ok(())
+}
+
+impl ConnectError {
+    /// Whether somebody is there and says no.
+    pub fn is_refused(&self) -> bool {
+        matches!(&self.problem, ConnectProblem::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn version_ranges_must_meet() {
+        let hello = |high_version, low_version| Hello { high_version, low_version };
+        assert!(check_versions(&hello(16, 5)).is_ok());
+        assert!(check_versions(&hello(99, 16)).is_ok());
+        assert!(check_versions(&hello(99, 17)).is_err());
+        assert!(check_versions(&hello(4, 0)).is_err());
+    }
+}

@@ -1,0 +1,168 @@
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::Instant;
+
+use super::counted::Counted;
+use super::error::{Error, Lost, LostCause};
+use super::flow::Flow;
+use super::handshake;
+use super::task::{self, Message};
+use crate::controller::Endpoint;
+use crate::wire::{Command, RequestId, WireCommand};
+
+/// The flow of requests with one reply each.
+pub(super) const CALLS_FLOW: u32 = 0;
+
+/// Messages that may wait for the task. Their bytes are bounded by the gateway's budget of bytes in flight, which
+/// covers every body until it is answered.
+const QUEUED_MESSAGES: usize = 128;
+
+/// Replies that may wait for a flow's owner; a flow has far fewer requests outstanding.
+const QUEUED_REPLIES: usize = 1024;
+
+/// Times of a session.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionTimes {
+    /// Longest wait for connection and Hello.
+    pub connect: Duration,
+    /// Silence after which a KeepAlive is sent.
+    pub keep_alive: Duration,
+    /// Silence after which the session counts as dead, though it was asked.
+    pub dead_after: Duration,
+}
+
+/// A handle on one multiplexed connection to a segment store. Clones share the connection; it closes when the
+/// last one is dropped.
+#[derive(Debug, Clone)]
+pub struct Session {
+    messages: mpsc::Sender<Message>,
+    shared: Arc<Shared>,
+}
+
+#[derive(Debug)]
+struct Shared {
+    endpoint: Endpoint,
+    next_flow: AtomicU32,
+    next_call: AtomicU32,
+    end: watch::Receiver<Option<Arc<Lost>>>,
+}
+
+impl Session {
+    /// Connects, exchanges Hello and starts the task that owns the socket. `open` counts the session while it lasts.
+    ///
+    /// # Errors
+    /// [`Error::Connect`].
+    ///
+    /// # Cancel safety
+    /// The connection is dropped.
+    pub async fn open(endpoint: &Endpoint, times: SessionTimes, open: &Gauge) -> Result<Self, Error> {
+        let connection = handshake::connect(endpoint, times.connect).await?;
+        let (messages, inbox) = mpsc::channel(QUEUED_MESSAGES);
+        let (ended, end) = watch::channel(None);
+        task::spawn(connection, endpoint.clone(), times, inbox, ended, Counted::new(open));
+        let shared = Shared {
+            endpoint: endpoint.clone(),
+            next_flow: AtomicU32::new(CALLS_FLOW + 1),
+            next_call: AtomicU32::new(0),
+            end,
+        };
+        Ok(Self { messages, shared: Arc::new(shared) })
+    }
+
+    /// With whom the session is.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.shared.endpoint
+    }
+
+    /// Whether the connection still stands, as far as is known.
+    pub fn is_open(&self) -> bool {
+        self.shared.end.borrow().is_none() && !self.messages.is_closed()
+    }
+
+    /// Sends one request and waits for its reply, however long that takes.
+    ///
+    /// # Errors
+    /// [`Error::Lost`] if the session ends first.
+    ///
+    /// # Cancel safety
+    /// The request may have been sent; its reply is thrown away.
+    pub async fn call<C: Command>(&self, request: impl FnOnce(RequestId) -> C) -> Result<WireCommand, Error> {
+        let sequence = self.shared.next_call.fetch_add(1, Ordering::Relaxed);
+        let request_id = RequestId::of_flow(CALLS_FLOW, sequence);
+        let request = request(request_id).into();
+        let (reply, answer) = oneshot::channel();
+        let message = Message::call(request_id, &request, reply);
+        if self.messages.send(message).await.is_err() {
+            return Err(self.lost().await.into());
+        }
+        match answer.await {
+            Ok(reply) => reply,
+            Err(_) => Err(self.lost().await.into()),
+        }
+    }
+
+    /// Opens a flow, whose replies are found by the high half of their request ids.
+    ///
+    /// # Errors
+    /// [`Lost`] if the session has ended.
+    ///
+    /// # Cancel safety
+    /// No flow is left behind.
+    pub async fn open_flow(&self) -> Result<Flow, Arc<Lost>> {
+        let id = self.shared.next_flow.fetch_add(1, Ordering::Relaxed);
+        let (sink, replies) = mpsc::channel(QUEUED_REPLIES);
+        let flow = Flow::new(self.clone(), id, replies);
+        match self.messages.send(Message::OpenFlow { id, sink }).await {
+            Ok(()) => Ok(flow),
+            Err(_) => Err(self.lost().await),
+        }
+    }
+
+    pub(super) async fn send(&self, frames: Bytes) -> Result<(), Arc<Lost>> {
+        match self.messages.send(Message::Send { frames }).await {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self.lost().await),
+        }
+    }
+
+    /// A full queue only delays the end: the task also sweeps flows whose owner is gone.
+    pub(super) fn end_flow(&self, id: u32) {
+        let _ = self.messages.try_send(Message::EndFlow { id });
+    }
+
+    /// Why the session ended, once it has.
+    pub(super) async fn lost(&self) -> Arc<Lost> {
+        let mut end = self.shared.end.clone();
+        let lost = match end.wait_for(Option::is_some).await {
+            Ok(lost) => lost.clone(),
+            Err(_) => None,
+        };
+        lost.unwrap_or_else(|| {
+            let endpoint = self.shared.endpoint.clone();
+            Arc::new(Lost { endpoint, cause: LostCause::Dropped, at: Instant::now() })
+        })
+    }
+
+    /// When the session ended; `None` while it is open.
+    pub fn ended_at(&self) -> Option<Instant> {
+        self.shared.end.borrow().as_ref().map(|lost| lost.at)
+    }
+}
+
+impl Message {
+    fn call(request_id: RequestId, request: &WireCommand, reply: oneshot::Sender<Result<WireCommand, Error>>) -> Self {
+        let read_offset = match request {
+            WireCommand::ReadSegment(read) => Some(read.offset),
+            _ => None,
+        };
+        let frame = request.frame();
+        let mut out = BytesMut::with_capacity(frame.encoded_len());
+        frame.encode(&mut out);
+        Self::Call { request_id, read_offset, frame: out.freeze(), reply }
+    }
+}

@@ -1,0 +1,90 @@
+use std::sync::Arc;
+
+use super::backoff::Backoff;
+use super::error::Error;
+use super::exclusive::Lease;
+use super::pool::{Pool, Purpose};
+use super::session::Session;
+use crate::controller::Controller;
+use crate::stream::SegmentName;
+use crate::wire::{Command, RequestId, WireCommand};
+
+/// Reaches segments by name: the controller says where, the pool connects. Clones share both.
+#[derive(Debug, Clone)]
+pub struct SegmentStore {
+    controller: Controller,
+    pool: Arc<Pool>,
+}
+
+impl SegmentStore {
+    /// Joins the two.
+    pub fn new(controller: Controller, pool: Arc<Pool>) -> Self {
+        Self { controller, pool }
+    }
+
+    /// A session with the store that has the segment.
+    ///
+    /// # Errors
+    /// [`Error::Controller`], [`Error::Connect`]; after one, the segment's place is asked anew.
+    ///
+    /// # Cancel safety
+    /// Nothing is left half done.
+    pub async fn session(&self, segment: &SegmentName, purpose: Purpose) -> Result<Session, Error> {
+        let endpoint = self.controller.endpoint(segment).await?;
+        let session = self.pool.session(&endpoint, purpose).await;
+        session.inspect_err(|_| self.moved(segment))
+    }
+
+    /// A connection of the caller's own with the store that has the segment.
+    ///
+    /// # Errors
+    /// As [`session`](Self::session).
+    ///
+    /// # Cancel safety
+    /// The place in the queue is lost, nothing else.
+    pub async fn lease(&self, segment: &SegmentName) -> Result<Lease, Error> {
+        let endpoint = self.controller.endpoint(segment).await?;
+        let lease = self.pool.lease(&endpoint).await;
+        lease.inspect_err(|_| self.moved(segment))
+    }
+
+    /// Forgets where the segment is, after a WrongHost.
+    pub fn moved(&self, segment: &SegmentName) {
+        self.controller.forget_endpoint(segment);
+    }
+
+    /// Asks the segment's store, and asks again while the segment moves or a session is lost. For requests that may
+    /// be repeated. Ends with the reply, or when the caller's deadline cancels it.
+    ///
+    /// # Errors
+    /// [`Error::Controller`], [`Error::Connect`], [`Error::Undecodable`].
+    ///
+    /// # Cancel safety
+    /// The request may have been sent; its reply is thrown away.
+    pub async fn call<C: Command>(
+        &self,
+        segment: &SegmentName,
+        request: impl Fn(RequestId) -> C,
+    ) -> Result<WireCommand, Error> {
+        let mut backoff = Backoff::default();
+        loop {
+            let session = self.session(segment, Purpose::Read).await?;
+            match session.call(&request).await {
+                Ok(WireCommand::WrongHost(_)) => self.moved(segment),
+                Err(Error::Lost(lost)) => tracing::debug!(segment = %segment, cause = %lost.cause, "asking again"),
+                answered => return answered,
+            }
+            tokio::time::sleep(backoff.next_delay()).await;
+        }
+    }
+
+    /// The controller that says where segments are.
+    pub fn controller(&self) -> &Controller {
+        &self.controller
+    }
+
+    /// Whether any store is connected.
+    pub fn is_connected(&self) -> bool {
+        self.pool.is_connected()
+    }
+}

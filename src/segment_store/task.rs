@@ -1,0 +1,257 @@
+//! The owner of a session's socket. Only it reads and writes there: a request's future may vanish, half a frame
+//! may not.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::time::{Instant, MissedTickBehavior};
+use tokio_util::codec::Decoder as _;
+
+use super::counted::Counted;
+use super::error::{Error, Lost, LostCause};
+use super::handshake::Connection;
+use super::session::{CALLS_FLOW, SessionTimes};
+use crate::controller::Endpoint;
+use crate::wire::{
+    AuthTokenCheckFailed, Command as _, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId, ShowError,
+    WireCommand,
+};
+
+/// Bytes waiting for the socket above which no more messages are taken.
+const OUTBOX_BYTES: usize = 1024 * 1024;
+
+/// Room that is made for each read of the socket.
+const READ_BYTES: usize = 64 * 1024;
+
+/// What the session's handles ask of the task.
+#[derive(Debug)]
+pub(super) enum Message {
+    /// Send a request that has one reply.
+    Call {
+        request_id: RequestId,
+        /// Set for reads: a refused token comes back with the offset in place of the request id.
+        read_offset: Option<Offset>,
+        frame: Bytes,
+        reply: oneshot::Sender<Result<WireCommand, Error>>,
+    },
+    /// Deliver the replies of a flow.
+    OpenFlow { id: u32, sink: mpsc::Sender<WireCommand> },
+    /// Send frames of a flow.
+    Send { frames: Bytes },
+    /// Forget a flow.
+    EndFlow { id: u32 },
+}
+
+struct Call {
+    read_offset: Option<Offset>,
+    reply: oneshot::Sender<Result<WireCommand, Error>>,
+}
+
+pub(super) fn spawn(
+    connection: Connection,
+    endpoint: Endpoint,
+    times: SessionTimes,
+    inbox: mpsc::Receiver<Message>,
+    ended: watch::Sender<Option<Arc<Lost>>>,
+    open: Counted,
+) {
+    let parts = connection.into_parts();
+    let (reader, writer) = parts.io.into_split();
+    let task = Task { incoming: parts.read_buf, state: State::default(), reader, writer, times, inbox };
+    tokio::spawn(async move {
+        let cause = task.run().await;
+        drop(open);
+        tracing::debug!(store.endpoint = %endpoint, cause = %cause, "session ended");
+        ended.send_replace(Some(Arc::new(Lost { endpoint, cause, at: Instant::now() })));
+    });
+}
+
+struct Task {
+    reader: OwnedReadHalf,
+    writer: OwnedWriteHalf,
+    incoming: BytesMut,
+    times: SessionTimes,
+    inbox: mpsc::Receiver<Message>,
+    state: State,
+}
+
+impl Task {
+    /// Runs until the session ends. Waiters learn of it when their senders are dropped with the state.
+    async fn run(mut self) -> LostCause {
+        let mut codec = FrameCodec::client();
+        let mut ticks = tokio::time::interval(self.times.keep_alive / 2);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            self.incoming.reserve(READ_BYTES);
+            tokio::select! {
+                read = self.reader.read_buf(&mut self.incoming) => {
+                    if let Err(cause) = self.state.received(read, &mut self.incoming, &mut codec) {
+                        return cause;
+                    }
+                }
+                message = self.inbox.recv(), if self.state.has_room() => match message {
+                    Some(message) => self.state.take_all(message, &mut self.inbox),
+                    None => return LostCause::Dropped,
+                },
+                written = self.writer.write_buf(&mut self.state.outbox), if self.state.outbox.has_remaining() => {
+                    if let Err(error) = written {
+                        return FrameError::Io(error).into();
+                    }
+                }
+                _ = ticks.tick() => if let Err(cause) = self.state.tick(&self.times) {
+                    return cause;
+                },
+            }
+        }
+    }
+}
+
+struct State {
+    outbox: super::outbox::Outbox,
+    calls: HashMap<RequestId, Call>,
+    flows: HashMap<u32, mpsc::Sender<WireCommand>>,
+    heard: Instant,
+    asked: Option<Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            outbox: Default::default(),
+            calls: HashMap::new(),
+            flows: HashMap::new(),
+            heard: Instant::now(),
+            asked: None,
+        }
+    }
+}
+
+impl State {
+    fn has_room(&self) -> bool {
+        self.outbox.bytes() < OUTBOX_BYTES
+    }
+
+    /// Takes a message and whatever else is there, so that small frames share a write.
+    fn take_all(&mut self, first: Message, inbox: &mut mpsc::Receiver<Message>) {
+        self.take(first);
+        while self.has_room()
+            && let Ok(message) = inbox.try_recv()
+        {
+            self.take(message);
+        }
+        self.outbox.seal_small();
+    }
+
+    fn take(&mut self, message: Message) {
+        match message {
+            Message::Call { request_id, read_offset, frame, reply } => {
+                if !reply.is_closed() {
+                    self.calls.insert(request_id, Call { read_offset, reply });
+                    self.outbox.push(frame);
+                }
+            }
+            Message::OpenFlow { id, sink } => {
+                self.flows.insert(id, sink);
+            }
+            Message::Send { frames } => self.outbox.push(frames),
+            Message::EndFlow { id } => {
+                self.flows.remove(&id);
+            }
+        }
+    }
+
+    fn received(
+        &mut self,
+        read: std::io::Result<usize>,
+        incoming: &mut BytesMut,
+        codec: &mut FrameCodec,
+    ) -> Result<(), LostCause> {
+        if read.map_err(FrameError::Io)? == 0 {
+            codec.decode_eof(incoming)?;
+            return Err(LostCause::Closed);
+        }
+        self.heard = Instant::now();
+        self.asked = None;
+        while let Some(frame) = codec.decode(incoming)? {
+            self.deliver(&frame)?;
+        }
+        Ok(())
+    }
+
+    fn deliver(&mut self, frame: &Frame) -> Result<(), LostCause> {
+        match frame.to_command() {
+            Ok((WireCommand::KeepAlive(_) | WireCommand::Hello(_), _)) => Ok(()),
+            Ok((WireCommand::AuthTokenCheckFailed(failed), _)) => self.deliver_refused_token(failed),
+            Ok((reply, _)) => match reply.request_id() {
+                Some(request_id) => self.deliver_to(request_id, reply),
+                None => Ok(()),
+            },
+            Err(error) => {
+                tracing::warn!(frame.code = frame.code, %error, "undecodable reply");
+                self.fail_call(frame, error);
+                Ok(())
+            }
+        }
+    }
+
+    /// Tells the one who waits for an undecodable reply, where its request id leads the payload, as in most replies.
+    fn fail_call(&mut self, frame: &Frame, error: ShowError) {
+        let leading = frame.payload.first_chunk().map(|bytes| RequestId(i64::from_be_bytes(*bytes)));
+        if let Some(call) = leading.and_then(|request_id| self.calls.remove(&request_id)) {
+            let _ = call.reply.send(Err(error.into()));
+        }
+    }
+
+    fn deliver_to(&mut self, request_id: RequestId, reply: WireCommand) -> Result<(), LostCause> {
+        if request_id.flow() == CALLS_FLOW {
+            if let Some(call) = self.calls.remove(&request_id) {
+                let _ = call.reply.send(Ok(reply));
+            }
+            return Ok(());
+        }
+        let Some(sink) = self.flows.get(&request_id.flow()) else {
+            return Ok(());
+        };
+        match sink.try_send(reply) {
+            Err(mpsc::error::TrySendError::Full(_)) => Err(LostCause::Unasked),
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => Ok(()),
+        }
+    }
+
+    /// For a read the store puts the offset where the request id belongs; every read at that offset is answered.
+    fn deliver_refused_token(&mut self, failed: AuthTokenCheckFailed) -> Result<(), LostCause> {
+        let offset = Offset(failed.request_id.0);
+        let of_reads: Vec<_> = self
+            .calls
+            .iter()
+            .filter(|(_, call)| call.read_offset == Some(offset))
+            .map(|(request_id, _)| *request_id)
+            .collect();
+        for request_id in of_reads {
+            self.deliver_to(request_id, failed.clone().into())?;
+        }
+        self.deliver_to(failed.request_id, failed.into())
+    }
+
+    /// Sends a KeepAlive after silence, gives up after more of it, and forgets those who gave up on us.
+    fn tick(&mut self, times: &SessionTimes) -> Result<(), LostCause> {
+        self.calls.retain(|_, call| !call.reply.is_closed());
+        self.flows.retain(|_, sink| !sink.is_closed());
+        match self.asked {
+            Some(_) if self.heard.elapsed() >= times.dead_after => Err(LostCause::Silent(times.dead_after)),
+            None if self.heard.elapsed() >= times.keep_alive => {
+                self.asked = Some(Instant::now());
+                let mut frame = BytesMut::new();
+                KeepAlive {}.encode_frame(&mut frame);
+                self.outbox.push(frame.freeze());
+                self.outbox.seal_small();
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+}
