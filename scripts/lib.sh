@@ -1,0 +1,370 @@
+# shellcheck shell=bash
+# What the scripts share: tools, the jars and clients of a real Pravega, and starting and stopping one. To be sourced.
+set -euo pipefail
+
+root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+cache=$root/target/pravega
+readonly root cache
+readonly python_wheel=pravega==0.3.8
+
+say() { printf '%s\n' "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# --- Tools -----------------------------------------------------------------------------------------------------------
+
+# Makes sure that the named tools are there (java, javac, mvn, python, curl); installs them where root may.
+ensure_tools() {
+  local missing
+  missing=$(missing_tools "$@")
+  if [[ -n $missing && $EUID == 0 ]] && command -v apt-get >/dev/null; then
+    install_tools "$missing"
+    missing=$(missing_tools "$@")
+  fi
+  [[ -z $missing ]] || die "missing, please install: $(describe_tools "$missing")"
+}
+
+missing_tools() {
+  local tool
+  for tool in "$@"; do
+    "has_$tool" || printf '%s ' "$tool"
+  done
+}
+
+has_java() { at_least_17 java -version; }
+has_javac() { at_least_17 javac -version; }
+has_mvn() { command -v mvn >/dev/null; }
+has_curl() { command -v curl >/dev/null; }
+has_python() { find_python >/dev/null; }
+
+at_least_17() {
+  local version
+  version=$("$@" 2>&1 | grep -oE -m1 '[0-9]+(\.[0-9]+)+' | head -n1) || return 1
+  (( ${version%%.*} >= 17 ))
+}
+
+# The wheel is built for CPython up to 3.11 only, and a venv wants ensurepip, which Debian packages apart.
+find_python() {
+  local python
+  for python in python3.11 python3.10 python3.9 python3.8 python3 /usr/bin/python3; do
+    if "$python" -c 'import ensurepip, sys, venv; sys.exit(not (3, 8) <= sys.version_info < (3, 12))' 2>/dev/null; then
+      command -v "$python"
+      return
+    fi
+  done
+  return 1
+}
+
+# Package by package: one that this distribution lacks must not keep the others out.
+install_tools() {
+  local tool package
+  say "installing: $1"
+  apt-get update -qq || return 0
+  for tool in $1; do
+    for package in $(packages_of "$tool"); do
+      DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$package" >/dev/null || true
+      ! "has_$tool" || break
+    done
+  done
+}
+
+# Alternatives, the preferred one first.
+packages_of() {
+  case $1 in
+    java | javac) echo openjdk-17-jdk-headless default-jdk-headless ;;
+    python) echo python3-venv python3.11-venv ;;
+    mvn) echo maven ;;
+    *) echo "$1" ;;
+  esac
+}
+
+describe_tools() {
+  local tool
+  for tool in $1; do
+    case $tool in
+      java | javac) printf '\n  a JDK, 17 or newer (%s)' "$tool" ;;
+      mvn) printf '\n  Maven (mvn)' ;;
+      python) printf '\n  CPython 3.8 to 3.11 with venv (there is no %s wheel for newer ones)' "$python_wheel" ;;
+      *) printf '\n  %s' "$tool" ;;
+    esac
+  done
+}
+
+# Makes sure of cargo and of the named components of its toolchain.
+ensure_cargo() {
+  local component
+  PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
+  command -v cargo >/dev/null || die "missing, please install: Rust (https://rustup.rs)"
+  for component in "$@"; do
+    has_component "$component" || rustup component add "$component" >&2 || die "missing, please install: $component"
+  done
+}
+
+has_component() {
+  case $1 in
+    rustfmt) cargo fmt --version ;;
+    *) cargo "$1" --version ;;
+  esac >/dev/null 2>&1
+}
+
+# --- What is fetched or compiled once, under target/pravega -------------------------------------------------------------
+
+fetch_jars() { locked build_once lib "$(checksum "$root/tests/foreign/pom.xml")" copy_jars; }
+
+fetch_python() { locked build_once python "$python_wheel $(find_python)" make_venv; }
+
+fetch_all() {
+  fetch_jars
+  fetch_python
+  compile_foreign_client
+}
+
+# Wants the jars.
+compile_foreign_client() {
+  locked build_once classes "$(checksum "$root/tests/foreign/ForeignClient.java" "$cache/lib/.made-from")" compile_java
+}
+
+checksum() { cat "$@" | sha256sum | cut -d' ' -f1; }
+
+# Two scripts may fetch at the same time.
+locked() {
+  mkdir -p "$cache"
+  ( flock 9; "$@" ) 9>"$cache/.lock"
+}
+
+# Fills the folder NAME of the cache with `"$@" FOLDER`, unless it was made from the same KEY before. The folder appears
+# by a rename, its key within, so an interrupted run leaves nothing that looks complete.
+build_once() {
+  local folder=$cache/$1 key=$2
+  shift 2
+  if [[ -f $folder/.made-from && $(<"$folder/.made-from") == "$key" ]]; then
+    return
+  fi
+  say "making target/pravega/${folder##*/} (once)"
+  rm -rf "$folder.new"
+  mkdir "$folder.new"
+  "$@" "$folder.new"
+  echo "$key" >"$folder.new/.made-from"
+  rm -rf "$folder"
+  mv "$folder.new" "$folder"
+}
+
+copy_jars() {
+  thrice mvn -q -B -Dstyle.color=never -f "$root/tests/foreign/pom.xml" \
+    dependency:copy-dependencies -DoutputDirectory="$1" >&2
+}
+
+# The environment is moved afterwards: its bin/python does not mind, bin/pip would.
+make_venv() {
+  "$(find_python)" -m venv "$1"
+  thrice "$1/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "$python_wheel" >&2
+}
+
+compile_java() { javac -cp "$cache/lib/*" -d "$1" "$root/tests/foreign/ForeignClient.java"; }
+
+# Package registries fail now and then.
+thrice() { "$@" || "$@" || "$@"; }
+
+# --- A standalone Pravega -----------------------------------------------------------------------------------------------
+
+# Starts one, all in memory, and exports PRAVEGA_CONTROLLER and PRAVEGA_STORE (host:port), PRAVEGA_REST (URL), PRAVEGA_PID.
+# Arguments: gRPC, REST and segment store port; empty means a free one. Wants the jars.
+# PRAVEGA_HEAP sizes the JVM's heap (4g); PRAVEGA_ADMIN_GATEWAY=1 adds the admin gateway and exports PRAVEGA_ADMIN.
+start_pravega() {
+  local attempt
+  for attempt in 1 2 3; do
+    launch_pravega "${1:-}" "${2:-}" "${3:-}"
+    if pravega_gets_ready; then
+      return
+    fi
+    # Between choosing a free port and binding it somebody else may take it.
+    if (( attempt == 3 )) || ! port_was_taken || [[ -n ${1:-}${2:-}${3:-} ]]; then
+      break
+    fi
+    stop_pravega
+  done
+  ! port_was_taken || say "error: somebody else listens on one of the ports ${pravega_ports[*]}"
+  say "error: Pravega did not start; the end of its log:"
+  tail -n 40 "$pravega_dir/log" >&2
+  stop_pravega
+  return 1
+}
+
+launch_pravega() {
+  local free grpc rest store zookeeper admin
+  read -ra free <<<"$(free_ports 5)"
+  grpc=${1:-${free[0]}} rest=${2:-${free[1]}} store=${3:-${free[2]}} zookeeper=${free[3]} admin=${free[4]}
+  pravega_ports=("$grpc" "$rest" "$store" "$zookeeper")
+  export PRAVEGA_CONTROLLER=127.0.0.1:$grpc PRAVEGA_REST=http://127.0.0.1:$rest PRAVEGA_STORE=127.0.0.1:$store
+  if [[ -n ${PRAVEGA_ADMIN_GATEWAY:-} ]]; then
+    export PRAVEGA_ADMIN=127.0.0.1:$admin
+    pravega_ports+=("$admin")
+  fi
+  pravega_dir=$(mktemp -d "${TMPDIR:-/tmp}/pravega.XXXXXX")
+  mkdir "$pravega_dir/tmp"
+  write_pravega_config
+  run_pravega >"$pravega_dir/log" 2>&1 </dev/null &
+  export PRAVEGA_PID=$!
+}
+
+write_pravega_config() {
+  cat >"$pravega_dir/standalone.properties" <<CONFIG
+singlenode.zk.port=$zookeeper
+singlenode.segmentStore.port=$store
+singlenode.controller.rpc.port=$grpc
+singlenode.controller.rest.port=$rest
+singlenode.security.auth.enable=false
+singlenode.security.tls.enable=false
+singlenode.admin.gateway.enable=$([[ -n ${PRAVEGA_ADMIN:-} ]] && echo true || echo false)
+singlenode.admin.gateway.port=$admin
+CONFIG
+  cat >"$pravega_dir/logback.xml" <<'CONFIG'
+<configuration>
+  <appender name="log" class="ch.qos.logback.core.ConsoleAppender">
+    <encoder><pattern>%d{HH:mm:ss.SSS} %-5level %logger{30} %msg%n</pattern></encoder>
+  </appender>
+  <root level="WARN"><appender-ref ref="log"/></root>
+</configuration>
+CONFIG
+}
+
+# The default cache of 128 MiB breaks the store under load, for good. The direct memory holds the network's buffers too.
+# setpriv (where there is one) ends the JVM even if this script is killed without a chance to clean up.
+run_pravega() {
+  local guard=()
+  if command -v setpriv >/dev/null; then
+    guard=(setpriv --pdeathsig TERM)
+  fi
+  exec ${guard[@]+"${guard[@]}"} java -Xmx"${PRAVEGA_HEAP:-4g}" -XX:MaxDirectMemorySize=2g \
+    -Djava.io.tmpdir="$pravega_dir/tmp" \
+    -Dlogback.configurationFile="$pravega_dir/logback.xml" \
+    -Dpravegaservice.cache.size.max=$((1 << 30)) \
+    -Dpravegaservice.rest.listener.enable=false \
+    -Dsinglenode.configurationFile="$pravega_dir/standalone.properties" \
+    -cp "$cache/lib/*" io.pravega.local.LocalPravegaEmulator
+}
+
+pravega_gets_ready() {
+  local deadline=$((SECONDS + 90))
+  until pravega_is_ready; do
+    if ! kill -0 "$PRAVEGA_PID" 2>/dev/null || port_was_taken || (( SECONDS >= deadline )); then
+      return 1
+    fi
+    sleep 0.2
+  done
+}
+
+pravega_is_ready() {
+  local port
+  for port in "${pravega_ports[@]}"; do
+    [[ $(listener_on "$port") == pravega ]] || return 1
+  done
+  answers "$PRAVEGA_REST/ping"
+}
+
+# Its log does not tell: the segment store starts up without its port and says nothing.
+port_was_taken() {
+  local port
+  for port in "${pravega_ports[@]}"; do
+    if [[ $(listener_on "$port") == somebody ]]; then
+      return 0
+    fi
+  done
+  return 1
+}
+
+# Prints pravega (the one started here), somebody or nobody.
+listener_on() {
+  local sockets socket open
+  sockets=$(sockets_listening_on "$1")
+  if [[ -z $sockets ]]; then
+    echo nobody
+    return
+  fi
+  # Listed after the sockets, so that one that appears just now is not taken for somebody else's.
+  # shellcheck disable=SC2012
+  open=$(ls -l "/proc/${PRAVEGA_PID:-none}/fd" 2>/dev/null) || true
+  for socket in $sockets; do
+    if [[ $open == *"socket:[$socket]"* ]]; then
+      echo pravega
+      return
+    fi
+  done
+  echo somebody
+}
+
+# Inode numbers, on any address; 0A is the state LISTEN.
+sockets_listening_on() {
+  awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && $2 ~ port "$" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
+}
+
+# A proxy in the environment is not meant for this machine.
+answers() { curl --noproxy '*' -fs -o /dev/null --max-time 2 "$@"; }
+
+# Prints N distinct ports that nobody listens on, below the range from which the system draws for outgoing connections.
+free_ports() {
+  local port
+  local -A chosen=()
+  while (( ${#chosen[@]} < $1 )); do
+    port=$((10000 + RANDOM % 22000))
+    [[ $(listener_on "$port") != nobody ]] || chosen[$port]=1
+  done
+  echo "${!chosen[@]}"
+}
+
+stop_pravega() {
+  if [[ -n ${PRAVEGA_PID:-} ]]; then
+    end_process "$PRAVEGA_PID" TERM 5
+    unset PRAVEGA_PID
+  fi
+  if [[ -n ${pravega_dir:-} ]]; then
+    rm -rf "$pravega_dir"
+    unset pravega_dir
+  fi
+}
+
+# Asks a child (or, with a minus, a process group led by one) to end, and ends it after so many seconds.
+end_process() {
+  local pid=$1 signal=$2 deadline=$((SECONDS + $3))
+  kill -s "$signal" -- "$pid" 2>/dev/null || true
+  while kill -0 -- "$pid" 2>/dev/null && (( SECONDS <= deadline )); do
+    sleep 0.1
+  done
+  kill -s KILL -- "$pid" 2>/dev/null || true
+  wait "${pid#-}" 2>/dev/null || true
+}
+
+# --- Signals ------------------------------------------------------------------------------------------------------------
+
+# Runs the function however the script ends; until then a signal is an exit.
+on_exit() {
+  # shellcheck disable=SC2064
+  trap "trap '' INT TERM HUP; $1" EXIT
+  trap 'exit 129' HUP
+  trap 'exit 130' INT
+  trap 'exit 143' TERM
+}
+
+# Starts a command as a process group of its own (its id is in $group): a trap can end all of it, and bash runs traps
+# only while it waits, not while it runs something in the foreground.
+start_group() {
+  set -m
+  "$@" &
+  group=$!
+  set +m
+}
+
+# Runs a command to its end, and can be interrupted.
+run_group() {
+  local status=0
+  start_group "$@"
+  wait "$group" || status=$?
+  group=
+  return "$status"
+}
+
+end_group() {
+  if [[ -n ${group:-} ]]; then
+    end_process "-$group" "$1" "$2"
+    group=
+  fi
+}
