@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use tokio_util::sync::CancellationToken;
+
 use crate::api::WriterIds;
 use crate::append::Appenders;
 use crate::budget::Budget;
@@ -28,11 +30,19 @@ struct Parts {
     budget: Budget,
     metrics: Metrics,
     writer_ids: WriterIds,
+    stop: CancellationToken,
 }
 
 impl App {
-    /// Joins the parts.
-    pub fn new(config: Config, store: SegmentStore, rest: RestProxy, budget: Budget, metrics: Metrics) -> Self {
+    /// Joins the parts. `stop` is cancelled when streamed uploads are to end.
+    pub fn new(
+        config: Config,
+        store: SegmentStore,
+        rest: RestProxy,
+        budget: Budget,
+        metrics: Metrics,
+        stop: CancellationToken,
+    ) -> Self {
         let parts = Parts {
             appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
             reader: SegmentReader::new(store.clone()),
@@ -43,6 +53,7 @@ impl App {
             budget,
             metrics,
             writer_ids: WriterIds::default(),
+            stop,
         };
         Self { parts: Arc::new(parts) }
     }
@@ -85,6 +96,11 @@ impl App {
     /// Writer ids for appends by fields.
     pub fn writer_ids(&self) -> &WriterIds {
         &self.parts.writer_ids
+    }
+
+    /// Ends once the gateway is about to stop and takes nothing new.
+    pub async fn stopping(&self) {
+        self.parts.stop.cancelled().await;
     }
 
     /// What is counted.

@@ -15,8 +15,8 @@ use crate::app::App;
 use crate::budget::Budget;
 use crate::config::{Config, ListenAddress};
 use crate::controller::{
-    AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings, RestProxy,
-    RestSettings, SetupError,
+    AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings,
+    MeteredClient, RestProxy, RestSettings, SetupError,
 };
 use crate::readiness;
 use crate::segment_store::{Pool, SegmentStore};
@@ -58,6 +58,7 @@ pub struct Gateway {
     public: Vec<Listener>,
     management: Listener,
     metrics: Metrics,
+    phases: Phases,
 }
 
 impl Gateway {
@@ -67,13 +68,14 @@ impl Gateway {
     /// [`StartError`] naming the setting.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Metrics::new();
-        let app = build_app(&config, metrics.clone())?;
+        let phases = Phases::default();
+        let app = build_app(&config, metrics.clone(), phases.stop.clone())?;
         let mut public = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
             public.push(Listener::bind(address).await?);
         }
         let management = Listener::bind(&config.management).await?;
-        Ok(Self { config, app, public, management, metrics })
+        Ok(Self { config, app, public, management, metrics, phases })
     }
 
     /// Where callers are served.
@@ -97,8 +99,7 @@ impl Gateway {
     /// # Errors
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
-        let Self { config, app, public, management, metrics } = self;
-        let phases = Phases::default();
+        let Self { config, app, public, management, metrics, phases } = self;
         let signals = shutdown::signals()?;
         let connections = effective_connections(&config.limits);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone()));
@@ -130,13 +131,13 @@ impl Gateway {
     }
 }
 
-fn build_app(config: &Config, metrics: Metrics) -> Result<App, StartError> {
-    let controller = controller(config)?;
+fn build_app(config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<App, StartError> {
+    let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
-    let store = SegmentStore::new(controller, pool);
+    let store = SegmentStore::new(controller, pool, metrics.clone());
     let rest = rest_proxy(config)?;
     let budget = Budget::from_settings(&config.limits);
-    Ok(App::new(config.clone(), store, rest, budget, metrics))
+    Ok(App::new(config.clone(), store, rest, budget, metrics, stop))
 }
 
 fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {
@@ -147,7 +148,7 @@ fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {
 ///
 /// # Errors
 /// [`StartError`] naming the setting.
-pub fn controller(config: &Config) -> Result<Controller, StartError> {
+pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, StartError> {
     let settings = &config.controller;
     let connect_timeout = settings.connect_timeout;
     let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(addresses(config)?) })?;
@@ -159,6 +160,7 @@ pub fn controller(config: &Config) -> Result<Controller, StartError> {
         rewrite: rules.collect::<Result<_, _>>()?,
         ..CacheSettings::default()
     };
+    let client = MeteredClient::new(client, metrics.clone());
     Ok(Controller::new(Arc::new(client), cache))
 }
 

@@ -103,7 +103,8 @@ impl Appending {
 
     async fn append_one(self, body: Body) -> Result<Response, ApiError> {
         let max_event = self.app.config().append.max_event.as_usize();
-        let (payload, permit) = collect_whole(body, max_event, ErrorCode::EventTooLarge, self.app.budget()).await?;
+        let whole = collect_whole(body, max_event, ErrorCode::EventTooLarge, self.app.budget());
+        let (payload, permit) = self.deadline.timeout(whole).await??;
         let event = self.event(payload, permit)?;
         let mut ticket = self.deadline.timeout(self.appender.submit(event)).await??;
         let outcome = self.deadline.timeout(ticket.outcome()).await;

@@ -208,3 +208,70 @@ pub(crate) fn joined(replies: &[Frame]) -> Bytes {
     replies.iter().for_each(|reply| reply.encode(&mut out));
     out.freeze()
 }
+
+#[cfg(test)]
+mod tests {
+    use uuid::Uuid;
+
+    use super::*;
+    use crate::wire::{AuthErrorCode, AuthTokenCheckFailed, DataAppended, JavaStr, Segment, SegmentIsSealed};
+
+    const WRITER: WriterId = WriterId(Uuid::nil());
+
+    fn append(number: i64, request_id: i64) -> Awaited {
+        Awaited::Append { writer_id: WRITER, number: EventNumber(number), request_id: RequestId(request_id) }
+    }
+
+    fn acknowledged(number: i64) -> WireCommand {
+        DataAppended {
+            writer_id: WRITER,
+            event_number: EventNumber(number),
+            previous_event_number: EventNumber(-1),
+            request_id: RequestId(77),
+            current_segment_write_offset: Offset(-1),
+        }
+        .into()
+    }
+
+    #[test]
+    fn acknowledgement_answers_every_block_up_to_its_number() {
+        assert!(append(3, 1).is_answered_by(&acknowledged(5)));
+        assert!(append(5, 1).is_answered_by(&acknowledged(5)));
+        assert!(!append(6, 1).is_answered_by(&acknowledged(5)));
+    }
+
+    #[test]
+    fn seal_answers_the_append_that_it_names() {
+        let sealed: WireCommand = SegmentIsSealed {
+            request_id: RequestId(2),
+            segment: Segment(JavaStr::default()),
+            server_stack_trace: JavaStr::default(),
+            offset: Offset(5),
+        }
+        .into();
+        assert!(append(5, 2).is_answered_by(&sealed));
+        assert!(!append(5, 1).is_answered_by(&sealed));
+    }
+
+    #[test]
+    fn refused_token_of_a_read_is_known_by_the_offset() {
+        let refused: WireCommand = AuthTokenCheckFailed {
+            request_id: RequestId(4711),
+            server_stack_trace: JavaStr::default(),
+            error_code: AuthErrorCode(0),
+        }
+        .into();
+        let read = |offset| Awaited::Request { request_id: Some(RequestId(1)), read_offset: Some(Offset(offset)) };
+        assert!(read(4711).is_answered_by(&refused));
+        assert!(!read(0).is_answered_by(&refused));
+    }
+
+    #[test]
+    fn only_frames_with_a_reply_are_awaited() {
+        let awaited = |command: CommandType| awaited_by(Some(command), None).is_some();
+        assert!(awaited(CommandType::GetStreamSegmentInfo));
+        assert!(!awaited(CommandType::AppendBlock));
+        assert!(!awaited(CommandType::Padding));
+        assert_eq!(awaited_by(None, None), Some(Awaited::Unknown));
+    }
+}

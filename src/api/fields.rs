@@ -38,7 +38,8 @@ pub(crate) async fn post(
         Some(_) => (limits.raw_message, ErrorCode::MessageTooLarge),
         None => (limits.json_document, ErrorCode::BodyTooLarge),
     };
-    let (body, _permit) = collect_whole(body, limit.as_usize(), too_large, app.budget()).await?;
+    let whole = collect_whole(body, limit.as_usize(), too_large, app.budget());
+    let (body, _permit) = deadline.timeout(whole).await??;
     let replies = if is_append(command) {
         append(&app, deadline, command, &segment, values, body).await?
     } else {

@@ -25,10 +25,16 @@ pub(crate) async fn append(appending: Appending, body: Body) -> Result<Response,
     let mut chunks = body.into_data_stream();
     let mut lines = Lines::default();
     let mut held = upload.appending.app.budget().nothing();
-    while let Some(chunk) = chunks.next().await {
+    let app = upload.appending.app.clone();
+    loop {
+        let chunk = tokio::select! {
+            chunk = chunks.next() => chunk,
+            () = app.stopping() => return Ok(upload.stop(draining(), None).await),
+        };
         let taken = match chunk {
-            Ok(chunk) => upload.take_chunk(&chunk, &mut lines, &mut held).await,
-            Err(error) => Err(read_error(error)),
+            None => break,
+            Some(Ok(chunk)) => upload.take_chunk(&chunk, &mut lines, &mut held).await,
+            Some(Err(error)) => Err(read_error(error)),
         };
         if let Err(error) = taken {
             return Ok(upload.stop(error, None).await);
@@ -38,6 +44,10 @@ pub(crate) async fn append(appending: Appending, body: Body) -> Result<Response,
         Ok(()) => Ok(upload.finish().await),
         Err(error) => Ok(upload.stop(error, Some(0)).await),
     }
+}
+
+fn draining() -> ApiError {
+    ApiError::new(ErrorCode::Draining, "the gateway is about to stop; the rest of the batch was not read")
 }
 
 struct Upload {

@@ -58,7 +58,8 @@ async fn put_message(
         check_alone(command)?;
     }
     let limit = app.config().limits.raw_message.as_usize();
-    let (payload, _permit) = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget()).await?;
+    let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
+    let (payload, _permit) = deadline.timeout(whole).await??;
     if payload.len() != length {
         let detail = format!("header Message-Length is {length}, the body has {} bytes", payload.len());
         return Err(ApiError::new(ErrorCode::MessageLengthMismatch, detail));
@@ -81,7 +82,8 @@ async fn put_sequence(
         return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
     }
     let limit = app.config().limits.raw_sequence.as_usize();
-    let (bytes, _permit) = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget()).await?;
+    let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
+    let (bytes, _permit) = deadline.timeout(whole).await??;
     let frames = parse_sequence(bytes)?;
     let route = route(app, &frames, named)?;
     let replies = converse(app, deadline, &route, &Frames(&frames)).await?;

@@ -7,19 +7,21 @@ use super::pool::{Pool, Purpose};
 use super::session::Session;
 use crate::controller::Controller;
 use crate::stream::SegmentName;
-use crate::wire::{Command, RequestId, WireCommand};
+use crate::telemetry::metrics::{Metrics, Outcome, StoreRequestLabels};
+use crate::wire::{Command, CommandType, RequestId, WireCommand};
 
 /// Reaches segments by name: the controller says where, the pool connects. Clones share both.
 #[derive(Debug, Clone)]
 pub struct SegmentStore {
     controller: Controller,
     pool: Arc<Pool>,
+    metrics: Metrics,
 }
 
 impl SegmentStore {
     /// Joins the two.
-    pub fn new(controller: Controller, pool: Arc<Pool>) -> Self {
-        Self { controller, pool }
+    pub fn new(controller: Controller, pool: Arc<Pool>, metrics: Metrics) -> Self {
+        Self { controller, pool, metrics }
     }
 
     /// A session with the store that has the segment.
@@ -69,13 +71,25 @@ impl SegmentStore {
         let mut backoff = Backoff::default();
         loop {
             let session = self.session(segment, Purpose::Read).await?;
-            match session.call(&request).await {
+            let answered = session.call(&request).await;
+            self.count(C::TYPE, &answered);
+            match answered {
                 Ok(WireCommand::WrongHost(_)) => self.moved(segment),
                 Err(Error::Lost(lost)) => tracing::debug!(segment = %segment, cause = %lost.cause, "asking again"),
                 answered => return answered,
             }
             tokio::time::sleep(backoff.next_delay()).await;
         }
+    }
+
+    fn count(&self, command: CommandType, answered: &Result<WireCommand, Error>) {
+        let outcome = match answered {
+            Ok(reply) if command.info().replies.contains(&reply.command_type()) => Outcome::Ok,
+            Ok(_) | Err(Error::Undecodable(_)) => Outcome::Refused,
+            Err(_) => Outcome::Lost,
+        };
+        let labels = StoreRequestLabels { command: command.info().name, outcome };
+        self.metrics.store_requests.get_or_create(&labels).inc();
     }
 
     /// The controller that says where segments are.

@@ -1,0 +1,91 @@
+//! Counts what the controller is asked.
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+
+use super::client::{Access, ControllerClient, Placement, SegmentLocation};
+use super::error::Error;
+use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+use crate::telemetry::metrics::{ControllerRequestLabels, Metrics, Outcome};
+
+/// A client whose calls are counted by name and outcome.
+pub struct MeteredClient<C> {
+    client: C,
+    metrics: Metrics,
+}
+
+impl<C: ControllerClient> MeteredClient<C> {
+    /// Counts the calls of this client.
+    pub fn new(client: C, metrics: Metrics) -> Self {
+        Self { client, metrics }
+    }
+
+    fn counted<'a, T: Send + 'a>(
+        &'a self,
+        call: &'static str,
+        asked: BoxFuture<'a, Result<T, Error>>,
+    ) -> BoxFuture<'a, Result<T, Error>> {
+        let count = move |answer: Result<T, Error>| {
+            let outcome = answer.as_ref().map_or_else(outcome_of, |_| Outcome::Ok);
+            self.metrics.controller_requests.get_or_create(&ControllerRequestLabels { call, outcome }).inc();
+            answer
+        };
+        asked.map(count).boxed()
+    }
+}
+
+fn outcome_of(error: &Error) -> Outcome {
+    match error {
+        Error::Unavailable { .. } => Outcome::Lost,
+        Error::Timeout { .. } => Outcome::TimedOut,
+        Error::ScopeNotFound(_)
+        | Error::StreamNotFound(_)
+        | Error::Unauthenticated { .. }
+        | Error::Forbidden { .. }
+        | Error::Rejected { .. }
+        | Error::Protocol { .. } => Outcome::Refused,
+    }
+}
+
+impl<C: ControllerClient> ControllerClient for MeteredClient<C> {
+    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.counted("getCurrentSegments", self.client.current_segments(stream))
+    }
+
+    fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+        self.counted("getSegments", self.client.head_segments(stream))
+    }
+
+    fn segments_between<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        from: &'a [SegmentLocation],
+        to: &'a [SegmentLocation],
+    ) -> BoxFuture<'a, Result<Vec<SegmentId>, Error>> {
+        self.counted("getSegmentsBetween", self.client.segments_between(stream, from, to))
+    }
+
+    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+        self.counted("getSegmentsImmediatelyFollowing", self.client.segments_following(segment))
+    }
+
+    fn get_uri<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+        self.counted("getURI", self.client.get_uri(segment))
+    }
+
+    fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+        self.counted("checkScopeExists", self.client.scope_exists(scope))
+    }
+
+    fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+        self.counted("checkStreamExists", self.client.stream_exists(stream))
+    }
+
+    fn delegation_token<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        access: Access,
+    ) -> BoxFuture<'a, Result<String, Error>> {
+        self.counted("getDelegationToken", self.client.delegation_token(stream, access))
+    }
+}
