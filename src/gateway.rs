@@ -131,6 +131,15 @@ impl Gateway {
     }
 }
 
+/// Checks what the settings say about Pravega, as [`Gateway::bind`] does first, without connecting or binding.
+/// Must be called inside a runtime.
+///
+/// # Errors
+/// [`StartError`] naming the setting.
+pub fn check(config: &Config) -> Result<(), StartError> {
+    build_app(config, Metrics::new(), CancellationToken::new()).map(drop)
+}
+
 fn build_app(config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<App, StartError> {
     let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));

@@ -55,9 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         Some(Command::Serve(settings)) => return cli::serve::run(settings.load()?),
         Some(Command::Wire(command)) => cli::wire::run(&command)?,
         Some(Command::Route(args)) => cli::route::run(&args)?,
-        Some(Command::Config(ConfigCommand::Check(settings))) => {
-            settings.load()?.entries().iter().for_each(|(key, value)| println!("{key} = {value}"));
-        }
+        Some(Command::Config(ConfigCommand::Check(settings))) => cli::config::check(&settings.load()?)?,
     }
     Ok(ExitCode::SUCCESS)
 }

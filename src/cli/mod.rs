@@ -1,5 +1,6 @@
 //! The command line: what each subcommand does with its flags.
 
+pub(crate) mod config;
 pub(crate) mod route;
 pub(crate) mod serve;
 pub(crate) mod settings;
