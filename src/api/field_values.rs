@@ -1,13 +1,17 @@
 //! The fields of a command as a request gives them: parameters, `Wire-…` headers, JSON or bulk bytes in the body.
 
+use std::fmt;
+
 use bytes::Bytes;
 use http::HeaderMap;
+use serde::de::{MapAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use serde_json::{Map, Value};
 
 use super::error::{ApiError, ErrorCode};
 use super::fields::field_error;
 use super::params::Params;
-use crate::wire::{CommandType, Kind, Role, WireCommand};
+use crate::wire::{CommandType, WireCommand};
 
 const HEADER_PREFIX: &str = "wire-";
 
@@ -55,21 +59,12 @@ impl FieldValues {
         Ok(())
     }
 
-    /// Takes the body: the bulk bytes of a command that has some, else its fields in JSON.
-    pub(crate) fn take_body(&mut self, command: CommandType, body: &Bytes) -> Result<(), ApiError> {
-        if let Some(bulk) = command.info().field(Role::Body) {
-            if let Some(source) = self.source(bulk.name) {
-                let detail = format!("field {} is the body, not a {source:?}", bulk.name).to_lowercase();
-                return Err(ApiError::new(ErrorCode::ParameterInvalid, detail).member("field", bulk.name));
-            }
-            let hex = serde_json::json!({ "hex": hex::encode(body) });
-            let value = if bulk.kind == Kind::Event { serde_json::json!({ "data": hex }) } else { hex };
-            return self.add(bulk.name.to_owned(), value, Source::Body);
-        }
+    /// Takes the body of a command that has no bulk bytes: its fields in JSON, or nothing.
+    pub(crate) fn take_document(&mut self, command: CommandType, body: &Bytes) -> Result<(), ApiError> {
         if body.is_empty() {
             return Ok(());
         }
-        let fields: Map<String, Value> = serde_json::from_slice(body).map_err(|error| {
+        let Members(fields) = serde_json::from_slice(body).map_err(|error| {
             let detail = format!("the body of {} is not a JSON object of its fields: {error}", command.info().name);
             ApiError::new(ErrorCode::BodyInvalid, detail)
         })?;
@@ -143,6 +138,33 @@ impl FieldValues {
     }
 }
 
+/// The members of a JSON object, also those that have one name.
+struct Members(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for Members {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'de> Visitor<'de> for MembersVisitor {
+    type Value = Members;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = map.next_entry()? {
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
 /// `attribute-id` → `attributeId`.
 fn camel_case(kebab: &str) -> String {
     let mut words = kebab.split('-');
@@ -184,5 +206,16 @@ mod tests {
         headers.insert("wire-attribute-id", http::HeaderValue::from_static("x"));
         let gathered = FieldValues::gather(Some("attributeId=y"), &headers);
         assert_eq!(gathered.map_err(|error| error.code()).err(), Some(ErrorCode::ParameterRepeated));
+    }
+    #[test]
+    fn field_twice_in_the_document_or_beside_it_is_refused() {
+        let command = CommandType::GetSegmentAttribute;
+        let mut values = FieldValues::default();
+        let twice = Bytes::from_static(br#"{"attributeId": "x", "attributeId": "x"}"#);
+        let refused = values.take_document(command, &twice).map_err(|error| error.code());
+        assert_eq!(refused.err(), Some(ErrorCode::ParameterRepeated));
+        let mut values = FieldValues::gather(Some("attributeId=x"), &HeaderMap::new()).expect("given once");
+        let beside = values.take_document(command, &Bytes::from_static(br#"{"attributeId": "x"}"#));
+        assert_eq!(beside.map_err(|error| error.code()).err(), Some(ErrorCode::ParameterRepeated));
     }
 }

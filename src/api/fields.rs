@@ -1,8 +1,8 @@
 //! `POST /v1/wire/{Command}`: a request by its fields.
 
+use axum::body::Body;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use bytes::Bytes;
 
 use super::address::{SegmentRef, check_internal, parse_segment};
 use super::body::{collect_whole, reject_content_encoding};
@@ -15,7 +15,7 @@ use super::params::invalid;
 use super::wire_route::{Frames, check_direction, check_segment, converse};
 use crate::app::App;
 use crate::stream::{Scope, ScopedStream, SegmentName, StreamName};
-use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand};
+use crate::wire::{CommandType, Direction, Frame, JsonError, Role, WireCommand};
 
 /// What a message's request id is where the caller gives none.
 const DEFAULT_REQUEST_ID: i64 = 1;
@@ -30,24 +30,49 @@ pub(crate) async fn post(
     let (head, body) = request.into_parts();
     reject_content_encoding(&head.headers)?;
     let command = named_command(&name)?;
-    let mut values = FieldValues::gather(head.uri.query(), &head.headers)?;
-    let segment = deadline.timeout(take_segment(&app, command, &mut values)).await??;
-    check_segment(&app, &segment)?;
-    let limits = &app.config().limits;
-    let (limit, too_large) = match command.info().field(Role::Body) {
-        Some(_) => (limits.raw_message, ErrorCode::MessageTooLarge),
-        None => (limits.json_document, ErrorCode::BodyTooLarge),
-    };
-    let whole = collect_whole(body, limit.as_usize(), too_large, app.budget());
-    let (body, _permit) = deadline.timeout(whole).await??;
+    let values = FieldValues::gather(head.uri.query(), &head.headers)?;
     let replies = if is_append(command) {
-        append(&app, deadline, command, &segment, values, body).await?
+        append_bytes(&app, deadline, command, values, body).await?
     } else {
-        let request = build(command, &segment, values, &body)?;
-        check_size(&request, limits.raw_message.as_usize())?;
-        converse(&app, deadline, &segment, &Frames(&[request.frame()])).await?
+        ask(&app, deadline, command, values, body).await?
     };
     Ok(respond(command, &head.headers, replies.last()))
+}
+
+/// Appends the body. Where it goes is known, and checked, before it is read.
+async fn append_bytes(
+    app: &App,
+    deadline: Deadline,
+    command: CommandType,
+    mut values: FieldValues,
+    body: Body,
+) -> Result<Vec<Frame>, ApiError> {
+    let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
+    check_segment(app, &segment)?;
+    let limit = app.config().limits.raw_message.as_usize();
+    let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
+    let (bytes, _permit) = deadline.timeout(whole).await??;
+    append(app, deadline, command, &segment, values, bytes).await
+}
+
+/// Sends a command whose fields, the segment too, may stand in the body.
+async fn ask(
+    app: &App,
+    deadline: Deadline,
+    command: CommandType,
+    mut values: FieldValues,
+    body: Body,
+) -> Result<Vec<Frame>, ApiError> {
+    let limits = &app.config().limits;
+    let limit = limits.json_document.as_usize();
+    let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
+    let (document, _permit) = deadline.timeout(whole).await??;
+    values.take_document(command, &document)?;
+    let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
+    check_segment(app, &segment)?;
+    let request = build(command, &segment, values)?;
+    check_size(&request, limits.raw_message.as_usize())?;
+    converse(app, deadline, &segment, &Frames(&[request.frame()])).await
 }
 
 fn named_command(name: &str) -> Result<CommandType, ApiError> {
@@ -122,13 +147,7 @@ async fn in_stream(
 }
 
 /// Builds the command from what was given and what may be left out.
-fn build(
-    command: CommandType,
-    segment: &SegmentName,
-    mut values: FieldValues,
-    body: &Bytes,
-) -> Result<WireCommand, ApiError> {
-    values.take_body(command, body)?;
+fn build(command: CommandType, segment: &SegmentName, mut values: FieldValues) -> Result<WireCommand, ApiError> {
     values.default_to("requestId", DEFAULT_REQUEST_ID);
     values.default_to("delegationToken", "");
     values.default_to("writerId", uuid::Uuid::new_v4().to_string());
