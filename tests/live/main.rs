@@ -1,0 +1,8 @@
+//! The gateway's program in front of a real Pravega, together with clients that know nothing of it.
+//!
+//! `scripts/test` starts Pravega and tells by TEST_… variables where it is; without them every test here fails.
+
+mod main_job;
+mod raw_messages;
+mod routing;
+mod support;

@@ -1,0 +1,155 @@
+//! The gateway as a process of its own.
+
+use std::io::{BufRead as _, BufReader};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
+use std::thread::JoinHandle;
+
+use reqwest::{Client, RequestBuilder};
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::time::timeout;
+
+use super::http;
+use super::{Answer, PATIENCE, Pravega};
+
+/// A running gateway. Dropped, it is killed; a panic inside it fails the test.
+#[derive(Debug)]
+pub(crate) struct Gateway {
+    child: Child,
+    log: watch::Receiver<Vec<String>>,
+    reader: Option<JoinHandle<()>>,
+    address: String,
+    management: String,
+    client: Client,
+}
+
+impl Gateway {
+    /// Starts one in front of the Pravega of this run and waits until `/readyz` says so.
+    pub(crate) async fn ready(arguments: &[&str]) -> Self {
+        let gateway = Self::start(&Pravega::from_env(), arguments).await;
+        gateway.await_ready().await;
+        gateway
+    }
+
+    /// Starts one in front of any Pravega, with more arguments after the usual ones, and waits until it listens.
+    pub(crate) async fn start(pravega: &Pravega, arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
+            .args(["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
+            .args(["--controller", &pravega.controller, "--controller-rest", &pravega.rest])
+            .args(["--set", "log.format=json", "--set", "shutdown.delay=0s"])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the gateway's program can be started");
+        let (log, reader) = follow(child.stderr.take().expect("piped"));
+        let client = http::client();
+        let mut gateway =
+            Self { child, log, reader: Some(reader), address: String::new(), management: String::new(), client };
+        gateway.address = gateway.logged("serving").await["address"].as_str().expect("an address").to_owned();
+        gateway.management = gateway.logged("management").await["address"].as_str().expect("an address").to_owned();
+        gateway
+    }
+
+    /// Waits until the gateway has reached Pravega.
+    pub(crate) async fn await_ready(&self) {
+        self.logged("ready").await;
+        Answer::of(self.client.get(self.management_url("/readyz"))).await.expect(200);
+    }
+
+    /// A URL on the public listener.
+    pub(crate) fn url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.address)
+    }
+
+    /// A URL on the management listener.
+    pub(crate) fn management_url(&self, path: &str) -> String {
+        format!("http://{}{path}", self.management)
+    }
+
+    /// The process.
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn get(&self, path: &str) -> RequestBuilder {
+        self.client.get(self.url(path))
+    }
+
+    pub(crate) fn post(&self, path: &str) -> RequestBuilder {
+        self.client.post(self.url(path))
+    }
+
+    pub(crate) fn put(&self, path: &str) -> RequestBuilder {
+        self.client.put(self.url(path))
+    }
+
+    /// The metrics as text.
+    pub(crate) async fn metrics(&self) -> String {
+        Answer::of(self.client.get(self.management_url("/metrics"))).await.expect(200).text()
+    }
+
+    /// Waits for a log line with this message.
+    pub(crate) async fn logged(&self, message: &str) -> Value {
+        let mut log = self.log.clone();
+        let found = |lines: &Vec<String>| find(lines, message).is_some();
+        let waited = timeout(PATIENCE, log.wait_for(found)).await;
+        match waited {
+            Ok(Ok(lines)) => find(&lines, message).expect("just found"),
+            _ => panic!("the gateway never logged {message:?}:\n{}", self.log_tail()),
+        }
+    }
+
+    /// Sends a signal, by its name.
+    pub(crate) fn signal(&self, name: &str) {
+        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
+        assert!(status.expect("kill can be run").success());
+    }
+
+    /// Asks it to end as an orchestrator does, and waits for that.
+    pub(crate) async fn stop(mut self) -> ExitStatus {
+        self.signal("TERM");
+        let mut log = self.log.clone();
+        let ended = async { while log.changed().await.is_ok() {} };
+        timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("it does not end:\n{}", self.log_tail()));
+        self.child.wait().expect("it is our child")
+    }
+
+    fn log_tail(&self) -> String {
+        let lines = self.log.borrow();
+        lines[lines.len().saturating_sub(40)..].join("\n")
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        // Both fail only for a process that has ended, which is what they are for.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+        if let Some(reader) = self.reader.take() {
+            reader.join().expect("reading lines does not panic");
+        }
+        let panicked = self.log.borrow().iter().any(|line| line.contains("panicked"));
+        if std::thread::panicking() {
+            eprintln!("the gateway's last lines:\n{}", self.log_tail());
+        } else {
+            assert!(!panicked, "the gateway panicked:\n{}", self.log_tail());
+        }
+    }
+}
+
+/// Collects the lines of the program's standard error until it ends.
+fn follow(stderr: ChildStderr) -> (watch::Receiver<Vec<String>>, JoinHandle<()>) {
+    let (lines, log) = watch::channel(Vec::new());
+    let reader = std::thread::spawn(move || {
+        for line in BufReader::new(stderr).lines().map_while(Result::ok) {
+            lines.send_modify(|all| all.push(line));
+        }
+    });
+    (log, reader)
+}
+
+fn find(lines: &[String], message: &str) -> Option<Value> {
+    let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    lines.into_iter().find(|line| line["message"] == message)
+}

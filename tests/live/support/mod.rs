@@ -1,0 +1,20 @@
+//! What the tests share: the gateway as a process, streams in Pravega, HTTP, and clients written elsewhere.
+
+pub(crate) mod foreign;
+pub(crate) mod gateway;
+pub(crate) mod http;
+pub(crate) mod metrics;
+pub(crate) mod pravega;
+pub(crate) mod process;
+pub(crate) mod stream;
+pub(crate) mod wire;
+
+use std::time::Duration;
+
+pub(crate) use gateway::Gateway;
+pub(crate) use http::Answer;
+pub(crate) use pravega::Pravega;
+pub(crate) use stream::Stream;
+
+/// Longest wait for anything; a test that reaches it has failed.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(100);

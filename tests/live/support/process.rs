@@ -1,0 +1,60 @@
+//! Programs that run to their end.
+
+use std::process::{ExitStatus, Stdio};
+
+use tokio::io::AsyncWriteExt as _;
+use tokio::process::Command;
+use tokio::time::timeout;
+
+use super::PATIENCE;
+
+/// What a program left behind.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: Vec<u8>,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// What it printed, if it ended well.
+    pub(crate) fn success(self) -> Vec<u8> {
+        assert!(self.status.success(), "{}: {}{}", self.status, self.stderr, String::from_utf8_lossy(&self.stdout));
+        self.stdout
+    }
+
+    /// The lines that it printed, if it ended well.
+    pub(crate) fn lines(self) -> Vec<String> {
+        let text = String::from_utf8(self.success()).expect("the program prints text");
+        text.lines().map(str::to_owned).collect()
+    }
+}
+
+/// Feeds a program and waits for its end, which must come within [`PATIENCE`].
+pub(crate) async fn run(command: &mut Command, stdin: impl AsRef<[u8]>) -> Finished {
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
+    let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let mut input = child.stdin.take().expect("piped");
+    let feeding = async move {
+        // A program that needs no input may be gone already.
+        let _ = input.write_all(stdin.as_ref()).await;
+        drop(input);
+    };
+    let both = async { tokio::join!(feeding, child.wait_with_output()) };
+    let ((), output) = timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{command:?} does not end"));
+    let output = output.expect("its output can be read");
+    let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+    Finished { status: output.status, stdout: output.stdout, stderr }
+}
+
+/// curl, quiet, and past any proxy.
+pub(crate) async fn curl(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Finished {
+    let mut command = Command::new("curl");
+    command.args(["--noproxy", "*", "-sS", "--max-time", "90"]).args(arguments);
+    run(&mut command, stdin).await
+}
+
+/// The gateway's own program with other subcommands than `serve`.
+pub(crate) async fn gateway_cli(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Finished {
+    run(Command::new(env!("CARGO_BIN_EXE_pravega-gateway")).args(arguments), stdin).await
+}
