@@ -9,6 +9,7 @@ use futures::{FutureExt as _, StreamExt as _};
 
 use super::append::Appending;
 use super::body::read_error;
+use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::lines::Lines;
 use super::reports::Tally;
@@ -21,7 +22,7 @@ const MOST_OUTSTANDING: usize = 64 * 1024;
 /// Appends each line of the body; answers when all are acknowledged. Memory is bounded by the budget, so that a slow
 /// Pravega slows the sender.
 pub(crate) async fn append(appending: Appending, body: Body) -> Result<Response, ApiError> {
-    let mut upload = Upload { appending, outstanding: VecDeque::new(), tally: Tally::default(), next_index: 0 };
+    let mut upload = Upload::new(appending);
     let mut chunks = body.into_data_stream();
     let mut lines = Lines::default();
     let mut held = upload.appending.app.budget().nothing();
@@ -55,10 +56,18 @@ struct Upload {
     outstanding: VecDeque<(u64, Ticket)>,
     tally: Tally,
     next_index: u64,
+    /// Counts from the last progress: bytes that came or an event that was answered.
+    deadline: Deadline,
 }
 
 impl Upload {
+    fn new(appending: Appending) -> Self {
+        let deadline = appending.deadline;
+        Self { appending, outstanding: VecDeque::new(), tally: Tally::default(), next_index: 0, deadline }
+    }
+
     async fn take_chunk(&mut self, chunk: &Bytes, lines: &mut Lines, held: &mut Permit) -> Result<(), ApiError> {
+        self.deadline = self.deadline.renewed();
         self.settle_ready();
         held.merge(self.appending.app.budget().reserve_while_progress(chunk.len()).await?);
         lines.push(chunk);
@@ -78,8 +87,7 @@ impl Upload {
             self.settle_first().await;
         }
         let event = self.appending.event(line, permit)?;
-        let deadline = self.appending.deadline.renewed();
-        let ticket = deadline.timeout(self.appending.appender().submit(event)).await??;
+        let ticket = self.deadline.timeout(self.appending.appender().submit(event)).await??;
         self.outstanding.push_back((self.next_index, ticket));
         self.next_index += 1;
         Ok(())
@@ -110,8 +118,11 @@ impl Upload {
         let Some((index, mut ticket)) = self.outstanding.pop_front() else {
             return;
         };
-        match self.appending.deadline.renewed().timeout(ticket.outcome()).await {
-            Ok(outcome) => self.tell(index, outcome),
+        match self.deadline.timeout(ticket.outcome()).await {
+            Ok(outcome) => {
+                self.deadline = self.deadline.renewed();
+                self.tell(index, outcome);
+            }
             Err(elapsed) if ticket.withdraw() => self.tally.failed(index, ApiError::from(elapsed).possible()),
             Err(elapsed) => self.tally.failed(index, elapsed.into()),
         }

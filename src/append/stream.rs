@@ -1,5 +1,6 @@
 use std::collections::VecDeque;
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Mutex, mpsc, watch};
 
@@ -14,6 +15,9 @@ use crate::controller::{self, Controller};
 use crate::segment_store::{Backoff, SegmentStore};
 use crate::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
 use crate::telemetry::metrics::Metrics;
+
+/// Pause before a segment is tried again that its store says is closed, and the controller says is active.
+const RETRY_ACTIVE: Duration = Duration::from_millis(200);
 
 /// Appends to one stream; clones share its writers, which end with the last of them.
 #[derive(Debug, Clone)]
@@ -31,12 +35,24 @@ pub(super) struct Shared {
     routing: watch::Sender<Option<Arc<Routing>>>,
     /// Held while the routing is made or changed.
     changing: Mutex<()>,
+    /// Every open writer, so that a segment has one whether the routing knows it already or not.
+    writers: std::sync::Mutex<Vec<SegmentWriter>>,
 }
 
 impl StreamAppender {
     pub(super) fn new(stream: ScopedStream, store: SegmentStore, limits: Limits, metrics: Metrics) -> Self {
         let routing = watch::Sender::new(None);
-        Self { shared: Arc::new(Shared { stream, store, limits, metrics, routing, changing: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared {
+                stream,
+                store,
+                limits,
+                metrics,
+                routing,
+                changing: Mutex::default(),
+                writers: Default::default(),
+            }),
+        }
     }
 
     /// Finds out whether the stream takes events.
@@ -94,7 +110,7 @@ impl Shared {
         if segments.is_empty() {
             return Err(Error::StreamSealed(self.stream.clone()));
         }
-        let routing = Arc::new(self.routing_of(&segments, &Routing::default()));
+        let routing = Arc::new(self.routing_of(&segments));
         self.routing.send_replace(Some(routing.clone()));
         Ok(routing)
     }
@@ -104,19 +120,25 @@ impl Shared {
         let _ = watched.wait_for(is_new).await;
     }
 
-    async fn find<'a>(&self, routing: &'a Routing, target: Target) -> Result<&'a SegmentWriter, Error> {
+    async fn find(self: &Arc<Self>, routing: &Routing, target: Target) -> Result<SegmentWriter, Error> {
         match (routing.find(target), target) {
-            (Some(writer), _) => Ok(writer),
+            (Some(writer), _) => Ok(writer.clone()),
             (None, Target::Position(_)) => Err(Error::StreamSealed(self.stream.clone())),
-            (None, Target::Segment(segment)) => Err(self.why_not_active(segment).await),
+            (None, Target::Segment(segment)) => self.writer_ahead(segment).await,
         }
     }
 
-    async fn why_not_active(&self, segment: SegmentId) -> Error {
-        match self.controller().readable_segments(&self.stream).await {
-            Ok(segments) if segments.contains(&segment) => Error::SegmentSealed(self.name_of(segment)),
-            Ok(_) => Error::SegmentNotFound { stream: self.stream.clone(), segment },
-            Err(error) => error.into(),
+    /// The writer of a segment that the routing lacks. A caller may know of a scale before the routing does, which
+    /// changes only where a seal is met, so that events of one key keep their order.
+    async fn writer_ahead(self: &Arc<Self>, segment: SegmentId) -> Result<SegmentWriter, Error> {
+        self.controller().forget_stream(&self.stream);
+        if self.controller().current_segments(&self.stream).await?.contains(segment) {
+            return Ok(self.writer_of(segment));
+        }
+        let segments = self.controller().readable_segments(&self.stream).await?;
+        match segments.contains(&segment) {
+            true => Err(Error::SegmentSealed(self.name_of(segment))),
+            false => Err(Error::SegmentNotFound { stream: self.stream.clone(), segment }),
         }
     }
 
@@ -134,7 +156,7 @@ impl Shared {
             routing = match self.follow_up(routing, &events).await {
                 Ok(routing) => routing,
                 Err(error) => {
-                    self.routing.send_replace(None);
+                    self.forget();
                     return self.fail(events, |_| error.clone());
                 }
             };
@@ -156,26 +178,26 @@ impl Shared {
             let segment = closed.writer.segment().clone();
             match self.successors(&segment, &routing).await {
                 Ok(Some(next)) => routing = next,
+                Ok(None) => routing = self.without_successors(&segment).await?,
                 Err(error) if !error.is_retryable() => return Err(error.into()),
-                Ok(None) => {
-                    let segments = self.controller().current_segments(&self.stream).await?;
-                    if segments.is_empty() {
-                        return Err(Error::StreamSealed(self.stream.clone()));
-                    }
-                    if !segments.contains(segment.id) {
-                        routing = self.routing_of(&segments, &routing);
-                        continue;
-                    }
-                }
                 Err(error) if events.iter().all(|event| event.stub.is_withdrawn()) => return Err(error.into()),
-                Err(_) => {}
-            }
-            if routing.closed().is_some() {
-                tokio::time::sleep(backoff.next_delay()).await;
-                self.controller().forget_stream(&self.stream);
+                Err(_) => tokio::time::sleep(backoff.next_delay()).await,
             }
         }
         Ok(routing)
+    }
+
+    /// The routing after a segment that nothing follows: of a sealed stream none, of one that was made anew its own.
+    async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Routing, Error> {
+        let segments = self.controller().current_segments(&self.stream).await?;
+        if segments.is_empty() {
+            return Err(Error::StreamSealed(self.stream.clone()));
+        }
+        if segments.contains(segment.id) {
+            tracing::warn!(segment = %segment, "closed for its store, active for the controller: trying it again");
+            tokio::time::sleep(RETRY_ACTIVE).await;
+        }
+        Ok(self.routing_of(&segments))
     }
 
     /// The routing with a segment's successors in its place; `None` if it has none.
@@ -191,18 +213,27 @@ impl Shared {
         }
         let routes: Vec<_> = successors
             .iter()
-            .map(|successor| Route { range: successor.range, writer: self.writer_of(successor.id, routing) })
+            .map(|successor| Route { range: successor.range, writer: self.writer_of(successor.id) })
             .collect();
         Ok(Some(routing.replace(segment.id, &routes)))
     }
 
-    fn routing_of(self: &Arc<Self>, segments: &StreamSegments, old: &Routing) -> Routing {
-        let route = |(id, range)| Route { range, writer: self.writer_of(id, old) };
+    fn routing_of(self: &Arc<Self>, segments: &StreamSegments) -> Routing {
+        let route = |(id, range)| Route { range, writer: self.writer_of(id) };
         Routing::new(segments.iter().map(route).collect())
     }
 
-    fn writer_of(self: &Arc<Self>, segment: SegmentId, old: &Routing) -> SegmentWriter {
-        old.of(segment).cloned().unwrap_or_else(|| self.start_writer(self.name_of(segment)))
+    fn writer_of(self: &Arc<Self>, segment: SegmentId) -> SegmentWriter {
+        let mut writers = self.writers.lock().unwrap_or_else(PoisonError::into_inner);
+        writers.retain(|writer| !writer.is_closed());
+        match writers.iter().find(|writer| writer.segment().id == segment) {
+            Some(writer) => writer.clone(),
+            None => {
+                let writer = self.start_writer(self.name_of(segment));
+                writers.push(writer.clone());
+                writer
+            }
+        }
     }
 
     fn start_writer(self: &Arc<Self>, segment: SegmentName) -> SegmentWriter {
@@ -229,12 +260,15 @@ impl Shared {
 
     fn fail(&self, events: VecDeque<PendingEvent>, error: impl Fn(&PendingEvent) -> Error) {
         for event in events {
-            let error = match event.stub.was_sent() {
-                true => Error::Stopped { may_have_been_written: true },
-                false => error(&event),
-            };
+            let error = error(&event);
             event.stub.resolve(Err(error));
         }
+    }
+
+    /// The stream is sealed or gone: the next caller finds out what there is.
+    fn forget(&self) {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.routing.send_replace(None);
     }
 
     fn name_of(&self, segment: SegmentId) -> SegmentName {

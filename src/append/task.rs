@@ -108,9 +108,9 @@ impl Writer {
             End::Idle => {}
             End::Sealed => {
                 self.settle_final_number().await;
-                self.hand_over(End::Sealed).await;
+                self.hand_over().await;
             }
-            End::Gone => self.hand_over(End::Gone).await,
+            End::Gone => self.hand_over().await,
         }
     }
 
@@ -294,17 +294,16 @@ impl Writer {
         }
     }
 
-    /// Gives everything that is not stored here to the segments that follow.
-    async fn hand_over(mut self, end: End) {
+    /// Gives everything that is not stored here to the segments that follow. What was sent to a segment that is gone
+    /// is gone with it.
+    async fn hand_over(mut self) {
         self.link = Link::Down;
         self.task.inbox.close();
         while let Some(event) = self.task.inbox.recv().await {
             self.machine.push(event);
         }
         let (sent, waiting) = self.machine.drain();
-        if matches!(end, End::Sealed) {
-            sent.iter().for_each(|event| event.stub.unsend());
-        }
+        sent.iter().for_each(|event| event.stub.unsend());
         let events = sent.into_iter().chain(waiting).collect();
         match self.task.stream.upgrade() {
             Some(stream) => stream.reroute(&self.task.segment, events).await,

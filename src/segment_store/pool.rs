@@ -71,6 +71,7 @@ struct SlotState {
 
 #[derive(Debug)]
 struct Failed {
+    at: Instant,
     retry_at: Instant,
     error: Arc<ConnectError>,
 }
@@ -172,13 +173,14 @@ impl Slots {
 impl Slot {
     /// Callers queue up behind the one that connects, and share its session or its failure.
     async fn session(&self, endpoint: &Endpoint, times: SessionTimes, counts: &Counts) -> Result<Session, Error> {
+        let asked_at = Instant::now();
         let mut state = self.0.lock().await;
         if let Some(session) = state.open_session() {
             return Ok(session);
         }
         loop {
             if let Some(failed) = &state.failed {
-                if !state.was_healthy() && Instant::now() < failed.retry_at {
+                if !state.was_healthy() && (failed.at >= asked_at || Instant::now() < failed.retry_at) {
                     return Err(failed.error.clone().into());
                 }
                 tokio::time::sleep_until(failed.retry_at).await;
@@ -224,7 +226,7 @@ impl SlotState {
     }
 
     fn failed(&mut self, error: Arc<ConnectError>) {
-        let retry_at = Instant::now() + self.backoff.next_delay();
-        self.failed = Some(Failed { retry_at, error });
+        let at = Instant::now();
+        self.failed = Some(Failed { at, retry_at: at + self.backoff.next_delay(), error });
     }
 }

@@ -1,6 +1,7 @@
 //! What the program does without a Pravega: run as its users run it.
 
 mod config_check;
+mod fuzz_corpus;
 mod help;
 mod route_keys;
 mod start;
