@@ -18,6 +18,7 @@ pub mod controller;
 pub mod gateway;
 pub mod read;
 pub mod readiness;
+pub mod retry;
 pub mod segment_store;
 pub mod shutdown;
 pub mod stream;

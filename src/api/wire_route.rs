@@ -9,7 +9,8 @@ use super::error::{ApiError, ErrorCode};
 use super::exchange::{Exchange, ExchangeError, joined};
 use super::params::Params;
 use crate::app::App;
-use crate::segment_store::{self, Backoff};
+use crate::retry::Backoff;
+use crate::segment_store;
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
 use crate::wire::{CommandType, Direction, Frame, WireCommand};
 

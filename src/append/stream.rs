@@ -12,7 +12,8 @@ use super::task::{self, Task};
 use super::ticket::{Ticket, ticket};
 use super::writer::SegmentWriter;
 use crate::controller::{self, Controller};
-use crate::segment_store::{Backoff, SegmentStore};
+use crate::retry::Backoff;
+use crate::segment_store::SegmentStore;
 use crate::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
 use crate::telemetry::metrics::Metrics;
 

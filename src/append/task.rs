@@ -15,7 +15,8 @@ use super::event::PendingEvent;
 use super::machine::{Done, Limits, Machine};
 use super::stream::Shared;
 use super::ticket::Written;
-use crate::segment_store::{self, Backoff, Flow, Purpose, SegmentStore};
+use crate::retry::Backoff;
+use crate::segment_store::{self, Flow, Purpose, SegmentStore};
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{

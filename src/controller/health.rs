@@ -7,11 +7,14 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 use tracing::debug;
 
-use super::backoff::Backoff;
 use super::error::Error;
+use crate::retry::{Backoff, HEALTHY_FOR};
 
-/// How long an answer counts as a sign that an outage will be short.
-const HEALTHY_FOR: Duration = Duration::from_secs(30);
+/// First pause between attempts at a call.
+const FIRST_PAUSE: Duration = Duration::from_millis(10);
+
+/// Longest pause between attempts at a call.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 /// When the controller was last heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,13 +67,13 @@ impl HealthWatch {
     where
         F: Future<Output = Result<T, Error>>,
     {
-        let mut backoff = Backoff::new();
+        let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
         loop {
             let error = match self.attempt(attempt()).await {
                 Err(error) if error.is_retryable() && !self.is_lost(&error) => error,
                 outcome => return outcome,
             };
-            let pause = backoff.pause();
+            let pause = backoff.next_delay();
             debug!(controller.call = call, controller.error = %error, retry.pause_ms = pause.as_millis(), "will ask again");
             sleep(pause).await;
         }

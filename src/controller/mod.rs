@@ -11,7 +11,6 @@
 //! ```
 
 mod address;
-mod backoff;
 mod cache;
 mod client;
 mod coalesce;

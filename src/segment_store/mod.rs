@@ -11,7 +11,6 @@
 //!           └─── Lease (one caller, one socket)
 //! ```
 
-mod backoff;
 mod counted;
 mod error;
 mod exclusive;
@@ -23,7 +22,6 @@ mod session;
 mod store;
 mod task;
 
-pub use backoff::Backoff;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;

@@ -1,22 +1,18 @@
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
-use super::backoff::Backoff;
 use super::error::{ConnectError, Error};
 use super::exclusive::{ExclusivePool, Lease};
 use super::session::{Session, SessionTimes};
 use crate::config;
 use crate::controller::Endpoint;
+use crate::retry::{Backoff, HEALTHY_FOR};
 use crate::telemetry::metrics::{Metrics, SessionKind, SessionLabels};
-
-/// A store that answered within this time is worth waiting for.
-const HEALTHY_FOR: Duration = Duration::from_secs(30);
 
 /// What a session is used for; appends and reads never share one, since a store that is pushed too hard by appends
 /// stops reading their socket.

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
-use super::backoff::Backoff;
 use super::error::Error;
 use super::exclusive::Lease;
 use super::pool::{Pool, Purpose};
 use super::session::Session;
 use crate::controller::Controller;
+use crate::retry::Backoff;
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::{Metrics, Outcome, StoreRequestLabels};
 use crate::wire::{Command, CommandType, RequestId, WireCommand};

@@ -1,6 +1,11 @@
+//! Pauses between attempts.
+
 use std::time::Duration;
 
 use rand::Rng as _;
+
+/// How long a sign of life counts: whoever gave one lately is worth waiting for, others fail at once.
+pub const HEALTHY_FOR: Duration = Duration::from_secs(30);
 
 /// Growing, jittered delays between attempts at the same thing.
 #[derive(Debug, Clone)]
