@@ -22,7 +22,7 @@ impl Params {
             let (name, value) = (decode(name)?, decode(value)?);
             if pairs.iter().any(|(earlier, _)| *earlier == name) {
                 let detail = format!("parameter {name} is given more than once");
-                return Err(ApiError::new(ErrorCode::ParameterRepeated, detail));
+                return Err(ApiError::new(ErrorCode::ParameterRepeated, detail).member("parameter", name));
             }
             pairs.push((name, value));
         }
