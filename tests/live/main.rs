@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` starts Pravega and tells by TEST_… variables where it is; without them every test here fails.
 
+mod errors;
 mod main_job;
 mod raw_messages;
 mod routing;

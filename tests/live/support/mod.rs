@@ -5,6 +5,7 @@ pub(crate) mod gateway;
 pub(crate) mod http;
 pub(crate) mod metrics;
 pub(crate) mod pravega;
+pub(crate) mod problem;
 pub(crate) mod process;
 pub(crate) mod stream;
 pub(crate) mod wire;

@@ -1,0 +1,19 @@
+//! What the gateway refuses, each with the contract's status and code, and at once.
+
+mod append;
+mod batch;
+mod http;
+mod names;
+mod raw;
+mod read;
+mod sealed;
+mod wire;
+
+use crate::support::{Gateway, Stream};
+
+/// A gateway with default settings and a stream of its own.
+pub(crate) async fn gateway_and_stream(segments: u32) -> (Gateway, Stream) {
+    let gateway = Gateway::ready(&[]).await;
+    let stream = Stream::create(&gateway, segments).await;
+    (gateway, stream)
+}
