@@ -1,8 +1,12 @@
+use std::io;
+use std::mem::MaybeUninit;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use futures::{FutureExt as _, SinkExt as _, StreamExt as _};
+use futures::{SinkExt as _, StreamExt as _};
 use prometheus_client::metrics::gauge::Gauge;
+use socket2::SockRef;
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use super::counted::Counted;
@@ -61,14 +65,17 @@ impl ExclusivePool {
         Ok(Lease { connection, idle: self.idle.clone(), _place: place })
     }
 
-    /// An idle connection has nothing to say: one that does was closed by the store.
     fn take_idle(&self) -> Option<CountedConnection> {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        std::iter::from_fn(|| idle.pop()).find_map(|mut connection| match connection.frames.next().now_or_never() {
-            None => Some(connection),
-            Some(_) => None,
-        })
+        std::iter::from_fn(|| idle.pop()).find(|connection| is_quiet(connection.frames.get_ref()))
     }
+}
+
+/// An idle connection has nothing to say: one that does was closed by the store. The socket itself is asked, because
+/// the runtime may not have heard of it yet.
+fn is_quiet(socket: &TcpStream) -> bool {
+    let peeked = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
+    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Lease {

@@ -22,6 +22,9 @@ mod session;
 mod store;
 mod task;
 
+#[cfg(test)]
+mod tests;
+
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;
