@@ -3,6 +3,7 @@
 mod config_check;
 mod fuzz_corpus;
 mod help;
+mod readme;
 mod route_keys;
 mod start;
 mod support;

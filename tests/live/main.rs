@@ -7,3 +7,4 @@ mod main_job;
 mod raw_messages;
 mod routing;
 mod support;
+mod tour;
