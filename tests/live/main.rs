@@ -3,6 +3,7 @@
 //! `scripts/test` starts Pravega and tells by TEST_… variables where it is; without them every test here fails.
 
 mod errors;
+mod faults;
 mod main_job;
 mod raw_messages;
 mod routing;

@@ -1,5 +1,6 @@
 //! What the tests share: the gateway as a process, streams in Pravega, HTTP, and clients written elsewhere.
 
+pub(crate) mod closed_port;
 pub(crate) mod foreign;
 pub(crate) mod gateway;
 pub(crate) mod http;
@@ -7,6 +8,7 @@ pub(crate) mod metrics;
 pub(crate) mod pravega;
 pub(crate) mod problem;
 pub(crate) mod process;
+pub(crate) mod scripted_store;
 pub(crate) mod stream;
 pub(crate) mod wire;
 

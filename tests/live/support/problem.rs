@@ -49,6 +49,13 @@ impl Problem {
         self
     }
 
+    /// Fails unless the request may have been carried out.
+    #[track_caller]
+    pub(crate) fn may_have_happened(&self) -> &Self {
+        assert_eq!(*self.member("sideEffects"), "possible", "{}", self.members);
+        self
+    }
+
     /// Fails unless the request changed nothing.
     #[track_caller]
     pub(crate) fn changed_nothing(&self) -> &Self {

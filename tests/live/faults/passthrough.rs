@@ -1,0 +1,155 @@
+//! Messages and commands by fields on connections that fail.
+
+use pravega_gateway::wire::{
+    DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, RequestId, Segment, WireCommand, WrongHost,
+};
+use reqwest::RequestBuilder;
+
+use super::scripted;
+use crate::support::problem::Problem;
+use crate::support::scripted_store::Conversation;
+use crate::support::{Answer, Gateway, Stream};
+
+/// Asks for the state of the stream's segment, as a raw message and by fields.
+fn questions(gateway: &Gateway, stream: &Stream) -> [RequestBuilder; 2] {
+    let request = GetStreamSegmentInfo {
+        request_id: RequestId(77),
+        segment_name: segment(stream),
+        delegation_token: DelegationToken::none(),
+    };
+    let payload = WireCommand::from(request).payload();
+    let raw = gateway.put("/v1/events").header("Message-Type", "GetStreamSegmentInfo");
+    let raw = raw.header("Message-Length", payload.len()).body(payload);
+    let name = stream.segment(0).replace('#', "%23");
+    [raw, gateway.post(&format!("/v1/wire/GetStreamSegmentInfo?segment={name}&requestId=77"))]
+}
+
+fn segment(stream: &Stream) -> Segment {
+    Segment(JavaStr::new(stream.segment(0)).expect("a short name"))
+}
+
+fn wrong_host(stream: &Stream) -> WrongHost {
+    let nothing = JavaStr::default();
+    let segment = segment(stream);
+    WrongHost { request_id: RequestId(77), segment, correct_host: nothing.clone(), server_stack_trace: nothing }
+}
+
+/// The question as it was asked.
+async fn hear_question(conversation: &mut Conversation) -> GetStreamSegmentInfo {
+    let question = conversation.hear_question().await;
+    assert_eq!(question.request_id, RequestId(77));
+    question
+}
+
+#[tokio::test]
+async fn message_that_is_never_answered_is_502_with_the_outcome_unknown() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    for question in questions(&gateway, &stream) {
+        let answer = Answer::of(question.header("Request-Timeout", "1s"));
+        let play = async {
+            let mut conversation = store.conversation().await;
+            hear_question(&mut conversation).await;
+            conversation
+        };
+        let (answer, _silent) = tokio::join!(answer, play);
+        Problem::of(answer, 502, "outcome_unknown").says("in time").may_have_happened();
+    }
+}
+
+#[tokio::test]
+async fn connection_that_closes_without_an_answer_is_502_with_the_outcome_unknown() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    for question in questions(&gateway, &stream) {
+        let play = async {
+            let mut conversation = store.conversation().await;
+            hear_question(&mut conversation).await;
+        };
+        let (answer, ()) = tokio::join!(Answer::of(question), play);
+        Problem::of(answer, 502, "outcome_unknown").says("closed").may_have_happened();
+    }
+}
+
+#[tokio::test]
+async fn bytes_that_are_no_frame_are_502_with_the_outcome_unknown() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    for question in questions(&gateway, &stream) {
+        let play = async {
+            let mut conversation = store.conversation().await;
+            hear_question(&mut conversation).await;
+            conversation.say_bytes(&[0, 0, 0, 12, 0xff, 0xff, 0xff, 0xff]).await;
+            conversation
+        };
+        let (answer, _open) = tokio::join!(Answer::of(question), play);
+        Problem::of(answer, 502, "outcome_unknown").says("negative length").may_have_happened();
+    }
+}
+
+#[tokio::test]
+async fn segment_that_moved_is_asked_for_again() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    for question in questions(&gateway, &stream) {
+        let play = async {
+            let mut first = store.conversation().await;
+            hear_question(&mut first).await;
+            first.say(wrong_host(&stream)).await;
+            let mut second = store.conversation().await;
+            let question = hear_question(&mut second).await;
+            second.say_state(question, false).await;
+        };
+        let (answer, ()) = tokio::join!(Answer::of(question), play);
+        assert_eq!(answer.expect(200).header("message-name"), "StreamSegmentInfo");
+    }
+}
+
+#[tokio::test]
+async fn segment_that_moves_on_and_on_is_503_at_the_deadline() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    for question in questions(&gateway, &stream) {
+        let asking = Answer::of(question.header("Request-Timeout", "1s"));
+        let answering = async {
+            loop {
+                let mut conversation = store.conversation().await;
+                hear_question(&mut conversation).await;
+                conversation.say(wrong_host(&stream)).await;
+            }
+        };
+        let answer = tokio::select! {
+            answer = asking => answer,
+            () = answering => unreachable!("the store answers for ever"),
+        };
+        answer.expect(503);
+    }
+}
+
+#[tokio::test]
+async fn append_by_fields_that_is_never_acknowledged_is_502_that_keeps_the_earlier_reply() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let path = format!("/v1/wire/Event?segment={}", stream.segment(0).replace('#', "%23"));
+    let post = Answer::of(gateway.post(&path).header("Request-Timeout", "1s").body("event"));
+    let play = async {
+        let (mut conversation, _) = store.new_writer().await;
+        (conversation.hear_block().await, conversation)
+    };
+    let (answer, (block, _silent)) = tokio::join!(post, play);
+    assert_eq!((block.payloads, block.last_number), (vec!["event".into()], 0));
+    let problem = Problem::of(answer, 502, "outcome_unknown");
+    problem.may_have_happened();
+    assert_eq!(problem.member("replies").as_array().map(Vec::len), Some(1), "AppendSetup had come");
+}
+
+#[tokio::test]
+async fn append_by_fields_goes_on_after_the_number_that_the_store_tells() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let path = format!("/v1/wire/Event?segment={}", stream.segment(0).replace('#', "%23"));
+    for (last, expected) in [(NO_VALUE, 0), (41, 42)] {
+        let play = async {
+            let (mut conversation, _) = store.writer(last).await;
+            let block = conversation.hear_block().await;
+            conversation.acknowledge(&block, last, 13).await;
+            block.last_number
+        };
+        let (answer, number) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
+        assert_eq!(answer.expect(200).header("message-name"), "DataAppended");
+        assert_eq!(number, expected);
+    }
+}

@@ -1,0 +1,172 @@
+//! Stores that refuse a writer, and what the controller says of it.
+
+use pravega_gateway::wire::{
+    AuthErrorCode, AuthTokenCheckFailed, JavaStr, NO_VALUE, NoSuchSegment, Offset, RequestId, SegmentIsSealed,
+    WrongHost,
+};
+use serde_json::json;
+
+use super::scripted;
+use crate::support::http::client;
+use crate::support::problem::Problem;
+use crate::support::scripted_store::{Block, Conversation, ScriptedStore, Writer};
+use crate::support::{Answer, Gateway, Stream};
+
+async fn seal(gateway: &Gateway, stream: &Stream) {
+    let path = format!("/v1/scopes/{}/streams/{}/state", stream.scope, stream.name);
+    let request = gateway.put(&path).header("Content-Type", "application/json");
+    Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
+}
+
+async fn delete(gateway: &Gateway, stream: &Stream) {
+    seal(gateway, stream).await;
+    let url = gateway.url(&format!("/v1/scopes/{}/streams/{}", stream.scope, stream.name));
+    Answer::of(client().delete(url)).await.expect(204);
+}
+
+fn no_such_segment(writer: &Writer, request_id: RequestId) -> NoSuchSegment {
+    let (segment, server_stack_trace) = (writer.segment.clone(), JavaStr::default());
+    NoSuchSegment { request_id, segment, server_stack_trace, offset: Offset(-1) }
+}
+
+/// Says that the segment was sealed before the block.
+async fn say_sealed(conversation: &mut Conversation, writer: &Writer, block: &Block) {
+    let (segment, server_stack_trace) = (writer.segment.clone(), JavaStr::default());
+    let offset = Offset(block.last_number);
+    conversation.say(SegmentIsSealed { request_id: block.request_id, segment, server_stack_trace, offset }).await;
+}
+
+/// Answers one that asks whether the segment is sealed and then for the writer's final number.
+async fn say_final_number(store: &mut ScriptedStore, open: Conversation, number: i64) {
+    let mut asking = store.conversation().await;
+    let question = asking.hear_question().await;
+    asking.say_state(question, true).await;
+    drop(open);
+    store.writer(number).await;
+}
+
+#[tokio::test]
+async fn segment_that_moved_is_set_up_again() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let mut first = store.conversation().await;
+        let Writer { request_id, segment, .. } = first.hear_setup().await;
+        let (correct_host, server_stack_trace) = (JavaStr::default(), JavaStr::default());
+        first.say(WrongHost { request_id, segment, correct_host, server_stack_trace }).await;
+        let (mut second, _) = store.new_writer().await;
+        let block = second.hear_block().await;
+        second.acknowledge(&block, NO_VALUE, 13).await;
+        first
+    };
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    answer.expect(201);
+}
+
+#[tokio::test]
+async fn stream_that_is_sealed_under_an_event_is_409_if_the_event_was_not_stored() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let (mut conversation, writer) = store.new_writer().await;
+        let block = conversation.hear_block().await;
+        seal(&gateway, &stream).await;
+        say_sealed(&mut conversation, &writer, &block).await;
+        say_final_number(&mut store, conversation, NO_VALUE).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    Problem::of(answer, 409, "stream_sealed").changed_nothing();
+}
+
+#[tokio::test]
+async fn stream_that_is_sealed_under_an_event_is_201_if_the_event_was_stored_before() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let (mut conversation, writer) = store.new_writer().await;
+        let block = conversation.hear_block().await;
+        seal(&gateway, &stream).await;
+        say_sealed(&mut conversation, &writer, &block).await;
+        say_final_number(&mut store, conversation, block.last_number).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    answer.expect(201);
+}
+
+#[tokio::test]
+async fn segment_that_is_sealed_under_an_event_pinned_to_it_is_409() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let path = format!("{}&segment=0", stream.events());
+    let play = async {
+        let (mut conversation, writer) = store.new_writer().await;
+        let block = conversation.hear_block().await;
+        seal(&gateway, &stream).await;
+        say_sealed(&mut conversation, &writer, &block).await;
+        say_final_number(&mut store, conversation, NO_VALUE).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
+    Problem::of(answer, 409, "segment_sealed").changed_nothing();
+}
+
+#[tokio::test]
+async fn missing_segment_is_409_if_the_controller_says_that_the_stream_is_sealed() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let writer = conversation.hear_setup().await;
+        seal(&gateway, &stream).await;
+        conversation.say(no_such_segment(&writer, writer.request_id)).await;
+        conversation
+    };
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    Problem::of(answer, 409, "stream_sealed").changed_nothing();
+}
+
+#[tokio::test]
+async fn missing_segment_is_404_if_the_controller_says_that_the_stream_is_deleted() {
+    for on_set_up in [true, false] {
+        let (mut store, gateway, stream) = scripted(&[]).await;
+        let play = async {
+            let mut conversation = store.conversation().await;
+            let writer = conversation.hear_setup().await;
+            let request_id = if on_set_up {
+                writer.request_id
+            } else {
+                conversation.say_set_up(&writer, NO_VALUE).await;
+                conversation.hear_block().await.request_id
+            };
+            delete(&gateway, &stream).await;
+            conversation.say(no_such_segment(&writer, request_id)).await;
+            conversation
+        };
+        let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+        Problem::of(answer, 404, "stream_not_found").changed_nothing();
+    }
+}
+
+#[tokio::test]
+async fn missing_segment_is_asked_for_again_while_the_controller_says_that_it_is_there() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let writer = conversation.hear_setup().await;
+        conversation.say(no_such_segment(&writer, writer.request_id)).await;
+        let (mut second, _) = store.new_writer().await;
+        let block = second.hear_block().await;
+        second.acknowledge(&block, NO_VALUE, 13).await;
+        conversation
+    };
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    answer.expect(201);
+}
+
+#[tokio::test]
+async fn writer_that_the_store_does_not_let_in_is_502() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let request_id = conversation.hear_setup().await.request_id;
+        let (server_stack_trace, error_code) = (JavaStr::default(), AuthErrorCode(0));
+        conversation.say(AuthTokenCheckFailed { request_id, server_stack_trace, error_code }).await;
+        conversation
+    };
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    Problem::of(answer, 502, "upstream_error").says("AuthTokenCheckFailed").changed_nothing();
+}
