@@ -69,6 +69,7 @@ impl From<read::Error> for ApiError {
             }
             Error::Overloaded(error) => error.into(),
             Error::Store(error) => error.into(),
+            Error::Stalled { .. } => Self::new(ErrorCode::DeadlineExceeded, detail),
             Error::Refused { .. } => Self::new(ErrorCode::UpstreamError, detail),
         }
     }

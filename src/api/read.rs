@@ -21,7 +21,7 @@ use super::params::{Params, invalid};
 use crate::app::App;
 use crate::append::{EVENT_HEADER_BYTES, put_event};
 use crate::budget::Permit;
-use crate::read::{self, Event, Page, PageLimits, SegmentReader, SegmentState};
+use crate::read::{self, Event, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
 
 const PARAMETERS: &[&str] = &["scope", "stream", "segment", "offset", "count", "max-bytes", "encoding"];
@@ -72,7 +72,7 @@ fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
     let bytes = params.take_parsed::<u64>("max-bytes", "a number of bytes")?;
     Ok(PageLimits {
         events: bound(count, config.page_events),
-        bytes: bound(bytes, config.page_bytes.as_usize()),
+        bytes: bound(bytes, config.page_bytes.as_usize().min(app.budget().total())),
         max_event: config.max_event.as_usize(),
     })
 }
@@ -164,7 +164,10 @@ impl<'a> Reading<'a> {
         }
         let mut permit = self.reserve(PageLimits { bytes: 0, ..limits }).await?;
         match self.page(PageLimits { bytes: 0, ..limits }, &mut permit).await {
-            Err(read::Error::EventTooLarge { offset, length, .. }) => Ok(self.respond_streamed(offset, length)),
+            Err(read::Error::EventTooLarge { offset, length, .. }) => {
+                permit.grow_to(MAX_READ_BYTES).await?;
+                Ok(self.respond_streamed(offset, length, permit))
+            }
             page => Ok(self.respond(Form::Bare, page?, permit)),
         }
     }
@@ -193,10 +196,11 @@ impl<'a> Reading<'a> {
     }
 
     /// The event passes through as the store gives it.
-    fn respond_streamed(&self, offset: i64, length: usize) -> Response {
+    fn respond_streamed(&self, offset: i64, length: usize, permit: Permit) -> Response {
         let begin = offset + EVENT_HEADER_BYTES as i64;
         let next_offset = begin + length as i64;
-        let bytes = self.app.reader().clone().stream(self.segment.clone(), begin, length);
+        let patience = self.app.config().request.timeout;
+        let bytes = self.app.reader().clone().stream(self.segment.clone(), begin, length, patience, permit);
         let mut response = typed("application/octet-stream", Body::from_stream(bytes));
         response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
         let up_to_date = next_offset == self.state.tail;

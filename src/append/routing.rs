@@ -28,10 +28,11 @@ impl Routing {
         }
     }
 
-    /// The segment with the smallest upper bound at or above the position, as Pravega's clients look it up.
+    /// The segment with the smallest upper bound at or above the position, as Pravega's clients look it up. Bounds are
+    /// sums of fractions: a position above the last one by a rounding error belongs to the last segment.
     fn at(&self, position: KeyPosition) -> Option<&SegmentWriter> {
         let first = self.routes.partition_point(|route| route.range.high() < position.as_f64());
-        self.routes.get(first).map(|route| &route.writer)
+        self.routes.get(first).or(self.routes.last()).map(|route| &route.writer)
     }
 
     pub(super) fn of(&self, segment: SegmentId) -> Option<&SegmentWriter> {

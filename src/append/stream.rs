@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
 
 use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Target};
@@ -11,14 +11,17 @@ use super::routing::{Route, Routing};
 use super::task::{self, Task};
 use super::ticket::{Ticket, ticket};
 use super::writer::SegmentWriter;
-use crate::controller::{self, Controller};
+use crate::controller::Controller;
 use crate::retry::Backoff;
 use crate::segment_store::SegmentStore;
-use crate::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
+use crate::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use crate::telemetry::metrics::Metrics;
 
 /// Pause before a segment is tried again that its store says is closed, and the controller says is active.
 const RETRY_ACTIVE: Duration = Duration::from_millis(200);
+
+/// Longest wait for the controller to name successors, before it is asked again.
+const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Appends to one stream; clones share its writers, which end with the last of them.
 #[derive(Debug, Clone)]
@@ -107,13 +110,17 @@ impl Shared {
         if let Some(routing) = watched.borrow_and_update().clone() {
             return Ok(routing);
         }
-        let segments = self.controller().current_segments(&self.stream).await?;
-        if segments.is_empty() {
-            return Err(Error::StreamSealed(self.stream.clone()));
-        }
-        let routing = Arc::new(self.routing_of(&segments));
+        let routing = Arc::new(self.ask_routing().await?);
         self.routing.send_replace(Some(routing.clone()));
         Ok(routing)
+    }
+
+    async fn ask_routing(self: &Arc<Self>) -> Result<Routing, Error> {
+        let segments = self.controller().current_segments(&self.stream).await?;
+        match segments.is_empty() {
+            true => Err(Error::StreamSealed(self.stream.clone())),
+            false => Ok(self.routing_of(&segments)),
+        }
     }
 
     async fn changed_from(&self, watched: &mut watch::Receiver<Option<Arc<Routing>>>, known: &Arc<Routing>) {
@@ -143,52 +150,96 @@ impl Shared {
         }
     }
 
+    /// Waits for the turn to change the routing; one segment at a time hands over.
+    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().await
+    }
+
     /// Gives the events of a sealed or vanished segment, in their order, to the segments that follow it, before any
     /// later event gets there.
-    pub(super) async fn reroute(self: &Arc<Self>, segment: &SegmentName, events: VecDeque<PendingEvent>) {
-        let _changing = self.changing.lock().await;
+    pub(super) async fn reroute(
+        self: &Arc<Self>,
+        _turn: MutexGuard<'_, ()>,
+        segment: &SegmentName,
+        events: VecDeque<PendingEvent>,
+    ) {
         tracing::debug!(segment = %segment, events = events.len(), "handing over to successors");
-        let Some(known) = self.routing.borrow().clone() else {
-            return self.fail(events, |_| Error::StreamSealed(self.stream.clone()));
-        };
         let mut events = self.fail_pinned(events);
-        let mut routing = (*known).clone();
+        if let Err(error) = self.give_to_successors(&mut events).await {
+            self.forget();
+            self.fail(events, |_| error.clone());
+        }
+    }
+
+    async fn give_to_successors(self: &Arc<Self>, events: &mut VecDeque<PendingEvent>) -> Result<(), Error> {
+        let known = self.routing.borrow().clone();
+        let mut routing = match known {
+            Some(known) => (*known).clone(),
+            None => self.ask_routing().await?,
+        };
         loop {
-            routing = match self.follow_up(routing, &events).await {
-                Ok(routing) => routing,
-                Err(error) => {
-                    self.forget();
-                    return self.fail(events, |_| error.clone());
-                }
-            };
-            if give_all(&routing, &mut events).await {
+            routing = self.follow_up(routing, events).await?;
+            if self.give_all(&routing, events).await {
                 break;
             }
         }
         self.routing.send_replace(Some(Arc::new(routing)));
+        Ok(())
     }
 
     /// Replaces every closed segment by what follows it.
     async fn follow_up(
         self: &Arc<Self>,
         mut routing: Routing,
-        events: &VecDeque<PendingEvent>,
+        events: &mut VecDeque<PendingEvent>,
     ) -> Result<Routing, Error> {
         let mut backoff = Backoff::default();
         while let Some(closed) = routing.closed() {
             let segment = closed.writer.segment().clone();
-            match self.successors(&segment, &routing).await {
-                Ok(Some(next)) => routing = next,
-                Ok(None) => routing = self.without_successors(&segment).await?,
-                Err(error) if !error.is_retryable() => return Err(error.into()),
-                Err(error) if events.iter().all(|event| event.stub.is_withdrawn()) => return Err(error.into()),
-                Err(_) => tokio::time::sleep(backoff.next_delay()).await,
+            let following = tokio::time::timeout(ASK_TIMEOUT, self.routing_after(&segment, &routing)).await;
+            match following {
+                Ok(Ok(next)) => routing = next,
+                Ok(Err(error)) if !is_passing(&error) => return Err(error),
+                Ok(Err(_)) | Err(_) => {
+                    events.retain(|event| !event.stub.is_withdrawn());
+                    tokio::time::sleep(backoff.next_delay()).await;
+                }
             }
         }
         Ok(routing)
     }
 
-    /// The routing after a segment that nothing follows: of a sealed stream none, of one that was made anew its own.
+    /// Submits the events in order; `false` if a segment closed meanwhile, with the rest still there.
+    async fn give_all(&self, routing: &Routing, events: &mut VecDeque<PendingEvent>) -> bool {
+        while let Some(event) = events.pop_front() {
+            let Some(writer) = routing.find(event.event.target) else {
+                event.stub.resolve(Err(Error::StreamSealed(self.stream.clone())));
+                continue;
+            };
+            match writer.reserve().await {
+                Some(room) => room.send(event),
+                None => {
+                    events.push_front(event);
+                    return false;
+                }
+            }
+        }
+        true
+    }
+
+    /// The routing with a segment's successors in its place. Nothing follows the last segment of a sealed stream; a
+    /// stream that was made anew has segments of its own.
+    async fn routing_after(self: &Arc<Self>, segment: &SegmentName, routing: &Routing) -> Result<Routing, Error> {
+        self.controller().forget_stream(&self.stream);
+        let successors = self.controller().successors(segment).await?;
+        if successors.is_empty() {
+            return self.without_successors(segment).await;
+        }
+        let route = |successor: &Successor| Route { range: successor.range, writer: self.writer_of(successor.id) };
+        let routes: Vec<_> = successors.iter().map(route).collect();
+        Ok(routing.replace(segment.id, &routes))
+    }
+
     async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Routing, Error> {
         let segments = self.controller().current_segments(&self.stream).await?;
         if segments.is_empty() {
@@ -199,24 +250,6 @@ impl Shared {
             tokio::time::sleep(RETRY_ACTIVE).await;
         }
         Ok(self.routing_of(&segments))
-    }
-
-    /// The routing with a segment's successors in its place; `None` if it has none.
-    async fn successors(
-        self: &Arc<Self>,
-        segment: &SegmentName,
-        routing: &Routing,
-    ) -> Result<Option<Routing>, controller::Error> {
-        self.controller().forget_stream(&self.stream);
-        let successors = self.controller().successors(segment).await?;
-        if successors.is_empty() {
-            return Ok(None);
-        }
-        let routes: Vec<_> = successors
-            .iter()
-            .map(|successor| Route { range: successor.range, writer: self.writer_of(successor.id) })
-            .collect();
-        Ok(Some(routing.replace(segment.id, &routes)))
     }
 
     fn routing_of(self: &Arc<Self>, segments: &StreamSegments) -> Routing {
@@ -267,7 +300,7 @@ impl Shared {
     }
 
     /// The stream is sealed or gone: the next caller finds out what there is.
-    fn forget(&self) {
+    pub(super) fn forget(&self) {
         self.writers.lock().unwrap_or_else(PoisonError::into_inner).clear();
         self.routing.send_replace(None);
     }
@@ -281,20 +314,7 @@ impl Shared {
     }
 }
 
-/// Submits the events in order; `false` if a segment closed meanwhile, with the rest still there.
-async fn give_all(routing: &Routing, events: &mut VecDeque<PendingEvent>) -> bool {
-    while let Some(event) = events.pop_front() {
-        let Some(writer) = routing.find(event.event.target) else {
-            drop(event);
-            continue;
-        };
-        match writer.reserve().await {
-            Some(room) => room.send(event),
-            None => {
-                events.push_front(event);
-                return false;
-            }
-        }
-    }
-    true
+/// Whether asking the controller again may help.
+fn is_passing(error: &Error) -> bool {
+    matches!(error, Error::Controller(error) if error.is_retryable())
 }

@@ -1,9 +1,13 @@
 //! The owner of one segment's writer: runs the machine against a session of the store.
 
-use std::sync::Weak;
+use std::collections::VecDeque;
+use std::ops::RangeInclusive;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use bytes::BytesMut;
+use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
@@ -16,12 +20,12 @@ use super::machine::{Done, Limits, Machine};
 use super::stream::Shared;
 use super::ticket::Written;
 use crate::retry::Backoff;
-use crate::segment_store::{self, Flow, Purpose, SegmentStore};
+use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore};
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{
-    Command as _, DataAppended, DelegationToken, GetStreamSegmentInfo, JavaStr, RequestId, Segment, SetupAppend,
-    WireCommand, WriterId,
+    Command, DataAppended, DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, Segment, SetupAppend, WireCommand,
+    WriterId,
 };
 
 /// Events taken from the queue at once.
@@ -32,6 +36,12 @@ const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
 /// Longest wait for the answer to SetupAppend; then another session is tried.
 const SETUP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Longest wait for an acknowledgement; the store itself gives an append up after 60 s and closes the connection.
+const ACK_TIMEOUT: Duration = Duration::from_secs(75);
+
+/// Event numbers that a store may tell: anything else would run over before the segment is full.
+const PLAUSIBLE_NUMBERS: RangeInclusive<i64> = 0..=i64::MAX / 2;
 
 /// One segment's writer and what it needs.
 pub(super) struct Task {
@@ -82,7 +92,7 @@ enum End {
 enum Step {
     Submitted(usize),
     Opened(Result<Opened, OpenError>),
-    Reply(Result<WireCommand, std::sync::Arc<segment_store::Lost>>),
+    Reply(Result<WireCommand, Arc<Lost>>),
     Sweep,
 }
 
@@ -92,18 +102,30 @@ struct Writer {
     machine: Machine<PendingEvent>,
     link: Link,
     backoff: Backoff,
-    sent_at: std::collections::VecDeque<(i64, Instant)>,
+    /// Last number of each block in flight, and when it was sent.
+    sent_at: VecDeque<(i64, Instant)>,
 }
 
 pub(super) fn spawn(task: Task) {
-    let machine = Machine::new(task.limits);
-    let writer_id = WriterId(Uuid::new_v4());
-    let writer =
-        Writer { task, writer_id, machine, link: Link::Down, backoff: Backoff::default(), sent_at: Default::default() };
-    tokio::spawn(writer.run());
+    let (stream, segment) = (task.stream.clone(), task.segment.clone());
+    let writing = AssertUnwindSafe(Writer::new(task).run()).catch_unwind();
+    tokio::spawn(async move {
+        if writing.await.is_err() {
+            tracing::error!(segment = %segment, "the segment's writer panicked, another one will be started");
+            if let Some(stream) = stream.upgrade() {
+                stream.forget();
+            }
+        }
+    });
 }
 
 impl Writer {
+    fn new(task: Task) -> Self {
+        let machine = Machine::new(task.limits);
+        let writer_id = WriterId(Uuid::new_v4());
+        Self { task, writer_id, machine, link: Link::Down, backoff: Backoff::default(), sent_at: VecDeque::new() }
+    }
+
     async fn run(mut self) {
         match self.write().await {
             End::Idle => {}
@@ -142,7 +164,7 @@ impl Writer {
                 Step::Opened(opened) => self.opened(opened),
                 Step::Reply(reply) => self.replied(reply),
                 Step::Sweep => {
-                    self.machine.sweep();
+                    self.sweep();
                     None
                 }
             };
@@ -178,58 +200,58 @@ impl Writer {
         self.link = Link::Down;
         match opened {
             Ok(Opened { flow, last_number }) => {
-                self.sent_at.clear();
                 let done = self.machine.set_up(last_number);
                 self.acknowledge(done);
                 self.link = Link::Open(flow);
-                None
             }
-            Err(OpenError::Gone) => Some(End::Gone),
+            Err(OpenError::Gone) => return Some(End::Gone),
             Err(OpenError::Retry) => self.reopen(),
-            Err(OpenError::Moved) => {
-                self.task.store.moved(&self.task.segment);
-                self.reopen()
-            }
+            Err(OpenError::Moved) => self.reopen_elsewhere(),
             Err(OpenError::Refused(reason)) => self.refuse_all(reason),
             Err(OpenError::Unreachable(error)) => {
-                let store = |written| Error::Store { error: error.clone(), may_have_been_written: written };
-                self.fail_all(&store)
+                self.fail_all(|written| Error::Store { error: error.clone(), may_have_been_written: written });
             }
         }
+        None
     }
 
-    fn replied(&mut self, reply: Result<WireCommand, std::sync::Arc<segment_store::Lost>>) -> Option<End> {
+    fn replied(&mut self, reply: Result<WireCommand, Arc<Lost>>) -> Option<End> {
         match reply {
             Ok(WireCommand::DataAppended(ack)) => self.acked(&ack),
-            Ok(WireCommand::SegmentIsSealed(_)) => Some(End::Sealed),
-            Ok(WireCommand::NoSuchSegment(_)) => Some(End::Gone),
+            Ok(WireCommand::SegmentIsSealed(_)) => return Some(End::Sealed),
+            Ok(WireCommand::NoSuchSegment(_)) => return Some(End::Gone),
             Ok(WireCommand::InvalidEventNumber(_)) | Err(_) => self.reopen(),
-            Ok(WireCommand::WrongHost(_)) => {
-                self.task.store.moved(&self.task.segment);
-                self.reopen()
-            }
+            Ok(WireCommand::WrongHost(_)) => self.reopen_elsewhere(),
             Ok(other) => {
-                let reason = other.command_type().info().name;
                 self.machine.lost();
                 self.link = Link::Down;
-                self.refuse_all(reason)
+                self.refuse_all(other.command_type().info().name);
             }
         }
+        None
     }
 
-    fn acked(&mut self, ack: &DataAppended) -> Option<End> {
+    fn acked(&mut self, ack: &DataAppended) {
         let DataAppended { event_number, previous_event_number, current_segment_write_offset, .. } = ack;
         match self.machine.acked(event_number.0, previous_event_number.0, current_segment_write_offset.0) {
             Ok(done) => {
                 self.backoff.reset();
                 self.measure(event_number.0);
                 self.acknowledge(done);
-                None
             }
             Err(violation) => {
                 tracing::warn!(segment = %self.task.segment, error = %violation, "reconnecting");
-                self.reopen()
+                self.reopen();
             }
+        }
+    }
+
+    /// Lets go of events that nobody waits for, and of a connection on which an acknowledgement is overdue.
+    fn sweep(&mut self) {
+        self.machine.sweep();
+        if self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > ACK_TIMEOUT) {
+            tracing::warn!(segment = %self.task.segment, "an acknowledgement is overdue, reconnecting");
+            self.reopen();
         }
     }
 
@@ -249,56 +271,69 @@ impl Writer {
     }
 
     /// Gives the connection up; the next one begins after a pause that grows until an acknowledgement comes.
-    fn reopen(&mut self) -> Option<End> {
+    fn reopen(&mut self) {
         self.machine.lost();
+        self.sent_at.clear();
         self.link = match self.machine.has_work() {
             true => self.task.opening(self.writer_id, self.backoff.next_delay()),
             false => Link::Down,
         };
-        None
     }
 
-    fn refuse_all(&mut self, reason: &'static str) -> Option<End> {
+    fn reopen_elsewhere(&mut self) {
+        self.task.store.moved(&self.task.segment);
+        self.reopen();
+    }
+
+    fn refuse_all(&mut self, reason: &'static str) {
         let segment = self.task.segment.clone();
-        let refused =
-            |may_have_been_written| Error::Refused { segment: segment.clone(), reason, may_have_been_written };
-        self.fail_all(&refused)
+        self.fail_all(|may_have_been_written| Error::Refused {
+            segment: segment.clone(),
+            reason,
+            may_have_been_written,
+        });
     }
 
-    fn fail_all(&mut self, error: &dyn Fn(bool) -> Error) -> Option<End> {
+    fn fail_all(&mut self, error: impl Fn(bool) -> Error) {
+        self.sent_at.clear();
         let (sent, waiting) = self.machine.drain();
         sent.into_iter().for_each(|event| event.stub.resolve(Err(error(true))));
         waiting.into_iter().for_each(|event| {
             let written = event.stub.was_sent();
             event.stub.resolve(Err(error(written)));
         });
-        None
     }
 
     /// After a seal, waits until the number of the writer's last stored event is final: the seal can be told before
     /// earlier appends are committed. Source: StreamSegmentContainer.java, OperationProcessor.java.
     async fn settle_final_number(&mut self) {
-        if !self.machine.has_in_flight() {
-            return;
-        }
         self.machine.lost();
         self.link = Link::Down;
         let mut backoff = Backoff::default();
         while self.machine.has_in_flight() {
-            if let Ok(Some(last_number)) = self.task.final_number(self.writer_id).await {
-                let done = self.machine.set_up(last_number);
-                self.acknowledge(done);
-                return;
+            let (store, segment) = (self.task.store.clone(), self.task.segment.clone());
+            let asking = final_number(store, segment, self.writer_id);
+            match self.meanwhile(tokio::time::timeout(SETUP_TIMEOUT, asking)).await {
+                Ok(Ok(Some(last_number))) => {
+                    let done = self.machine.set_up(last_number);
+                    return self.acknowledge(done);
+                }
+                Ok(Err(OpenError::Gone)) => return,
+                _ => self.meanwhile(tokio::time::sleep(backoff.next_delay())).await,
             }
-            tokio::time::sleep(backoff.next_delay()).await;
             self.machine.lost();
         }
     }
 
     /// Gives everything that is not stored here to the segments that follow. What was sent to a segment that is gone
-    /// is gone with it.
+    /// is gone with it. The writer closes when its turn has come, not before: a caller who finds it closed may rely on
+    /// the next routing to hold everything that came earlier.
     async fn hand_over(mut self) {
         self.link = Link::Down;
+        let Some(stream) = self.task.stream.upgrade() else {
+            return;
+        };
+        let turn = self.meanwhile(stream.turn()).await;
         self.task.inbox.close();
         while let Some(event) = self.task.inbox.recv().await {
             self.machine.push(event);
@@ -306,9 +341,24 @@ impl Writer {
         let (sent, waiting) = self.machine.drain();
         sent.iter().for_each(|event| event.stub.unsend());
         let events = sent.into_iter().chain(waiting).collect();
-        match self.task.stream.upgrade() {
-            Some(stream) => stream.reroute(&self.task.segment, events).await,
-            None => drop(events),
+        stream.reroute(turn, &self.task.segment, events).await;
+    }
+
+    /// Waits for something while events go on coming in, so that nobody who submits has to wait for it, and those who
+    /// leave are let go.
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>) -> T {
+        let mut something = std::pin::pin!(something);
+        let mut sweeps = tokio::time::interval(SWEEP_EVERY);
+        let mut batch = Vec::new();
+        loop {
+            tokio::select! {
+                done = &mut something => return done,
+                count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if !self.task.inbox.is_closed() => {
+                    tracing::trace!(count, "events came in meanwhile");
+                    batch.drain(..).for_each(|event| self.machine.push(event));
+                }
+                _ = sweeps.tick() => self.machine.sweep(),
+            }
         }
     }
 }
@@ -332,22 +382,6 @@ impl Task {
             open(&store, &segment, writer_id).await
         }))
     }
-
-    /// The last stored number of the writer once the segment says that it is sealed; `None` while it does not.
-    async fn final_number(&self, writer_id: WriterId) -> Result<Option<i64>, OpenError> {
-        let info = |request_id| GetStreamSegmentInfo {
-            request_id,
-            segment_name: segment_field(&self.segment),
-            delegation_token: DelegationToken::none(),
-        };
-        match self.store.call(&self.segment, info).await.map_err(OpenError::Unreachable)? {
-            WireCommand::StreamSegmentInfo(info) if info.is_sealed => {
-                open(&self.store, &self.segment, writer_id).await.map(|opened| Some(opened.last_number))
-            }
-            WireCommand::NoSuchSegment(_) => Err(OpenError::Gone),
-            _ => Ok(None),
-        }
-    }
 }
 
 fn segment_field(segment: &SegmentName) -> Segment {
@@ -357,21 +391,65 @@ fn segment_field(segment: &SegmentName) -> Segment {
 /// Sets the writer up on a session of the segment's store.
 async fn open(store: &SegmentStore, segment: &SegmentName, writer_id: WriterId) -> Result<Opened, OpenError> {
     let session = store.session(segment, Purpose::Append).await.map_err(OpenError::Unreachable)?;
+    let flow = session.open_flow().await.map_err(|_| OpenError::Retry)?;
+    set_up(flow, segment, writer_id).await
+}
+
+/// The last stored number of the writer, asked on the connection on which the segment says that it is sealed; `None`
+/// while it does not.
+async fn final_number(
+    store: SegmentStore,
+    segment: SegmentName,
+    writer_id: WriterId,
+) -> Result<Option<i64>, OpenError> {
+    let session = store.session(&segment, Purpose::Append).await.map_err(OpenError::Unreachable)?;
     let mut flow = session.open_flow().await.map_err(|_| OpenError::Retry)?;
-    let request_id = flow.next_request_id();
-    let mut frame = BytesMut::new();
-    setup(segment, writer_id, request_id).encode_frame(&mut frame);
-    flow.send(frame.freeze()).await.map_err(|_| OpenError::Retry)?;
-    let reply = tokio::time::timeout(SETUP_TIMEOUT, flow.receive()).await;
-    match reply.map_err(|_| OpenError::Retry)?.map_err(|_| OpenError::Retry)? {
-        WireCommand::AppendSetup(setup) => Ok(Opened { flow, last_number: setup.last_event_number.0 }),
+    let question = GetStreamSegmentInfo {
+        request_id: flow.next_request_id(),
+        segment_name: segment_field(&segment),
+        delegation_token: DelegationToken::none(),
+    };
+    match ask(&mut flow, question).await? {
+        WireCommand::StreamSegmentInfo(info) if info.is_sealed => {
+            set_up(flow, &segment, writer_id).await.map(|opened| Some(opened.last_number))
+        }
+        WireCommand::StreamSegmentInfo(_) => Ok(None),
+        WireCommand::NoSuchSegment(_) => Err(OpenError::Gone),
+        WireCommand::WrongHost(_) => {
+            store.moved(&segment);
+            Err(OpenError::Moved)
+        }
+        other => Err(OpenError::Refused(other.command_type().info().name)),
+    }
+}
+
+async fn set_up(mut flow: Flow, segment: &SegmentName, writer_id: WriterId) -> Result<Opened, OpenError> {
+    let request = SetupAppend {
+        request_id: flow.next_request_id(),
+        writer_id,
+        segment: segment_field(segment),
+        delegation_token: DelegationToken::none(),
+    };
+    match ask(&mut flow, request).await? {
+        WireCommand::AppendSetup(setup) => {
+            let last_number = setup.last_event_number.0;
+            if last_number != NO_VALUE && !PLAUSIBLE_NUMBERS.contains(&last_number) {
+                return Err(OpenError::Refused("AppendSetup with an impossible event number"));
+            }
+            Ok(Opened { flow, last_number })
+        }
         WireCommand::WrongHost(_) => Err(OpenError::Moved),
         WireCommand::NoSuchSegment(_) => Err(OpenError::Gone),
         other => Err(OpenError::Refused(other.command_type().info().name)),
     }
 }
 
-fn setup(segment: &SegmentName, writer_id: WriterId, request_id: RequestId) -> SetupAppend {
-    let delegation_token = DelegationToken::none();
-    SetupAppend { request_id, writer_id, segment: segment_field(segment), delegation_token }
+async fn ask(flow: &mut Flow, request: impl Command) -> Result<WireCommand, OpenError> {
+    let mut frame = BytesMut::new();
+    request.encode_frame(&mut frame);
+    flow.send(frame.freeze()).await.map_err(|_| OpenError::Retry)?;
+    match tokio::time::timeout(SETUP_TIMEOUT, flow.receive()).await {
+        Ok(Ok(reply)) => Ok(reply),
+        Ok(Err(_)) | Err(_) => Err(OpenError::Retry),
+    }
 }

@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering, fence};
 
 use tokio::sync::oneshot;
 
@@ -53,15 +53,17 @@ impl Ticket {
     /// Withdraws the event; says whether it may have been written all the same.
     pub fn withdraw(mut self) -> bool {
         self.outcome.close();
+        fence(Ordering::SeqCst);
         self.sent.load(Ordering::SeqCst)
     }
 }
 
 impl Stub {
     /// Marks the event as sent; `false` if it was withdrawn before. The mark comes first: whoever withdraws and then
-    /// finds no mark can be sure that the event stays unsent.
+    /// finds no mark can be sure that the event stays unsent. The fences keep both steps in order, here and there.
     pub(super) fn begin(&self) -> bool {
         self.sent.store(true, Ordering::SeqCst);
+        fence(Ordering::SeqCst);
         !self.outcome.is_closed()
     }
 

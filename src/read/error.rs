@@ -54,6 +54,14 @@ pub enum Error {
     /// The store could not be asked.
     #[error(transparent)]
     Store(#[from] segment_store::Error),
+    /// Nothing came for too long in the midst of an event.
+    #[error("segment {segment} gave nothing from offset {offset} on in time")]
+    Stalled {
+        /// The segment.
+        segment: SegmentName,
+        /// Where the next bytes begin.
+        offset: i64,
+    },
     /// The store answered with an error.
     #[error("segment store answered {reply} for segment {segment}")]
     Refused {

@@ -8,4 +8,4 @@ mod reader;
 pub use deframe::{Deframed, deframe};
 pub use error::Error;
 pub use page::{Event, Page, PageLimits};
-pub use reader::{SegmentReader, SegmentState};
+pub use reader::{MAX_READ_BYTES, SegmentReader, SegmentState};

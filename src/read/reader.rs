@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 
 use super::error::Error;
+use crate::budget::Permit;
+use crate::retry::Backoff;
 use crate::segment_store::SegmentStore;
 use crate::stream::SegmentName;
 use crate::wire::{
@@ -9,7 +13,7 @@ use crate::wire::{
 };
 
 /// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
-const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
+pub const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
 
 /// Where a segment begins and ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,35 +92,45 @@ impl SegmentReader {
             delegation_token: DelegationToken::none(),
             request_id,
         };
+        let mut backoff = Backoff::default();
         loop {
             match self.store.call(segment, request).await? {
-                // The store forgot the waiting read, as it does with segments that were idle.
-                WireCommand::SegmentRead(SegmentRead { data, end_of_segment: false, .. }) if data.0.0.is_empty() => {}
-                WireCommand::SegmentRead(SegmentRead { data, .. }) => {
+                WireCommand::SegmentRead(SegmentRead { data, .. }) if !data.0.0.is_empty() => {
                     // The store rounds requests below 8 bytes up.
                     let bytes = data.0.0;
                     let len = bytes.len().min(most);
                     return Ok(bytes.slice(..len));
+                }
+                // The store forgot the waiting read, as it does with segments that were idle.
+                WireCommand::SegmentRead(SegmentRead { end_of_segment: false, .. }) => {
+                    tokio::time::sleep(backoff.next_delay()).await;
                 }
                 other => return Err(refusal(segment, offset, other)),
             }
         }
     }
 
-    /// Bytes of a range, as they come.
+    /// Bytes of a range, as they come; each piece within `patience`. What is held of them is in `permit`, which should
+    /// stand for [`MAX_READ_BYTES`].
     pub fn stream(
         self,
         segment: SegmentName,
         offset: i64,
         length: usize,
+        patience: Duration,
+        permit: Permit,
     ) -> impl Stream<Item = Result<Bytes, Error>> + Send {
-        stream::try_unfold((self, segment, offset, length), |(reader, segment, offset, left)| async move {
-            if left == 0 {
-                return Ok(None);
+        stream::try_unfold((self, offset, length, permit), move |(reader, offset, left, permit)| {
+            let segment = segment.clone();
+            async move {
+                if left == 0 {
+                    return Ok(None);
+                }
+                let piece = tokio::time::timeout(patience, reader.bytes(&segment, offset, left)).await;
+                let bytes = piece.map_err(|_| Error::Stalled { segment, offset })??;
+                let (offset, left) = (offset + bytes.len() as i64, left - bytes.len());
+                Ok(Some((bytes, (reader, offset, left, permit))))
             }
-            let bytes = reader.bytes(&segment, offset, left).await?;
-            let (offset, left) = (offset + bytes.len() as i64, left - bytes.len());
-            Ok(Some((bytes, (reader, segment, offset, left))))
         })
     }
 }

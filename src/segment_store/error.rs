@@ -81,8 +81,8 @@ pub struct Lost {
     pub endpoint: Endpoint,
     /// Why.
     pub cause: LostCause,
-    /// When.
-    pub at: Instant,
+    /// When the store was last heard.
+    pub heard: Instant,
 }
 
 /// Why a session ended.
@@ -97,6 +97,9 @@ pub enum LostCause {
     /// Nothing came although a KeepAlive was sent.
     #[error("nothing was heard for {0:?}")]
     Silent(std::time::Duration),
+    /// A reply that a writer waits for is not what its layout says; nobody can tell whose it was.
+    #[error("the store sent an undecodable {0}")]
+    Undecodable(&'static str),
     /// A flow got more replies than it has requests.
     #[error("the store sent more replies than there are requests")]
     Unasked,

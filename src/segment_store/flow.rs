@@ -53,11 +53,6 @@ impl Flow {
             None => Err(self.session.lost().await),
         }
     }
-
-    /// The session that carries the flow.
-    pub fn session(&self) -> &Session {
-        &self.session
-    }
 }
 
 impl Drop for Flow {

@@ -37,6 +37,30 @@ struct Store {
     appends: Slots,
     reads: Slots,
     exclusive: ExclusivePool,
+    health: Health,
+}
+
+/// When a store was last heard, on whatever connection.
+#[derive(Debug, Default)]
+struct Health(Mutex<Option<Instant>>);
+
+impl Health {
+    fn heard(&self, at: Instant) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = (*last).max(Some(at));
+    }
+
+    fn is_good(&self) -> bool {
+        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|at| at.elapsed() < HEALTHY_FOR)
+    }
+}
+
+impl Store {
+    /// An open session counts, however long nothing was said.
+    fn is_healthy(&self) -> bool {
+        self.health.is_good() || self.appends.is_open() || self.reads.is_open()
+    }
 }
 
 /// A fixed number of sessions, opened when they are first needed and taken in turns.
@@ -60,7 +84,7 @@ struct Slot(tokio::sync::Mutex<SlotState>);
 #[derive(Debug, Default)]
 struct SlotState {
     session: Option<Session>,
-    healthy_at: Option<Instant>,
+    was_open: bool,
     failed: Option<Failed>,
     backoff: Backoff,
 }
@@ -78,10 +102,8 @@ impl Pool {
         Self { settings, metrics, stores: Mutex::default() }
     }
 
-    /// A session with a store, opened if there is none.
-    ///
-    /// A store that refuses, and did not answer within the last 30 s, fails at once; one that did is tried again
-    /// until the caller gives up.
+    /// A session with a store, opened if there is none. Tries once; those who ask while another tries, or right after
+    /// it failed, share the failure.
     ///
     /// # Errors
     /// [`Error::Connect`].
@@ -94,7 +116,7 @@ impl Pool {
             Purpose::Append => &store.appends,
             Purpose::Read => &store.reads,
         };
-        slots.next().session(endpoint, self.times(), &slots.counts).await
+        slots.next().session(endpoint, self.times(), &store.health, &slots.counts).await
     }
 
     /// A connection of the caller's own, after waiting for one to be free.
@@ -106,13 +128,13 @@ impl Pool {
     /// The place in the queue is lost, nothing else.
     pub async fn lease(&self, endpoint: &Endpoint) -> Result<Lease, Error> {
         let store = self.store(endpoint);
-        store.exclusive.lease(endpoint, self.settings.connect_timeout).await
+        let lease = store.exclusive.lease(endpoint, self.settings.connect_timeout).await;
+        lease.inspect(|_| store.health.heard(Instant::now()))
     }
 
-    /// Whether any session is open.
-    pub fn is_connected(&self) -> bool {
-        let stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        stores.values().any(|store| store.appends.is_open() || store.reads.is_open())
+    /// Whether a store gave a sign of life lately, so that it is worth waiting for.
+    pub fn was_healthy(&self, endpoint: &Endpoint) -> bool {
+        self.store(endpoint).is_healthy()
     }
 
     fn store(&self, endpoint: &Endpoint) -> Arc<Store> {
@@ -127,6 +149,7 @@ impl Pool {
                 self.settings.exclusive_connections,
                 self.counts(SessionKind::Exclusive).open,
             ),
+            health: Health::default(),
         });
         stores.insert(endpoint.clone(), store.clone());
         store
@@ -159,6 +182,7 @@ impl Slots {
         &self.slots[turn % self.slots.len()]
     }
 
+    /// Whether a session stands, as far as can be told without waiting.
     fn is_open(&self) -> bool {
         self.slots
             .iter()
@@ -168,51 +192,56 @@ impl Slots {
 
 impl Slot {
     /// Callers queue up behind the one that connects, and share its session or its failure.
-    async fn session(&self, endpoint: &Endpoint, times: SessionTimes, counts: &Counts) -> Result<Session, Error> {
+    async fn session(
+        &self,
+        endpoint: &Endpoint,
+        times: SessionTimes,
+        health: &Health,
+        counts: &Counts,
+    ) -> Result<Session, Error> {
         let asked_at = Instant::now();
         let mut state = self.0.lock().await;
-        if let Some(session) = state.open_session() {
+        if let Some(session) = state.open_session(health) {
             return Ok(session);
         }
-        loop {
-            if let Some(failed) = &state.failed {
-                if !state.was_healthy() && (failed.at >= asked_at || Instant::now() < failed.retry_at) {
-                    return Err(failed.error.clone().into());
+        if let Some(failed) = state.failed.as_ref().filter(|failed| failed.is_shared(asked_at)) {
+            return Err(failed.error.clone().into());
+        }
+        match Session::open(endpoint, times, &counts.open).await {
+            Ok(session) => {
+                health.heard(Instant::now());
+                if std::mem::replace(&mut state.was_open, true) {
+                    counts.reopened.inc();
                 }
-                tokio::time::sleep_until(failed.retry_at).await;
+                state.opened(session.clone());
+                Ok(session)
             }
-            match Session::open(endpoint, times, &counts.open).await {
-                Ok(session) => {
-                    if state.healthy_at.is_some() {
-                        counts.reopened.inc();
-                    }
-                    state.opened(session.clone());
-                    return Ok(session);
-                }
-                Err(Error::Connect(error)) if !state.was_healthy() => {
+            Err(error) => {
+                if let Error::Connect(error) = &error {
                     state.failed(error.clone());
-                    return Err(error.into());
                 }
-                Err(Error::Connect(error)) => state.failed(error),
-                Err(other) => return Err(other),
+                Err(error)
             }
         }
     }
 }
 
-impl SlotState {
-    fn open_session(&mut self) -> Option<Session> {
-        if let Some(session) = self.session.as_ref().filter(|session| session.is_open()) {
-            return Some(session.clone());
-        }
-        if let Some(session) = self.session.take() {
-            self.healthy_at = session.ended_at();
-        }
-        None
+impl Failed {
+    /// Whether the failure answers someone who asked at that time.
+    fn is_shared(&self, asked_at: Instant) -> bool {
+        self.at >= asked_at || Instant::now() < self.retry_at
     }
+}
 
-    fn was_healthy(&self) -> bool {
-        self.healthy_at.is_some_and(|at| at.elapsed() < HEALTHY_FOR)
+impl SlotState {
+    fn open_session(&mut self, health: &Health) -> Option<Session> {
+        let session = self.session.take()?;
+        if session.is_open() {
+            self.session = Some(session.clone());
+            return Some(session);
+        }
+        health.heard(session.last_heard());
+        None
     }
 
     fn opened(&mut self, session: Session) {

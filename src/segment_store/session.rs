@@ -15,8 +15,9 @@ use super::task::{self, Message};
 use crate::controller::Endpoint;
 use crate::wire::{Command, RequestId, WireCommand};
 
-/// The flow of requests with one reply each.
-pub(super) const CALLS_FLOW: u32 = 0;
+/// The flow of requests with one reply each. Its request ids are negative, so that none is ever the offset that a
+/// store puts in the place of a refused read's request id.
+pub(super) const CALLS_FLOW: u32 = 1 << 31;
 
 /// Messages that may wait for the task. Their bytes are bounded by the gateway's budget of bytes in flight, which
 /// covers every body until it is answered.
@@ -65,18 +66,9 @@ impl Session {
         let (messages, inbox) = mpsc::channel(QUEUED_MESSAGES);
         let (ended, end) = watch::channel(None);
         task::spawn(connection, endpoint.clone(), times, inbox, ended, Counted::new(open));
-        let shared = Shared {
-            endpoint: endpoint.clone(),
-            next_flow: AtomicU32::new(CALLS_FLOW + 1),
-            next_call: AtomicU32::new(0),
-            end,
-        };
+        let shared =
+            Shared { endpoint: endpoint.clone(), next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
         Ok(Self { messages, shared: Arc::new(shared) })
-    }
-
-    /// With whom the session is.
-    pub fn endpoint(&self) -> &Endpoint {
-        &self.shared.endpoint
     }
 
     /// Whether the connection still stands, as far as is known.
@@ -114,7 +106,7 @@ impl Session {
     /// # Cancel safety
     /// No flow is left behind.
     pub async fn open_flow(&self) -> Result<Flow, Arc<Lost>> {
-        let id = self.shared.next_flow.fetch_add(1, Ordering::Relaxed);
+        let id = self.shared.next_flow.fetch_add(1, Ordering::Relaxed) % CALLS_FLOW;
         let (sink, replies) = mpsc::channel(QUEUED_REPLIES);
         let flow = Flow::new(self.clone(), id, replies);
         match self.messages.send(Message::OpenFlow { id, sink }).await {
@@ -144,13 +136,13 @@ impl Session {
         };
         lost.unwrap_or_else(|| {
             let endpoint = self.shared.endpoint.clone();
-            Arc::new(Lost { endpoint, cause: LostCause::Dropped, at: Instant::now() })
+            Arc::new(Lost { endpoint, cause: LostCause::Dropped, heard: Instant::now() })
         })
     }
 
-    /// When the session ended; `None` while it is open.
-    pub fn ended_at(&self) -> Option<Instant> {
-        self.shared.end.borrow().as_ref().map(|lost| lost.at)
+    /// When the store was last heard; of a session that has not ended, or is just ending, that is now.
+    pub fn last_heard(&self) -> Instant {
+        self.shared.end.borrow().as_ref().map_or_else(Instant::now, |lost| lost.heard)
     }
 }
 

@@ -4,7 +4,7 @@ use super::error::Error;
 use super::exclusive::Lease;
 use super::pool::{Pool, Purpose};
 use super::session::Session;
-use crate::controller::Controller;
+use crate::controller::{Controller, Endpoint};
 use crate::retry::Backoff;
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::{Metrics, Outcome, StoreRequestLabels};
@@ -26,15 +26,23 @@ impl SegmentStore {
 
     /// A session with the store that has the segment.
     ///
+    /// A store that refuses, and gave no sign of life within the last 30 s, fails at once; with one that did, the
+    /// segment's place is asked anew and tried until the caller gives up, or the 30 s are over.
+    ///
     /// # Errors
-    /// [`Error::Controller`], [`Error::Connect`]; after one, the segment's place is asked anew.
+    /// [`Error::Controller`], [`Error::Connect`].
     ///
     /// # Cancel safety
     /// Nothing is left half done.
     pub async fn session(&self, segment: &SegmentName, purpose: Purpose) -> Result<Session, Error> {
-        let endpoint = self.controller.endpoint(segment).await?;
-        let session = self.pool.session(&endpoint, purpose).await;
-        session.inspect_err(|_| self.moved(segment))
+        let mut backoff = Backoff::default();
+        loop {
+            let endpoint = self.controller.endpoint(segment).await?;
+            match self.pool.session(&endpoint, purpose).await {
+                Ok(session) => return Ok(session),
+                Err(error) => self.try_again(segment, &endpoint, error, &mut backoff).await?,
+            }
+        }
     }
 
     /// A connection of the caller's own with the store that has the segment.
@@ -45,9 +53,30 @@ impl SegmentStore {
     /// # Cancel safety
     /// The place in the queue is lost, nothing else.
     pub async fn lease(&self, segment: &SegmentName) -> Result<Lease, Error> {
-        let endpoint = self.controller.endpoint(segment).await?;
-        let lease = self.pool.lease(&endpoint).await;
-        lease.inspect_err(|_| self.moved(segment))
+        let mut backoff = Backoff::default();
+        loop {
+            let endpoint = self.controller.endpoint(segment).await?;
+            match self.pool.lease(&endpoint).await {
+                Ok(lease) => return Ok(lease),
+                Err(error) => self.try_again(segment, &endpoint, error, &mut backoff).await?,
+            }
+        }
+    }
+
+    /// Pauses before another attempt, where one is worth it; else gives the error back.
+    async fn try_again(
+        &self,
+        segment: &SegmentName,
+        endpoint: &Endpoint,
+        error: Error,
+        backoff: &mut Backoff,
+    ) -> Result<(), Error> {
+        self.moved(segment);
+        if !matches!(error, Error::Connect(_)) || !self.pool.was_healthy(endpoint) {
+            return Err(error);
+        }
+        tokio::time::sleep(backoff.next_delay()).await;
+        Ok(())
     }
 
     /// Forgets where the segment is, after a WrongHost.
@@ -95,10 +124,5 @@ impl SegmentStore {
     /// The controller that says where segments are.
     pub fn controller(&self) -> &Controller {
         &self.controller
-    }
-
-    /// Whether any store is connected.
-    pub fn is_connected(&self) -> bool {
-        self.pool.is_connected()
     }
 }

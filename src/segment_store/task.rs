@@ -17,8 +17,8 @@ use super::handshake::Connection;
 use super::session::{CALLS_FLOW, SessionTimes};
 use crate::controller::Endpoint;
 use crate::wire::{
-    AuthTokenCheckFailed, Command as _, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId, ShowError,
-    WireCommand,
+    AuthTokenCheckFailed, Command as _, CommandType, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId,
+    ShowError, WireCommand,
 };
 
 /// Bytes waiting for the socket above which no more messages are taken.
@@ -63,10 +63,10 @@ pub(super) fn spawn(
     let (reader, writer) = parts.io.into_split();
     let task = Task { incoming: parts.read_buf, state: State::default(), reader, writer, times, inbox };
     tokio::spawn(async move {
-        let cause = task.run().await;
+        let (cause, heard) = task.run().await;
         drop(open);
         tracing::debug!(store.endpoint = %endpoint, cause = %cause, "session ended");
-        ended.send_replace(Some(Arc::new(Lost { endpoint, cause, at: Instant::now() })));
+        ended.send_replace(Some(Arc::new(Lost { endpoint, cause, heard })));
     });
 }
 
@@ -81,7 +81,12 @@ struct Task {
 
 impl Task {
     /// Runs until the session ends. Waiters learn of it when their senders are dropped with the state.
-    async fn run(mut self) -> LostCause {
+    async fn run(mut self) -> (LostCause, Instant) {
+        let cause = self.serve().await;
+        (cause, self.state.heard)
+    }
+
+    async fn serve(&mut self) -> LostCause {
         let mut codec = FrameCodec::client();
         let mut ticks = tokio::time::interval(self.times.keep_alive / 2);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -108,6 +113,19 @@ impl Task {
             }
         }
     }
+}
+
+/// The name of a reply that writers wait for: they would wait for ever for one that nobody can read.
+fn writers_reply(code: i32) -> Option<&'static str> {
+    let command = CommandType::from_code(code)?;
+    let awaited = matches!(
+        command,
+        CommandType::AppendSetup
+            | CommandType::DataAppended
+            | CommandType::ConditionalCheckFailed
+            | CommandType::InvalidEventNumber
+    );
+    awaited.then_some(command.info().name)
 }
 
 struct State {
@@ -193,7 +211,7 @@ impl State {
             Err(error) => {
                 tracing::warn!(frame.code = frame.code, %error, "undecodable reply");
                 self.fail_call(frame, error);
-                Ok(())
+                writers_reply(frame.code).map_or(Ok(()), |name| Err(LostCause::Undecodable(name)))
             }
         }
     }

@@ -203,21 +203,17 @@ async fn store_that_never_answered_fails_at_once() {
 }
 
 #[tokio::test]
-async fn store_that_answered_lately_is_waited_for() {
+async fn store_that_answered_lately_is_known_to_be_worth_waiting_for() {
     let (store, endpoint) = Store::start().await;
-    let pool = Pool::new(config::SegmentStore { read_sessions: 1, ..Default::default() }, Metrics::new());
+    let pool = pool();
+    assert!(!pool.was_healthy(&endpoint));
     let (session, peer) = tokio::join!(pool.session(&endpoint, Purpose::Read), store.accept());
     let session = session.expect("open");
     drop((peer, store));
     session.lost().await;
-    let coming_back = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        let address = (&*endpoint.host, endpoint.port);
-        let store = Store { listener: TcpListener::bind(address).await.expect("the port is free again") };
-        store.accept().await
-    };
-    let (again, _peer) = tokio::join!(pool.session(&endpoint, Purpose::Read), coming_back);
-    assert!(again.expect("it came back").is_open());
+    let refused = pool.session(&endpoint, Purpose::Append).await;
+    assert!(matches!(refused, Err(Error::Connect(_))), "one attempt is made");
+    assert!(pool.was_healthy(&endpoint), "on whatever connection it was heard");
 }
 
 #[tokio::test]
