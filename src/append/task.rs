@@ -187,7 +187,6 @@ impl Writer {
             let request_id = flow.next_request_id();
             let payloads = block.items.iter().map(|item| &item.event.payload);
             let frames = block::encode(self.writer_id, block.last_number, request_id, block.framed_bytes, payloads);
-            self.task.metrics.append_blocks.inc();
             self.sent_at.push_back((block.last_number, Instant::now()));
             // A session that has ended says so to the next receive.
             if flow.send(frames).await.is_err() {
@@ -257,6 +256,7 @@ impl Writer {
 
     fn measure(&mut self, number: i64) {
         while let Some((_, sent_at)) = self.sent_at.pop_front_if(|(last_number, _)| *last_number <= number) {
+            self.task.metrics.append_blocks.inc();
             self.task.metrics.append_ack_seconds.observe(sent_at.elapsed().as_secs_f64());
         }
     }
