@@ -4,7 +4,10 @@
 
 mod append_metrics;
 mod errors;
+mod event_sizes;
 mod faults;
+mod foreign_readers;
+mod foreign_writers;
 mod main_job;
 mod raw_messages;
 mod routing;

@@ -30,28 +30,11 @@ impl Foreign {
     /// Reads the whole stream through a new reader group, which must hold `count` events and no more: payloads in
     /// the order of arrival.
     pub(crate) async fn read(self, stream: &Stream, count: usize) -> Vec<Vec<u8>> {
-        let events = self.read_lines(stream, count, &[]).await;
-        let payload = |event: &Value| BASE64.decode(event["base64"].as_str().expect("base64")).expect("base64");
-        events.iter().map(payload).collect()
-    }
-
-    /// As [`read`](Self::read), but tells only length and SHA-256.
-    pub(crate) async fn read_digests(self, stream: &Stream, count: usize) -> Vec<(u64, String)> {
-        let events = self.read_lines(stream, count, &["--digest"]).await;
-        let digest = |event: &Value| {
-            let length = event["length"].as_u64().expect("a length");
-            (length, event["sha256"].as_str().expect("a digest").to_owned())
-        };
-        events.iter().map(digest).collect()
-    }
-
-    async fn read_lines(self, stream: &Stream, count: usize, more: &[&str]) -> Vec<Value> {
-        let count_argument = count.to_string();
-        let arguments: Vec<_> = [count_argument.as_str()].iter().chain(more).copied().collect();
-        let mut lines = values(self.run("read", stream, &arguments, "").await);
+        let mut lines = values(self.run("read", stream, &[&count.to_string()], "").await);
         let summary = lines.pop().expect("a summary");
         assert_eq!(summary, json!({ "events": count, "more": false }), "{self:?}");
-        lines
+        let payload = |event: &Value| BASE64.decode(event["base64"].as_str().expect("base64")).expect("base64");
+        lines.iter().map(payload).collect()
     }
 
     async fn run(self, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {

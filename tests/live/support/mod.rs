@@ -1,6 +1,7 @@
 //! What the tests share: the gateway as a process, streams in Pravega, HTTP, and clients written elsewhere.
 
 pub(crate) mod closed_port;
+pub(crate) mod events;
 pub(crate) mod foreign;
 pub(crate) mod gateway;
 pub(crate) mod http;

@@ -69,10 +69,12 @@ impl Stream {
         let mut path = format!("{}&segment={number}&encoding=base64", self.events());
         loop {
             let page = Answer::of(gateway.get(&path)).await.expect(200).json();
+            let before = events.len();
             events.extend(page["events"].as_array().expect("events").iter().map(stored));
             if page["upToDate"] == true {
                 return events;
             }
+            assert!(events.len() > before, "a page that is not the last holds events");
             path = format!("{}&segment={number}&encoding=base64&offset={}", self.events(), page["nextOffset"]);
         }
     }

@@ -1,0 +1,57 @@
+//! The gateway reads what other clients wrote, in every form, event for event and in order per routing key.
+
+use crate::support::events::{Form, Keyed, MAX_EVENT, assert_same_by_key, kinds, numbered, random, read_as};
+use crate::support::foreign::Foreign;
+use crate::support::{Gateway, Stream};
+
+const KEYS: [&str; 6] = ["a", "b", "sensor-7", "é", "日本語", "😀"];
+
+#[tokio::test]
+async fn every_form_gives_what_java_wrote_to_one_segment() {
+    every_form_gives_what_was_written(Foreign::Java, 1).await;
+}
+
+#[tokio::test]
+async fn every_form_gives_what_java_wrote_to_four_segments() {
+    every_form_gives_what_was_written(Foreign::Java, 4).await;
+}
+
+#[tokio::test]
+async fn every_form_gives_what_python_wrote_to_one_segment() {
+    every_form_gives_what_was_written(Foreign::Python, 1).await;
+}
+
+#[tokio::test]
+async fn every_form_gives_what_python_wrote_to_four_segments() {
+    every_form_gives_what_was_written(Foreign::Python, 4).await;
+}
+
+#[tokio::test]
+async fn every_form_gives_the_largest_event_that_others_wrote() {
+    let gateway = Gateway::ready(&[]).await;
+    for writer in [Foreign::Java, Foreign::Python] {
+        let stream = Stream::create(&gateway, 1).await;
+        let payload = random(MAX_EVENT);
+        writer.write(&stream, &[(None, &payload), (None, b"after it")]).await;
+        for form in Form::ALL {
+            let read = read_as(&gateway, &stream, 0, form).await;
+            assert!(read == [&payload[..], b"after it"], "{writer:?}, {form:?}");
+        }
+    }
+}
+
+async fn every_form_gives_what_was_written(writer: Foreign, segments: u32) {
+    let gateway = Gateway::ready(&[]).await;
+    let stream = Stream::create(&gateway, segments).await;
+    let mut written = numbered(&KEYS, 5);
+    written.extend(kinds("kinds"));
+    let events: Vec<_> = written.iter().map(|Keyed { key, payload }| (Some(key.as_str()), &payload[..])).collect();
+    writer.write(&stream, &events).await;
+    for form in Form::ALL {
+        let mut read = Vec::new();
+        for segment in 0..segments {
+            read.extend(read_as(&gateway, &stream, segment, form).await);
+        }
+        assert_same_by_key(&read, &written);
+    }
+}
