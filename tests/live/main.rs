@@ -3,6 +3,7 @@
 //! `scripts/test` starts Pravega and tells by TEST_… variables where it is; without them every test here fails.
 
 mod append_metrics;
+mod appends_by_fields;
 mod errors;
 mod event_sizes;
 mod faults;
@@ -10,6 +11,7 @@ mod foreign_readers;
 mod foreign_writers;
 mod main_job;
 mod raw_messages;
+mod raw_sequence;
 mod routing;
 mod support;
 mod tour;

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use crate::support::wire::{self, framed, path, post_fields, put};
+use crate::support::wire::{framed, path, post_fields, put};
 use crate::support::{Answer, Gateway, Stream};
 
 /// What the store says of an attribute that is not set.
@@ -161,15 +161,4 @@ async fn table_works(
     assert_eq!(entries[0], json!([key("two", version(1)), value("2")]));
     assert_eq!(entries[1], json!([key("one", version(0)), value("1")]));
     assert_eq!(entries[2][0]["keyVersion"], -1);
-}
-
-#[tokio::test]
-async fn message_that_differs_from_its_length_is_refused() {
-    let gateway = Gateway::ready(&[]).await;
-    let stream = Stream::create(&gateway, 1).await;
-    let fields = json!({ "requestId": 1, "segmentName": stream.segment(0), "delegationToken": "" });
-    let payload = wire::encode("GetStreamSegmentInfo", &fields).await[8..].to_vec();
-    let request = gateway.put("/v1/events").header("Message-Type", "11").header("Message-Length", payload.len() + 1);
-    let answer = Answer::of(request.body(payload)).await.expect(400);
-    assert_eq!(answer.json()["code"], "message_length_mismatch");
 }
