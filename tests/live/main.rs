@@ -4,14 +4,17 @@
 
 mod append_metrics;
 mod appends_by_fields;
+mod dropped_connections;
 mod errors;
 mod event_sizes;
 mod faults;
 mod foreign_readers;
 mod foreign_writers;
 mod main_job;
+mod many_clients;
 mod raw_messages;
 mod raw_sequence;
 mod routing;
 mod support;
+mod termination;
 mod tour;
