@@ -10,6 +10,7 @@ mod event_sizes;
 mod faults;
 mod foreign_readers;
 mod foreign_writers;
+mod half_bodies;
 mod main_job;
 mod many_clients;
 mod raw_messages;

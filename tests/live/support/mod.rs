@@ -9,6 +9,7 @@ pub(crate) mod metrics;
 pub(crate) mod pravega;
 pub(crate) mod problem;
 pub(crate) mod process;
+pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
 pub(crate) mod stream;
 pub(crate) mod wire;
