@@ -36,13 +36,15 @@ async fn say_sealed(conversation: &mut Conversation, writer: &Writer, block: &Bl
     conversation.say(SegmentIsSealed { request_id: block.request_id, segment, server_stack_trace, offset }).await;
 }
 
-/// Answers one that asks whether the segment is sealed and then for the writer's final number.
-async fn say_final_number(store: &mut ScriptedStore, open: Conversation, number: i64) {
-    let mut asking = store.conversation().await;
-    let question = asking.hear_question().await;
-    asking.say_state(question, true).await;
-    drop(open);
-    store.writer(number).await;
+/// Tells a writer that the segment is sealed, and then its final number. Both must be asked on one connection: only so
+/// is the number known to be read after the seal.
+async fn say_final_number(store: &mut ScriptedStore, number: i64) -> Conversation {
+    let mut conversation = store.conversation().await;
+    let question = conversation.hear_question().await;
+    conversation.say_state(question, true).await;
+    let writer = conversation.hear_setup().await;
+    conversation.say_set_up(&writer, number).await;
+    conversation
 }
 
 #[tokio::test]
@@ -70,9 +72,9 @@ async fn stream_that_is_sealed_under_an_event_is_409_if_the_event_was_not_stored
         let block = conversation.hear_block().await;
         seal(&gateway, &stream).await;
         say_sealed(&mut conversation, &writer, &block).await;
-        say_final_number(&mut store, conversation, NO_VALUE).await;
+        (say_final_number(&mut store, NO_VALUE).await, conversation)
     };
-    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
     Problem::of(answer, 409, "stream_sealed").changed_nothing();
 }
 
@@ -84,9 +86,9 @@ async fn stream_that_is_sealed_under_an_event_is_201_if_the_event_was_stored_bef
         let block = conversation.hear_block().await;
         seal(&gateway, &stream).await;
         say_sealed(&mut conversation, &writer, &block).await;
-        say_final_number(&mut store, conversation, block.last_number).await;
+        (say_final_number(&mut store, block.last_number).await, conversation)
     };
-    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
     answer.expect(201);
 }
 
@@ -99,9 +101,9 @@ async fn segment_that_is_sealed_under_an_event_pinned_to_it_is_409() {
         let block = conversation.hear_block().await;
         seal(&gateway, &stream).await;
         say_sealed(&mut conversation, &writer, &block).await;
-        say_final_number(&mut store, conversation, NO_VALUE).await;
+        (say_final_number(&mut store, NO_VALUE).await, conversation)
     };
-    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
+    let (answer, _open) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
     Problem::of(answer, 409, "segment_sealed").changed_nothing();
 }
 
