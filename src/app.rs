@@ -43,6 +43,7 @@ impl App {
         metrics: Metrics,
         stop: CancellationToken,
     ) -> Self {
+        let writer_ids = WriterIds::new(&gateway_name(&config));
         let parts = Parts {
             appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
             reader: SegmentReader::new(store.clone()),
@@ -52,7 +53,7 @@ impl App {
             config,
             budget,
             metrics,
-            writer_ids: WriterIds::default(),
+            writer_ids,
             stop,
         };
         Self { parts: Arc::new(parts) }
@@ -107,4 +108,11 @@ impl App {
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
+}
+
+/// What tells this gateway from others: its host and where it listens there.
+fn gateway_name(config: &Config) -> String {
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();
+    format!("{}/{}", host.trim(), listen.join(","))
 }

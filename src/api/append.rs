@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
+use super::accept::preferred;
 use super::address::take_stream;
 use super::body::{collect_whole, reject_content_encoding};
 use super::deadline::Deadline;
@@ -37,6 +38,9 @@ pub(crate) async fn post(State(app): State<App>, deadline: Deadline, request: Re
     let routing = Routing::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
     let form = Form::of(&head.headers)?;
+    if matches!(form, Form::Lines) {
+        reject_streamed_reports(&head.headers)?;
+    }
     let appending = Appending::begin(app, stream, routing, deadline).await?;
     match form {
         Form::Single => appending.append_one(body).await,
@@ -54,6 +58,16 @@ fn reject_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
     }
 }
 
+fn reject_streamed_reports(headers: &HeaderMap) -> Result<(), ApiError> {
+    const OFFERED: &[&str] = &["application/json", "application/x-ndjson"];
+    if preferred(headers, OFFERED) == Some("application/x-ndjson") {
+        let detail = "Accept: application/x-ndjson, reports as they come, is not supported by this version; nothing \
+                      was written";
+        return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
+    }
+    Ok(())
+}
+
 /// How the body holds its events.
 enum Form {
     Single,
@@ -62,7 +76,7 @@ enum Form {
 
 impl Form {
     fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        match media_type(headers).as_str() {
+        match media_type(headers)?.as_str() {
             "application/x-ndjson" | "application/jsonl" => Ok(Self::Lines),
             batch @ ("application/vnd.pravega.events" | "application/vnd.pravega.events+json") => {
                 let detail = format!("content type {batch} is not supported by this version; nothing was written");
@@ -73,10 +87,17 @@ impl Form {
     }
 }
 
-/// The content type in lower case, without its parameters.
-pub(crate) fn media_type(headers: &HeaderMap) -> String {
-    let value = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+/// The content type in lower case, without its parameters; empty where there is none.
+pub(crate) fn media_type(headers: &HeaderMap) -> Result<String, ApiError> {
+    let mut values = headers.get_all(CONTENT_TYPE).iter();
+    let Some(value) = values.next() else {
+        return Ok(String::new());
+    };
+    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
+    match std::str::from_utf8(media_type) {
+        Ok(text) if values.next().is_none() && !text.contains(',') => Ok(text.trim().to_ascii_lowercase()),
+        _ => Err(ApiError::new(ErrorCode::HeaderInvalid, "header Content-Type is not one media type")),
+    }
 }
 
 /// A request whose stream and routing are known.

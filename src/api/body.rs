@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, header};
+use http::{HeaderMap, HeaderName, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
@@ -68,13 +68,19 @@ pub fn read_error(error: axum::Error) -> ApiError {
 /// Refuses a body that is compressed.
 ///
 /// # Errors
-/// `415 unsupported_encoding` for every `Content-Encoding` but `identity`.
+/// `415 unsupported_encoding` for every `Content-Encoding` but `identity`, and every `Transfer-Encoding` but
+/// `chunked`: what is left compressed would be stored as it is.
 pub fn reject_content_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
-    for value in headers.get_all(header::CONTENT_ENCODING) {
+    reject_codings(headers, &header::CONTENT_ENCODING, b"identity")?;
+    reject_codings(headers, &header::TRANSFER_ENCODING, b"chunked")
+}
+
+fn reject_codings(headers: &HeaderMap, name: &HeaderName, allowed: &[u8]) -> Result<(), ApiError> {
+    for value in headers.get_all(name) {
         let codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
         for coding in codings.filter(|coding| !coding.is_empty()) {
-            if !coding.eq_ignore_ascii_case(b"identity") {
-                let detail = format!("Content-Encoding: {} is not undone here", String::from_utf8_lossy(coding));
+            if !coding.eq_ignore_ascii_case(allowed) {
+                let detail = format!("header {name}: {} is not undone here", String::from_utf8_lossy(coding));
                 return Err(ApiError::new(ErrorCode::UnsupportedEncoding, detail));
             }
         }

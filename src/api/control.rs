@@ -1,9 +1,14 @@
 //! `/v1/scopes/**`: passed on to the controller's REST API.
 
+use std::io;
+use std::sync::{Arc, OnceLock};
+
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use http_body_util::BodyExt as _;
 
+use super::body::read_error;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use crate::app::App;
@@ -16,12 +21,25 @@ pub(crate) async fn forward(
     request: Request,
 ) -> Result<Response, ApiError> {
     let is_safe = request.method().is_safe();
+    let broken = Arc::new(OnceLock::new());
+    let request = request.map(|body| watched(body, broken.clone()));
     match deadline.timeout(app.rest().forward(request)).await {
         Ok(Ok(answer)) => Ok(answer.map(Body::new)),
+        Ok(Err(_)) if broken.get().is_some() => Err(broken.get().cloned().expect("just seen")),
         Ok(Err(error)) => Err(api_error(&error, is_safe)),
         Err(elapsed) if is_safe => Err(elapsed.into()),
         Err(elapsed) => Err(ApiError::from(elapsed).possible()),
     }
+}
+
+/// The body, noting what is wrong with it: that it ends early is the caller's doing, not the controller's.
+fn watched(body: Body, broken: Arc<OnceLock<ApiError>>) -> Body {
+    Body::new(body.map_err(move |error| {
+        let api = read_error(error);
+        let told = io::Error::other(api.detail().to_owned());
+        let _ = broken.set(api);
+        told
+    }))
 }
 
 fn api_error(error: &RestError, is_safe: bool) -> ApiError {

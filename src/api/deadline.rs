@@ -35,9 +35,13 @@ impl Deadline {
     /// # Errors
     /// `400 header_invalid` when the header is no duration.
     pub(super) fn from_headers(headers: &HeaderMap, longest: Duration) -> Result<Self, ApiError> {
-        let Some(value) = headers.get(HEADER) else {
+        let mut values = headers.get_all(HEADER).iter();
+        let Some(value) = values.next() else {
             return Ok(Self::after(longest));
         };
+        if values.next().is_some() {
+            return Err(ApiError::new(ErrorCode::HeaderInvalid, "Request-Timeout is given more than once"));
+        }
         let asked = value.to_str().ok().and_then(|text| humantime::parse_duration(text).ok());
         let invalid = || ApiError::new(ErrorCode::HeaderInvalid, "Request-Timeout: expected a duration, such as 1s");
         Ok(Self::after(asked.ok_or_else(invalid)?.min(longest)))

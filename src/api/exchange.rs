@@ -1,8 +1,8 @@
 //! A conversation with a store on a connection of its own: which frames have a reply, and which reply is whose.
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 
+use crate::budget::{Overloaded, Permit};
 use crate::segment_store::Lease;
 use crate::wire::{CommandType, Direction, EventNumber, Frame, FrameError, Offset, RequestId, WireCommand, WriterId};
 
@@ -15,16 +15,46 @@ pub(crate) enum ExchangeError {
     /// The connection failed.
     #[error(transparent)]
     Frame(#[from] FrameError),
+    /// The replies are larger than what is left of the budget.
+    #[error("the replies do not fit: {0}")]
+    Overloaded(#[from] Overloaded),
 }
 
 /// A leased connection, what was said on it and what is still to be answered.
 #[derive(Debug)]
 pub(crate) struct Exchange {
     lease: Lease,
-    awaited: Vec<Awaited>,
-    replies: Vec<Frame>,
+    awaited: Vec<Sent>,
+    replies: Vec<Reply>,
+    reply_bytes: usize,
+    permit: Permit,
     has_writer: bool,
     has_sent: bool,
+}
+
+/// A reply, and which request it answers as far as that can be told.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Reply {
+    /// Of which command; `None` for one that the table does not know.
+    pub(crate) request: Option<CommandType>,
+    /// As it came.
+    pub(crate) frame: Frame,
+}
+
+/// All replies of a conversation, with the budget that they take.
+#[derive(Debug)]
+pub(crate) struct Replies {
+    /// In the order of their arrival.
+    pub(crate) list: Vec<Reply>,
+    /// To be held until they are passed on.
+    pub(crate) permit: Permit,
+}
+
+/// A frame that was sent and has a reply to come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Sent {
+    command: Option<CommandType>,
+    awaited: Awaited,
 }
 
 /// A frame that has a reply.
@@ -46,8 +76,17 @@ enum Awaited {
 }
 
 impl Exchange {
-    pub(crate) fn new(lease: Lease) -> Self {
-        Self { lease, awaited: Vec::new(), replies: Vec::new(), has_writer: false, has_sent: false }
+    /// Begins; `permit` grows with the replies.
+    pub(crate) fn new(lease: Lease, permit: Permit) -> Self {
+        Self {
+            lease,
+            awaited: Vec::new(),
+            replies: Vec::new(),
+            reply_bytes: 0,
+            permit,
+            has_writer: false,
+            has_sent: false,
+        }
     }
 
     /// Sends a frame. Where the protocol has it so, first waits until everything before it is answered.
@@ -59,20 +98,21 @@ impl Exchange {
             self.settle().await?;
         }
         self.has_writer |= kind == Some(CommandType::SetupAppend);
-        self.awaited.extend(awaited_by(kind, command.as_ref()));
+        let awaited = awaited_by(kind, command.as_ref());
+        self.awaited.extend(awaited.map(|awaited| Sent { command: kind, awaited }));
         self.has_sent = true;
         self.lease.send(frame).await?;
         if waits {
             self.settle().await?;
         }
-        self.take_ready()
+        self.take_ready().await
     }
 
     /// Takes what is there, so that the store is never kept from writing.
-    fn take_ready(&mut self) -> Result<(), ExchangeError> {
+    async fn take_ready(&mut self) -> Result<(), ExchangeError> {
         while let Some(received) = self.lease.receive().now_or_never() {
             let frame = received?.ok_or(ExchangeError::Closed)?;
-            self.take(frame);
+            self.take(frame).await?;
         }
         Ok(())
     }
@@ -81,41 +121,36 @@ impl Exchange {
     pub(crate) async fn settle(&mut self) -> Result<(), ExchangeError> {
         while !self.awaited.is_empty() {
             let frame = self.lease.receive().await?.ok_or(ExchangeError::Closed)?;
-            self.take(frame);
+            self.take(frame).await?;
         }
         Ok(())
     }
 
-    fn take(&mut self, frame: Frame) {
+    async fn take(&mut self, frame: Frame) -> Result<(), ExchangeError> {
+        self.reply_bytes += frame.encoded_len();
+        self.permit.grow_to(self.reply_bytes).await?;
         let reply = frame.to_command().ok().map(|(reply, _)| reply);
-        match reply.as_ref().and_then(|reply| self.answered_by(reply)) {
-            Some(index) => self.settle_at(index, reply.as_ref()),
-            None => self.settle_unknown(),
-        }
-        self.replies.push(frame);
-    }
-
-    /// The oldest awaited frame that a reply belongs to.
-    fn answered_by(&self, reply: &WireCommand) -> Option<usize> {
-        self.awaited.iter().position(|awaited| awaited.is_answered_by(reply))
+        let index = match &reply {
+            Some(reply) => self.awaited.iter().position(|sent| sent.awaited.is_answered_by(reply)),
+            None => None,
+        };
+        let index = index.or_else(|| self.awaited.iter().position(|sent| sent.awaited == Awaited::Unknown));
+        let request = index.and_then(|index| self.settle_at(index, reply.as_ref()));
+        self.replies.push(Reply { request, frame });
+        Ok(())
     }
 
     /// An acknowledgement covers every earlier append of its writer, and so does a failure: the store tells only one.
-    fn settle_at(&mut self, index: usize, reply: Option<&WireCommand>) {
+    fn settle_at(&mut self, index: usize, reply: Option<&WireCommand>) -> Option<CommandType> {
         let settled = self.awaited.remove(index);
-        if let Awaited::Append { writer_id, number, .. } = settled {
+        if let Awaited::Append { writer_id, number, .. } = settled.awaited {
             let number = match reply {
                 Some(WireCommand::DataAppended(ack)) => ack.event_number,
                 _ => number,
             };
-            self.awaited.retain(|awaited| !awaited.is_append_up_to(writer_id, number));
+            self.awaited.retain(|sent| !sent.awaited.is_append_up_to(writer_id, number));
         }
-    }
-
-    fn settle_unknown(&mut self) {
-        if let Some(index) = self.awaited.iter().position(|awaited| *awaited == Awaited::Unknown) {
-            self.awaited.remove(index);
-        }
+        settled.command
     }
 
     /// Sends a sequence of frames and waits until all of them are answered.
@@ -127,7 +162,7 @@ impl Exchange {
     }
 
     /// The replies so far, in the order of their arrival.
-    pub(crate) fn replies(&self) -> &[Frame] {
+    pub(crate) fn replies(&self) -> &[Reply] {
         &self.replies
     }
 
@@ -137,11 +172,11 @@ impl Exchange {
     }
 
     /// Ends the conversation. The connection is kept for others if all is answered and no writer was set up on it.
-    pub(crate) fn finish(self) -> Vec<Frame> {
+    pub(crate) fn finish(self) -> Replies {
         if self.awaited.is_empty() && !self.has_writer {
             self.lease.give_back();
         }
-        self.replies
+        Replies { list: self.replies, permit: self.permit }
     }
 }
 
@@ -200,13 +235,6 @@ fn awaited_by(kind: Option<CommandType>, command: Option<&WireCommand>) -> Optio
 /// conditional one fail by timing.
 fn waits(command: CommandType) -> bool {
     matches!(command, CommandType::SetupAppend | CommandType::ConditionalAppend | CommandType::ConditionalBlockEnd)
-}
-
-/// Bytes of the replies, headers included.
-pub(crate) fn joined(replies: &[Frame]) -> Bytes {
-    let mut out = bytes::BytesMut::new();
-    replies.iter().for_each(|reply| reply.encode(&mut out));
-    out.freeze()
 }
 
 #[cfg(test)]

@@ -43,7 +43,9 @@ impl FieldValues {
             };
             let text = std::str::from_utf8(value.as_bytes())
                 .map_err(|_| ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} is not UTF-8")))?;
-            let text = percent_encoding::percent_decode_str(text).decode_utf8_lossy();
+            let text = percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| {
+                ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} is not UTF-8 when decoded"))
+            })?;
             values.add(camel_case(kebab), text.as_ref().into(), Source::Header)?;
         }
         Ok(values)
@@ -76,6 +78,7 @@ impl FieldValues {
         match self.values.remove(name) {
             None => Ok(None),
             Some(Value::String(text)) => Ok(Some(text)),
+            Some(Value::Number(number)) if number.is_i64() || number.is_u64() => Ok(Some(number.to_string())),
             Some(other) => {
                 let detail = format!("field {name} should be a string, found {other}");
                 Err(ApiError::new(ErrorCode::BodyInvalid, detail).member("field", name))

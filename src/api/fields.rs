@@ -1,6 +1,7 @@
 //! `POST /v1/wire/{Command}`: a request by its fields.
 
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
@@ -8,14 +9,16 @@ use super::address::{SegmentRef, check_internal, parse_segment};
 use super::body::{collect_whole, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
+use super::exchange::Replies;
 use super::field_values::{FieldValues, Source};
 use super::fields_append::append;
 use super::fields_reply::respond;
 use super::params::invalid;
-use super::wire_route::{Frames, check_direction, check_segment, converse};
+use super::wire_route::{Frames, any_segment, check_direction, check_name, check_sources, converse};
+use super::writer_ids::BorrowedId;
 use crate::app::App;
 use crate::stream::{Scope, ScopedStream, SegmentName, StreamName};
-use crate::wire::{CommandType, Direction, Frame, JsonError, Role, WireCommand};
+use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand, WriterId};
 
 /// What a message's request id is where the caller gives none.
 const DEFAULT_REQUEST_ID: i64 = 1;
@@ -23,12 +26,13 @@ const DEFAULT_REQUEST_ID: i64 = 1;
 /// Sends one command and answers with its reply.
 pub(crate) async fn post(
     State(app): State<App>,
-    Path(name): Path<String>,
+    name: Result<Path<String>, PathRejection>,
     deadline: Deadline,
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     reject_content_encoding(&head.headers)?;
+    let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::MessageTypeUnknown, error.to_string()))?;
     let command = named_command(&name)?;
     let values = FieldValues::gather(head.uri.query(), &head.headers)?;
     let replies = if is_append(command) {
@@ -36,7 +40,7 @@ pub(crate) async fn post(
     } else {
         ask(&app, deadline, command, values, body).await?
     };
-    Ok(respond(command, &head.headers, replies.last()))
+    Ok(respond(command, &head.headers, replies))
 }
 
 /// Appends the body. Where it goes is known, and checked, before it is read.
@@ -46,9 +50,9 @@ async fn append_bytes(
     command: CommandType,
     mut values: FieldValues,
     body: Body,
-) -> Result<Vec<Frame>, ApiError> {
+) -> Result<Replies, ApiError> {
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
-    check_segment(app, &segment)?;
+    check_name(app, &segment.to_string())?;
     let limit = app.config().limits.raw_message.as_usize();
     let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
     let (bytes, _permit) = deadline.timeout(whole).await??;
@@ -62,15 +66,20 @@ async fn ask(
     command: CommandType,
     mut values: FieldValues,
     body: Body,
-) -> Result<Vec<Frame>, ApiError> {
+) -> Result<Replies, ApiError> {
     let limits = &app.config().limits;
     let limit = limits.json_document.as_usize();
     let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
     let (document, _permit) = deadline.timeout(whole).await??;
     values.take_document(command, &document)?;
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
-    check_segment(app, &segment)?;
-    let request = build(command, &segment, values)?;
+    check_name(app, &segment.to_string())?;
+    let borrowed = match command {
+        CommandType::SetupAppend => Some(deadline.timeout(app.writer_ids().borrow(&segment)).await?),
+        _ => None,
+    };
+    let request = build(command, &segment, values, borrowed.as_ref().map(BorrowedId::id))?;
+    check_sources(app, &request)?;
     check_size(&request, limits.raw_message.as_usize())?;
     converse(app, deadline, &segment, &Frames(&[request.frame()])).await
 }
@@ -140,17 +149,30 @@ async fn in_stream(
         StreamName::new(&stream).map_err(|error| invalid("stream", &stream, error))?,
     );
     check_internal(app, &stream)?;
-    match parse_segment(&segment.ok_or_else(|| missing("segment"))?)? {
+    let Some(segment) = segment else {
+        return match command.info().field(Role::Segment) {
+            None if !is_append(command) => any_segment(app, stream).await,
+            _ => Err(missing("segment")),
+        };
+    };
+    match parse_segment(&segment)? {
         SegmentRef::Id(id) => Ok(SegmentName::new(stream, id)),
         number => Ok(SegmentName::new(stream.clone(), number.resolve(app, &stream).await?)),
     }
 }
 
-/// Builds the command from what was given and what may be left out.
-fn build(command: CommandType, segment: &SegmentName, mut values: FieldValues) -> Result<WireCommand, ApiError> {
+/// Builds the command from what was given and what may be left out. A transient segment is named after its writer,
+/// which leaves no attribute: only there an id may be drawn at random.
+fn build(
+    command: CommandType,
+    segment: &SegmentName,
+    mut values: FieldValues,
+    writer_id: Option<WriterId>,
+) -> Result<WireCommand, ApiError> {
+    let writer_id = writer_id.map_or_else(uuid::Uuid::new_v4, |id| id.0);
     values.default_to("requestId", DEFAULT_REQUEST_ID);
     values.default_to("delegationToken", "");
-    values.default_to("writerId", uuid::Uuid::new_v4().to_string());
+    values.default_to("writerId", writer_id.to_string());
     if let Some(field) = command.info().field(Role::Segment) {
         values.default_to(field.name, segment.to_string());
     }

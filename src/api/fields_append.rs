@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Replies, Reply};
 use super::field_values::FieldValues;
 use super::fields::check_size;
 use super::wire_route::{PlayError, Script, converse};
@@ -18,7 +18,6 @@ use crate::wire::{
     WriterId,
 };
 
-const SETUP_REQUEST_ID: RequestId = RequestId(0);
 const DEFAULT_REQUEST_ID: i64 = 1;
 
 /// What an append by fields says.
@@ -41,7 +40,7 @@ pub(crate) async fn append(
     segment: &SegmentName,
     mut values: FieldValues,
     body: Bytes,
-) -> Result<Vec<Frame>, ApiError> {
+) -> Result<Replies, ApiError> {
     let given_id = take_writer_id(&mut values)?;
     let plan = Plan::take(app, command, values, body)?;
     let borrowed = match given_id {
@@ -79,8 +78,8 @@ fn take_writer_id(values: &mut FieldValues) -> Result<Option<WriterId>, ApiError
 }
 
 /// The writer's last number, if the last reply is its set-up.
-fn set_up_number(replies: &[Frame]) -> Option<i64> {
-    match replies.last()?.to_command().ok()?.0 {
+fn set_up_number(replies: &[Reply]) -> Option<i64> {
+    match replies.last()?.frame.to_command().ok()?.0 {
         WireCommand::AppendSetup(setup) => Some(setup.last_event_number.0),
         _ => None,
     }
@@ -134,7 +133,7 @@ impl Plan {
 
     fn setup(&self, writer_id: WriterId) -> WireCommand {
         SetupAppend {
-            request_id: SETUP_REQUEST_ID,
+            request_id: self.request_id,
             writer_id,
             segment: Segment(JavaStr::new(self.segment.as_str()).expect("a valid segment name is short")),
             delegation_token: self.token.clone(),

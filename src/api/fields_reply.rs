@@ -9,8 +9,10 @@ use percent_encoding::{AsciiSet, CONTROLS, utf8_percent_encode};
 use serde_json::{Map, Value, json};
 
 use super::accept::preferred;
+use super::exchange::Replies;
 use super::field_values::kebab_case;
-use super::status::status_of;
+use super::held::hold;
+use super::status::{status_of, with_retry};
 use crate::wire::{CommandInfo, CommandType, Frame, Kind, Role, WireCommand};
 
 /// What a header value cannot hold as it is.
@@ -20,10 +22,15 @@ const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 const STACK_TRACE: &str = "serverStackTrace";
 
 /// Answers with the last reply.
-pub(crate) fn respond(request: CommandType, headers: &HeaderMap, reply: Option<&Frame>) -> Response {
-    let Some(reply) = reply else {
+pub(crate) fn respond(request: CommandType, headers: &HeaderMap, replies: Replies) -> Response {
+    let Replies { list, permit } = replies;
+    let Some(reply) = list.last() else {
         return StatusCode::NO_CONTENT.into_response();
     };
+    with_retry(typed_or_not(request, headers, &reply.frame)).map(|body| hold(body, permit))
+}
+
+fn typed_or_not(request: CommandType, headers: &HeaderMap, reply: &Frame) -> Response {
     let Ok((command, _)) = reply.to_command() else {
         return untyped(reply);
     };

@@ -32,6 +32,16 @@ impl Lines {
         }
     }
 
+    /// Throws the complete lines away; tells how many were not empty.
+    pub(crate) fn count_rest(&mut self) -> u64 {
+        std::iter::from_fn(|| self.next_line()).filter(|(line, _)| !line.is_empty()).count() as u64
+    }
+
+    /// Whether a last line without its end is there.
+    pub(crate) fn has_last(&self) -> bool {
+        !self.buffer.is_empty() && self.buffer[..] != *b"\r"
+    }
+
     /// What is left when the body is over: a last line without its end.
     pub(crate) fn into_last(self) -> Bytes {
         without_return(self.buffer.freeze())

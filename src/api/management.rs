@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
+use axum::extract::{Request, State};
+use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router};
@@ -12,6 +13,8 @@ use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
 use super::fallback::{method_not_allowed, path_unknown};
+use super::request_id::{self, HttpRequestId};
+use super::status::with_retry;
 use crate::budget::Budget;
 use crate::telemetry::metrics::{CONTENT_TYPE as METRICS_TYPE, Metrics};
 
@@ -48,7 +51,16 @@ pub fn router(management: Management) -> Router {
         .route("/metrics", get(metrics))
         .fallback(path_unknown)
         .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn(name_request))
         .with_state(management)
+}
+
+/// Every answer says what its request is called.
+async fn name_request(request: Request, next: Next) -> Response {
+    let id = HttpRequestId::taken_up(request.headers());
+    let mut response = next.run(request).await;
+    response.headers_mut().insert(request_id::HEADER, id.as_header().clone());
+    response
 }
 
 async fn health() -> Response {
@@ -64,7 +76,7 @@ async fn readiness(State(management): State<Management>) -> Response {
         Readiness::Ready => (StatusCode::OK, json!({"ready": true})),
         Readiness::NotReady(reason) => (StatusCode::SERVICE_UNAVAILABLE, json!({"ready": false, "reason": reason})),
     };
-    (status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response()
+    with_retry((status, [(CACHE_CONTROL, HeaderValue::from_static("no-store"))], Json(body)).into_response())
 }
 
 async fn metrics(State(management): State<Management>) -> Response {

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use axum::body::Body;
+use axum::body::{Body, BodyDataStream};
 use axum::response::Response;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _};
@@ -25,26 +25,39 @@ pub(crate) async fn append(appending: Appending, body: Body) -> Result<Response,
     let mut upload = Upload::new(appending);
     let mut chunks = body.into_data_stream();
     let mut lines = Lines::default();
-    let mut held = upload.appending.app.budget().nothing();
-    let app = upload.appending.app.clone();
-    loop {
-        let chunk = tokio::select! {
-            chunk = chunks.next() => chunk,
-            () = app.stopping() => return Ok(upload.stop(draining(), None).await),
-        };
-        let taken = match chunk {
-            None => break,
-            Some(Ok(chunk)) => upload.take_chunk(&chunk, &mut lines, &mut held).await,
-            Some(Err(error)) => Err(read_error(error)),
-        };
-        if let Err(error) = taken {
-            return Ok(upload.stop(error, None).await);
+    match upload.take_all(&mut chunks, &mut lines).await {
+        Ok(held) => match upload.take_line(lines.into_last(), held).await {
+            Ok(()) => Ok(upload.finish().await),
+            Err(error) => Ok(upload.stop(error, Rest::default()).await),
+        },
+        Err(Ended::Line(error)) => {
+            let rest = upload.rest_of(&mut chunks, lines).await;
+            Ok(upload.stop(error, rest).await)
+        }
+        Err(Ended::Body(error)) => Ok(upload.stop(error, Rest::default()).await),
+        Err(Ended::Draining) => {
+            let rest = Rest { events: lines.count_rest(), is_whole: false };
+            Ok(upload.stop(draining(), rest).await)
         }
     }
-    match upload.take_line(lines.into_last(), held).await {
-        Ok(()) => Ok(upload.finish().await),
-        Err(error) => Ok(upload.stop(error, Some(0)).await),
-    }
+}
+
+/// Why an upload ended before its end.
+enum Ended {
+    /// A line cannot be appended.
+    Line(ApiError),
+    /// The body broke off.
+    Body(ApiError),
+    /// The gateway is about to stop.
+    Draining,
+}
+
+/// Events that follow a broken one.
+#[derive(Default)]
+struct Rest {
+    events: u64,
+    /// Whether the body was read to its end, so that there are no more.
+    is_whole: bool,
 }
 
 fn draining() -> ApiError {
@@ -64,6 +77,44 @@ impl Upload {
     fn new(appending: Appending) -> Self {
         let deadline = appending.deadline;
         Self { appending, outstanding: VecDeque::new(), tally: Tally::default(), next_index: 0, deadline }
+    }
+
+    /// Takes the body's lines up to the last one that has an end; gives what is held for the rest.
+    async fn take_all(&mut self, chunks: &mut BodyDataStream, lines: &mut Lines) -> Result<Permit, Ended> {
+        let app = self.appending.app.clone();
+        let mut held = app.budget().nothing();
+        loop {
+            let chunk = tokio::select! {
+                chunk = chunks.next() => chunk,
+                () = app.stopping() => return Err(Ended::Draining),
+            };
+            match chunk {
+                None => return Ok(held),
+                Some(Ok(chunk)) => self.take_chunk(&chunk, lines, &mut held).await.map_err(Ended::Line)?,
+                Some(Err(error)) => return Err(Ended::Body(read_error(error))),
+            }
+        }
+    }
+
+    /// Counts the events after a broken one, reading on as far as refused bodies are read.
+    async fn rest_of(&self, chunks: &mut BodyDataStream, mut lines: Lines) -> Rest {
+        let limits = &self.appending.app.config().limits;
+        let mut events = lines.count_rest();
+        let mut left = limits.drain_bytes.as_usize();
+        let reading = async {
+            while let Some(Ok(chunk)) = chunks.next().await {
+                let Some(still) = left.checked_sub(chunk.len()) else {
+                    return false;
+                };
+                left = still;
+                lines.push(&chunk);
+                events += lines.count_rest();
+            }
+            true
+        };
+        let is_whole = tokio::time::timeout(limits.drain_time, reading).await.unwrap_or(false);
+        events += u64::from(lines.has_last());
+        Rest { events, is_whole }
     }
 
     async fn take_chunk(&mut self, chunk: &Bytes, lines: &mut Lines, held: &mut Permit) -> Result<(), ApiError> {
@@ -142,17 +193,19 @@ impl Upload {
         self.tally.into_response()
     }
 
-    /// Ends at a broken line or body: what came before goes as it goes, nothing from there on is written. `rest` is
-    /// how many lines follow, where that is known.
-    async fn stop(mut self, error: ApiError, rest: Option<u64>) -> Response {
+    /// Ends at a broken line or body: what came before goes as it goes, nothing from there on is written.
+    async fn stop(mut self, error: ApiError, rest: Rest) -> Response {
         let broken = self.next_index;
         while !self.outstanding.is_empty() {
             self.settle_first().await;
         }
         self.tally.failed(broken, error);
-        if rest != Some(0) {
+        if rest.events > 0 {
             let detail = format!("the batch ended at event {broken}");
-            self.tally.failed_run(broken + 1, rest, ApiError::new(ErrorCode::NotWritten, detail));
+            self.tally.failed_run(broken + 1, rest.events, ApiError::new(ErrorCode::NotWritten, detail));
+        }
+        if !rest.is_whole && rest.events > 0 {
+            self.tally.truncate();
         }
         self.tally.into_response()
     }

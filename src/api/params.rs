@@ -45,9 +45,10 @@ impl Params {
         let Some(text) = self.take(name) else {
             return Ok(None);
         };
+        // Rust's numbers may have a plus, ours not.
         match text.parse() {
-            Ok(value) => Ok(Some(value)),
-            Err(_) => Err(invalid(name, &text, format_args!("it takes {expected}"))),
+            Ok(value) if !text.starts_with('+') => Ok(Some(value)),
+            _ => Err(invalid(name, &text, format_args!("it takes {expected}"))),
         }
     }
 

@@ -1,10 +1,13 @@
 //! `PUT /v1/events`: messages as they are on the wire.
 
-use axum::body::Body;
+use std::convert::Infallible;
+
+use axum::body::{Body, HttpBody as _};
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
-use http::header::CONTENT_TYPE;
+use futures::stream;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio_util::codec::Decoder as _;
 
@@ -12,13 +15,14 @@ use super::append::media_type;
 use super::body::{collect_whole, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
-use super::exchange::joined;
+use super::exchange::{Replies, Reply};
+use super::held::hold;
 use super::params::Params;
-use super::status::status_of;
-use super::wire_route::{Frames, check_direction, check_segment, converse, named_segment};
+use super::status::{status_of, with_retry};
+use super::wire_route::{Frames, check_direction, check_name, check_sources, converse, default_segment, named_segment};
 use crate::app::App;
 use crate::stream::SegmentName;
-use crate::wire::{CommandType, Direction, Frame, FrameCodec, FrameError, sniff};
+use crate::wire::{CommandType, Direction, Frame, FrameCodec, FrameError, Role, sniff};
 
 const PARAMETERS: &[&str] = &["scope", "stream", "segment"];
 
@@ -36,7 +40,7 @@ pub(crate) async fn put(State(app): State<App>, deadline: Deadline, request: Req
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
     params.finish(PARAMETERS)?;
-    if media_type(&head.headers) == SEQUENCE {
+    if media_type(&head.headers)? == SEQUENCE {
         put_sequence(&app, deadline, named, &head.headers, body).await
     } else {
         put_message(&app, deadline, named, &head.headers, body).await
@@ -57,17 +61,21 @@ async fn put_message(
         check_direction(command)?;
         check_alone(command)?;
     }
+    let named = match command.is_some_and(names_segment) {
+        true => named,
+        false => Some(or_default(app, deadline, named).await?),
+    };
+    if let Some(announced) = body.size_hint().exact() {
+        check_length(length, announced)?;
+    }
     let limit = app.config().limits.raw_message.as_usize();
     let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
     let (payload, _permit) = deadline.timeout(whole).await??;
-    if payload.len() != length {
-        let detail = format!("header Message-Length is {length}, the body has {} bytes", payload.len());
-        return Err(ApiError::new(ErrorCode::MessageLengthMismatch, detail));
-    }
+    check_length(length, payload.len() as u64)?;
     let frames = [Frame { code, payload }];
     let route = route(app, &frames, named)?;
     let replies = converse(app, deadline, &route, &Frames(&frames)).await?;
-    Ok(message_response(command, &replies))
+    Ok(message_response(replies))
 }
 
 async fn put_sequence(
@@ -85,17 +93,39 @@ async fn put_sequence(
     let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
     let (bytes, _permit) = deadline.timeout(whole).await??;
     let frames = parse_sequence(bytes)?;
+    let named = match frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment) {
+        true => named,
+        false => Some(or_default(app, deadline, named).await?),
+    };
     let route = route(app, &frames, named)?;
     let replies = converse(app, deadline, &route, &Frames(&frames)).await?;
-    let requests: Vec<_> = frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).collect();
-    let status = first_error(requests.first().copied(), &replies);
-    Ok((status, [(CONTENT_TYPE, HeaderValue::from_static(SEQUENCE))], joined(&replies)).into_response())
+    Ok(sequence_response(replies))
+}
+
+fn names_segment(command: CommandType) -> bool {
+    command.info().field(Role::Segment).is_some()
+}
+
+/// What the parameters name, or a segment of the default stream, for messages that name none.
+async fn or_default(app: &App, deadline: Deadline, named: Option<SegmentName>) -> Result<SegmentName, ApiError> {
+    match named {
+        Some(segment) => Ok(segment),
+        None => deadline.timeout(default_segment(app)).await??.ok_or_else(no_segment),
+    }
+}
+
+fn check_length(length: usize, actual: u64) -> Result<(), ApiError> {
+    if length as u64 == actual {
+        return Ok(());
+    }
+    let detail = format!("header Message-Length is {length}, the body has {actual} bytes");
+    Err(ApiError::new(ErrorCode::MessageLengthMismatch, detail))
 }
 
 /// A decimal code, or a name of the table.
 fn message_type(headers: &HeaderMap) -> Result<i32, ApiError> {
     let text = single(headers, &MESSAGE_TYPE)?;
-    if let Ok(code) = text.parse() {
+    if let Some(code) = digits(text.strip_prefix('-').unwrap_or(text)).and_then(|_| text.parse().ok()) {
         return Ok(code);
     }
     CommandType::from_name(text).map(|command| command.info().code).ok_or_else(|| {
@@ -106,11 +136,16 @@ fn message_type(headers: &HeaderMap) -> Result<i32, ApiError> {
 
 fn message_length(headers: &HeaderMap, limit: usize) -> Result<usize, ApiError> {
     let text = single(headers, &MESSAGE_LENGTH)?;
-    let length: u64 = text.parse().map_err(|_| {
+    let length: u64 = digits(text).and_then(|text| text.parse().ok()).ok_or_else(|| {
         let detail = format!("header Message-Length is {text:?}; it takes the number of bytes of the body");
         ApiError::new(ErrorCode::HeaderInvalid, detail)
     })?;
     usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| too_large(length, limit))
+}
+
+/// Decimal digits and nothing else: Rust's own parsing takes a plus.
+fn digits(text: &str) -> Option<&str> {
+    (!text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())).then_some(text)
 }
 
 fn too_large(length: u64, limit: usize) -> ApiError {
@@ -210,11 +245,12 @@ fn route(app: &App, frames: &[Frame], named: Option<SegmentName>) -> Result<Segm
         };
         let places = sniff(command, &frame.payload)
             .map_err(|error| ApiError::new(ErrorCode::BodyInvalid, format!("the message is malformed: {error}")))?;
+        if let Ok((command, _)) = frame.to_command() {
+            check_sources(app, &command)?;
+        }
         if let Some(segment) = places.segment {
+            check_name(app, segment.as_str())?;
             let parsed = SegmentName::parent_of(segment.as_str());
-            if let Ok(segment) = &parsed {
-                check_segment(app, segment)?;
-            }
             first = first.or(Some((segment, parsed)));
         }
     }
@@ -228,32 +264,48 @@ fn route(app: &App, frames: &[Frame], named: Option<SegmentName>) -> Result<Segm
             );
             Err(ApiError::new(ErrorCode::BodyInvalid, detail))
         }
-        (None, None) => {
-            let detail = "the message names no segment: the parameters scope, stream and segment say whose store \
-                          it goes to";
-            Err(ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", "segment"))
-        }
+        (None, None) => Err(no_segment()),
     }
 }
 
-fn first_error(request: Option<CommandType>, replies: &[Frame]) -> StatusCode {
-    let statuses =
-        replies.iter().filter_map(|reply| reply.to_command().ok()).map(|(reply, _)| status_of(request, &reply));
+fn no_segment() -> ApiError {
+    let detail = "the message names no segment: the parameters scope, stream and segment say whose store it goes to";
+    ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", "segment")
+}
+
+/// The status of the first reply that is an error, each mapped by the request it answers.
+fn status_of_all(replies: &[Reply]) -> StatusCode {
+    let statuses = replies.iter().filter_map(|reply| {
+        let (command, _) = reply.frame.to_command().ok()?;
+        Some(status_of(reply.request, &command))
+    });
     statuses.into_iter().find(|status| *status != StatusCode::OK).unwrap_or(StatusCode::OK)
 }
 
-fn message_response(request: Option<CommandType>, replies: &[Frame]) -> Response {
-    let status = first_error(request, replies);
-    let Some(reply) = replies.last() else {
+/// The replies as whole frames, passed on piece by piece.
+fn sequence_response(replies: Replies) -> Response {
+    let Replies { list, permit } = replies;
+    let status = status_of_all(&list);
+    let length: usize = list.iter().map(|reply| reply.frame.encoded_len()).sum();
+    let frames = stream::iter(list.into_iter().map(|reply| Ok::<_, Infallible>(reply.frame.to_bytes())));
+    let headers = [(CONTENT_TYPE, HeaderValue::from_static(SEQUENCE)), (CONTENT_LENGTH, HeaderValue::from(length))];
+    with_retry((status, headers, hold(Body::from_stream(frames), permit)).into_response())
+}
+
+fn message_response(replies: Replies) -> Response {
+    let Replies { list, permit } = replies;
+    let status = status_of_all(&list);
+    let Some(Reply { frame, .. }) = list.into_iter().last() else {
         return StatusCode::NO_CONTENT.into_response();
     };
-    let mut response = (status, reply.payload.clone()).into_response();
+    let length = frame.payload.len();
+    let mut response = (status, hold(Body::from(frame.payload), permit)).into_response();
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
-    headers.insert(MESSAGE_TYPE, HeaderValue::from(reply.code));
-    headers.insert(MESSAGE_LENGTH, HeaderValue::from(reply.payload.len()));
-    if let Some(command) = CommandType::from_code(reply.code) {
+    headers.insert(MESSAGE_TYPE, HeaderValue::from(frame.code));
+    headers.insert(MESSAGE_LENGTH, HeaderValue::from(length));
+    if let Some(command) = CommandType::from_code(frame.code) {
         headers.insert(MESSAGE_NAME, HeaderValue::from_static(command.info().name));
     }
-    response
+    with_retry(response)
 }

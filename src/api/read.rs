@@ -9,7 +9,8 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
-use serde_json::{Map, Value, json};
+use serde::Serialize;
+use serde_json::value::RawValue;
 
 use super::accept::preferred;
 use super::address::{only_segment, take_segment, take_stream};
@@ -41,6 +42,7 @@ pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Req
     let encoding = params.take_parsed("encoding", "json, text or base64")?;
     params.finish(PARAMETERS)?;
     let form = Form::of(&head.headers, encoding)?;
+    reject_wait(&head.headers)?;
     let reading = async {
         let segment = match segment {
             Some(named) => named.resolve(&app, &stream).await?,
@@ -49,6 +51,19 @@ pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Req
         Reading::begin(&app, stream, segment, offset).await?.answer(form, limits).await
     };
     deadline.timeout(reading).await?
+}
+
+/// To answer at once would send a caller who asked to wait round in circles.
+fn reject_wait(headers: &HeaderMap) -> Result<(), ApiError> {
+    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    let asks_to_wait = preferences
+        .flat_map(|value| value.split([',', ';']))
+        .any(|preference| preference.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case("wait"));
+    if asks_to_wait {
+        let detail = "Prefer: wait is not supported by this version: ask again from Next-Offset on";
+        return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
+    }
+    Ok(())
 }
 
 fn take_offset(params: &mut Params) -> Result<Option<i64>, ApiError> {
@@ -209,13 +224,12 @@ impl<'a> Reading<'a> {
     }
 
     fn document(&self, page: &Page, encoding: Option<Encoding>) -> Response {
-        let events: Vec<_> = page.events.iter().map(|event| self.object(event, encoding)).collect();
-        Json(json!({
-            "events": events,
-            "nextOffset": page.next_offset,
-            "upToDate": page.up_to_date,
-            "closed": page.closed,
-        }))
+        Json(Document {
+            events: page.events.iter().map(|event| self.object(event, encoding)).collect(),
+            next_offset: page.next_offset,
+            up_to_date: page.up_to_date,
+            closed: page.closed,
+        })
         .into_response()
     }
 
@@ -228,14 +242,9 @@ impl<'a> Reading<'a> {
         lines
     }
 
-    fn object(&self, event: &Event, encoding: Option<Encoding>) -> Map<String, Value> {
-        let mut object = Map::new();
-        object.insert("segment".to_owned(), self.segment.id.to_string().into());
-        object.insert("offset".to_owned(), event.offset.into());
-        object.insert("nextOffset".to_owned(), event.next_offset.into());
-        let (name, value) = payload(&event.payload, encoding);
-        object.insert(name.to_owned(), value);
-        object
+    fn object<'e>(&self, event: &'e Event, encoding: Option<Encoding>) -> EventObject<'e> {
+        let Event { offset, next_offset, ref payload } = *event;
+        EventObject { segment: self.segment.id, offset, next_offset, payload: Payload::of(payload, encoding) }
     }
 
     fn mark(&self, headers: &mut HeaderMap, next_offset: i64, up_to_date: bool, closed: bool) {
@@ -254,15 +263,56 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A payload that cannot take the form that was asked for comes as base64.
-fn payload(bytes: &Bytes, encoding: Option<Encoding>) -> (&'static str, Value) {
-    let base64 = || ("base64", Value::from(BASE64.encode(bytes)));
-    match encoding {
-        Some(Encoding::Base64) => base64(),
-        Some(Encoding::Json) => serde_json::from_slice(bytes).map_or_else(|_| base64(), |value| ("json", value)),
-        Some(Encoding::Text) | None => {
-            std::str::from_utf8(bytes).map_or_else(|_| base64(), |text| ("text", Value::from(text)))
-        }
+/// A page in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'e> {
+    events: Vec<EventObject<'e>>,
+    next_offset: i64,
+    up_to_date: bool,
+    closed: bool,
+}
+
+/// One event in JSON.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct EventObject<'e> {
+    segment: SegmentId,
+    offset: i64,
+    next_offset: i64,
+    #[serde(flatten)]
+    payload: Payload<'e>,
+}
+
+/// A payload in JSON, under the name of its form.
+#[derive(Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Payload<'e> {
+    Text(&'e str),
+    Base64(String),
+    /// Source text, so that no digit and no member is lost.
+    Json(Box<RawValue>),
+}
+
+impl<'e> Payload<'e> {
+    /// A payload that cannot take the form that was asked for comes as base64.
+    fn of(bytes: &'e Bytes, encoding: Option<Encoding>) -> Self {
+        let taken = match encoding {
+            Some(Encoding::Base64) => None,
+            Some(Encoding::Json) => one_line(bytes).map(Self::Json),
+            Some(Encoding::Text) | None => std::str::from_utf8(bytes).ok().map(Self::Text),
+        };
+        taken.unwrap_or_else(|| Self::Base64(BASE64.encode(bytes)))
+    }
+}
+
+/// JSON as it is, but for line ends between its tokens, which would break a line of NDJSON; strings have none.
+fn one_line(bytes: &Bytes) -> Option<Box<RawValue>> {
+    let text = std::str::from_utf8(bytes).ok()?;
+    let value: &RawValue = serde_json::from_str(text).ok()?;
+    match value.get().contains(['\n', '\r']) {
+        false => Some(value.to_owned()),
+        true => RawValue::from_string(value.get().replace(['\n', '\r'], " ")).ok(),
     }
 }
 
@@ -275,4 +325,29 @@ fn framed(events: &[Event]) -> Bytes {
 
 fn typed(content_type: &'static str, body: impl Into<Body>) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], body.into()).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(payload: &'static [u8], encoding: Option<Encoding>) -> String {
+        let bytes = Bytes::from_static(payload);
+        serde_json::to_string(&Payload::of(&bytes, encoding)).expect("it serializes")
+    }
+
+    #[test]
+    fn payload_is_text_where_it_can_be() {
+        assert_eq!(shown("é\n".as_bytes(), None), r#"{"text":"é\n"}"#);
+        assert_eq!(shown(b"\xff", None), r#"{"base64":"/w=="}"#);
+        assert_eq!(shown(b"a", Some(Encoding::Base64)), r#"{"base64":"YQ=="}"#);
+    }
+
+    #[test]
+    fn json_keeps_every_digit_and_member_and_stays_on_a_line() {
+        let payload = b"{\"b\":12345678901234567890123,\r\n\"a\":1E2,\"a\":1e400}";
+        let expected = "{\"json\":{\"b\":12345678901234567890123,  \"a\":1E2,\"a\":1e400}}";
+        assert_eq!(shown(payload, Some(Encoding::Json)), expected);
+        assert_eq!(shown(b"{", Some(Encoding::Json)), r#"{"base64":"ew=="}"#);
+    }
 }

@@ -37,8 +37,7 @@ struct SegmentTally {
 #[derive(Debug)]
 struct Failure {
     index: u64,
-    /// `None` where the rest of the body was not read.
-    count: Option<u64>,
+    count: u64,
     error: ApiError,
 }
 
@@ -60,17 +59,21 @@ impl Tally {
     }
 
     pub(crate) fn failed(&mut self, index: u64, error: ApiError) {
-        self.failed_run(index, Some(1), error);
+        self.failed_run(index, 1, error);
     }
 
-    /// Tells that `count` events from `index` on failed; `None` for all the rest of a body that was not read.
-    pub(crate) fn failed_run(&mut self, index: u64, count: Option<u64>, error: ApiError) {
+    /// Tells that the reports are not all.
+    pub(crate) fn truncate(&mut self) {
+        self.truncated = true;
+    }
+
+    /// Tells that `count` events from `index` on failed.
+    pub(crate) fn failed_run(&mut self, index: u64, count: u64, error: ApiError) {
         if let Some(last) = self.failures.last_mut()
-            && let (Some(so_far), Some(count)) = (last.count, count)
-            && last.index + so_far == index
+            && last.index + last.count == index
             && is_same_cause(&last.error, &error)
         {
-            last.count = Some(so_far + count);
+            last.count += count;
         } else if self.failures.len() == MOST_REPORTS {
             self.truncated = true;
         } else {
@@ -148,13 +151,13 @@ mod tests {
         tally.written(written(0));
         tally.failed(1, broken());
         tally.failed(2, broken());
-        tally.failed_run(3, None, ApiError::new(ErrorCode::NotWritten, "after"));
+        tally.failed_run(3, 5, ApiError::new(ErrorCode::NotWritten, "after"));
         let (status, body) = answer(tally).await;
         assert_eq!(status, StatusCode::MULTI_STATUS);
         let reports = body["reports"].as_array().expect("reports");
         assert_eq!((&reports[0]["index"], &reports[0]["count"]), (&json!(1), &json!(2)));
         assert_eq!((&reports[0]["status"], &reports[0]["code"]), (&json!(400), &json!("body_invalid")));
-        assert_eq!((&reports[1]["status"], &reports[1]["count"]), (&json!(424), &Value::Null));
+        assert_eq!((&reports[1]["status"], &reports[1]["count"]), (&json!(424), &json!(5)));
     }
 
     #[tokio::test]

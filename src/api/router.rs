@@ -12,6 +12,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/events", post(append::post).get(read::get).put(raw::put))
         .route("/v1/wire/{command}", post(fields::post))
         .route("/v1/scopes", any(control::forward))
+        .route("/v1/scopes/", any(control::forward))
         .route("/v1/scopes/{*path}", any(control::forward))
         .with_state(app)
 }

@@ -1,6 +1,8 @@
 //! The status that a store's reply stands for.
 
-use http::StatusCode;
+use axum::response::Response;
+use http::header::RETRY_AFTER;
+use http::{HeaderValue, StatusCode};
 
 use crate::wire::{AuthErrorCode, CommandType, ServerErrorCode, WireCommand};
 
@@ -29,6 +31,14 @@ pub(crate) fn status_of(request: Option<CommandType>, reply: &WireCommand) -> St
         WireCommand::WrongHost(_) => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::OK,
     }
+}
+
+/// Says when to come back, where the status is one to come back from.
+pub(crate) fn with_retry(mut response: Response) -> Response {
+    if response.status() == StatusCode::SERVICE_UNAVAILABLE {
+        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from_static("1"));
+    }
+    response
 }
 
 /// A read below the head, a truncation outside the segment, or a table of another length than expected.

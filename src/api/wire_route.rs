@@ -3,10 +3,10 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::address::{SegmentRef, check_internal, take_segment};
+use super::address::{SegmentRef, take_segment};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
-use super::exchange::{Exchange, ExchangeError, joined};
+use super::exchange::{Exchange, ExchangeError, Replies, Reply};
 use super::params::Params;
 use crate::app::App;
 use crate::retry::Backoff;
@@ -28,9 +28,37 @@ pub(crate) fn check_direction(command: CommandType) -> Result<(), ApiError> {
     Ok(())
 }
 
-/// Refuses segments of Pravega's own streams unless a setting allows them.
-pub(crate) fn check_segment(app: &App, segment: &SegmentName) -> Result<(), ApiError> {
-    check_internal(app, &segment.stream)
+/// Refuses segments of Pravega's own scopes and streams unless a setting allows them; whatever the name looks like.
+pub(crate) fn check_name(app: &App, segment: &str) -> Result<(), ApiError> {
+    let is_internal = segment.split('/').take(2).any(|part| part.starts_with('_'));
+    if is_internal && !app.config().segment_store.internal_streams {
+        let detail = format!("segment {segment:?} is Pravega's own; segment-store.internal-streams = true allows it");
+        return Err(ApiError::new(ErrorCode::Forbidden, detail));
+    }
+    Ok(())
+}
+
+/// Refuses them where a command names more segments than the one that routes it: what is merged is deleted.
+pub(crate) fn check_sources(app: &App, command: &WireCommand) -> Result<(), ApiError> {
+    match command {
+        WireCommand::MergeSegments(merge) => check_name(app, merge.source.as_str()),
+        WireCommand::MergeSegmentsBatch(merge) => {
+            merge.source_segment_ids.iter().try_for_each(|source| check_name(app, source.as_str()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A segment of the configured default stream, for messages that name none; `None` if there is no default.
+pub(crate) async fn default_segment(app: &App) -> Result<Option<SegmentName>, ApiError> {
+    let config = app.config();
+    match (&config.default_scope, &config.default_stream) {
+        (Some(_), Some(_)) => {
+            let stream = super::address::take_stream(app, &mut Params::default())?;
+            any_segment(app, stream).await.map(Some)
+        }
+        _ => Ok(None),
+    }
 }
 
 /// The segment that `scope`, `stream` and `segment` name; `None` if none of them is given.
@@ -45,13 +73,15 @@ pub(crate) async fn named_segment(app: &App, params: &mut Params) -> Result<Opti
             let id = number.resolve(app, &stream).await?;
             Ok(Some(SegmentName::new(stream, id)))
         }
-        None => any_segment(stream).map(Some),
+        None => any_segment(app, stream).await.map(Some),
     }
 }
 
 /// Any segment will do to find a store of the stream.
-fn any_segment(stream: ScopedStream) -> Result<SegmentName, ApiError> {
-    Ok(SegmentName::new(stream, SegmentId::new(0, 0)))
+pub(crate) async fn any_segment(app: &App, stream: ScopedStream) -> Result<SegmentName, ApiError> {
+    let segments = app.controller().readable_segments(&stream).await?;
+    let first = segments.first().copied().unwrap_or(SegmentId::new(0, 0));
+    Ok(SegmentName::new(stream, first))
 }
 
 /// What is said on a leased connection.
@@ -81,7 +111,7 @@ async fn play(
     loop {
         *exchange = None;
         let lease = app.store().lease(route).await?;
-        let playing = exchange.insert(Exchange::new(lease));
+        let playing = exchange.insert(Exchange::new(lease, app.budget().nothing()));
         let played = script.run(playing).await;
         if !begins_with_wrong_host(playing.replies()) {
             return played;
@@ -99,17 +129,20 @@ pub(crate) async fn converse(
     deadline: Deadline,
     route: &SegmentName,
     script: &impl Script,
-) -> Result<Vec<Frame>, ApiError> {
+) -> Result<Replies, ApiError> {
     let mut exchange = None;
     let played = deadline.timeout(play(app, route, script, &mut exchange)).await;
     let cause = match played {
-        Ok(Ok(())) => return Ok(exchange.map(Exchange::finish).unwrap_or_default()),
+        Ok(Ok(())) => return Ok(exchange.expect("a script is played on one").finish()),
         Ok(Err(PlayError::Connect(error))) => return Err(error.into()),
         Ok(Err(PlayError::Refused(error))) => return Err(error),
         Ok(Err(PlayError::Exchange(error))) => error.to_string(),
-        Err(elapsed) => match &exchange {
-            Some(exchange) if begins_with_wrong_host(exchange.replies()) => return Ok(exchange.replies().to_vec()),
-            Some(exchange) if exchange.has_sent() => format!("the segment store did not answer in time: {elapsed}"),
+        Err(elapsed) => match exchange.take() {
+            Some(moved) if begins_with_wrong_host(moved.replies()) => return Ok(moved.finish()),
+            Some(unanswered) if unanswered.has_sent() => {
+                exchange = Some(unanswered);
+                format!("the segment store did not answer in time: {elapsed}")
+            }
             _ => return Err(elapsed.into()),
         },
     };
@@ -117,8 +150,8 @@ pub(crate) async fn converse(
 }
 
 /// What was sent may have been carried out; replies that came before are told.
-fn outcome_unknown(cause: &str, replies: &[Frame]) -> ApiError {
-    let replies: Vec<_> = replies.iter().map(|reply| BASE64.encode(joined(std::slice::from_ref(reply)))).collect();
+fn outcome_unknown(cause: &str, replies: &[Reply]) -> ApiError {
+    let replies: Vec<_> = replies.iter().map(|reply| BASE64.encode(reply.frame.to_bytes())).collect();
     let detail = format!("{cause}; whether the message was carried out is not known");
     let error = ApiError::new(ErrorCode::OutcomeUnknown, detail).possible();
     if replies.is_empty() { error } else { error.member("replies", replies) }
@@ -138,6 +171,6 @@ pub(crate) enum PlayError {
     Refused(#[from] ApiError),
 }
 
-fn begins_with_wrong_host(replies: &[Frame]) -> bool {
-    replies.first().is_some_and(|reply| matches!(reply.to_command(), Ok((WireCommand::WrongHost(_), _))))
+fn begins_with_wrong_host(replies: &[Reply]) -> bool {
+    replies.first().is_some_and(|reply| matches!(reply.frame.to_command(), Ok((WireCommand::WrongHost(_), _))))
 }

@@ -20,8 +20,11 @@ const MOST_SEGMENTS: u64 = 10_000;
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// The writer ids of every segment that is appended to by fields. Clones share them.
+///
+/// They follow from the gateway's name, the segment and a number, so that a gateway that starts again uses the same.
 #[derive(Debug, Clone)]
 pub struct WriterIds {
+    gateway: Uuid,
     segments: Cache<SegmentName, Arc<Ids>>,
 }
 
@@ -39,28 +42,32 @@ pub(crate) struct BorrowedId {
     _place: OwnedSemaphorePermit,
 }
 
-impl Default for WriterIds {
-    fn default() -> Self {
-        Self { segments: Cache::builder().max_capacity(MOST_SEGMENTS).time_to_idle(IDLE).build() }
-    }
-}
-
 impl WriterIds {
+    /// Ids of the gateway with this name, which no other may have.
+    pub fn new(gateway: &str) -> Self {
+        let segments = Cache::builder().max_capacity(MOST_SEGMENTS).time_to_idle(IDLE).build();
+        Self { gateway: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("pravega-gateway:{gateway}").as_bytes()), segments }
+    }
+
     /// Waits for one of the segment's ids to be free.
     ///
     /// # Cancel safety
     /// The place in the queue is lost, nothing else.
     pub(crate) async fn borrow(&self, segment: &SegmentName) -> BorrowedId {
-        let ids = self.segments.get_with_by_ref(segment, || Arc::new(Ids::new()));
+        let ids = self.segments.get_with_by_ref(segment, || Arc::new(Ids::new(self.gateway, segment)));
         let place = ids.places.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let id = ids.lock().pop().unwrap_or_else(|| WriterId(Uuid::new_v4()));
+        let id = ids.lock().pop().expect("there is an id for each place");
         BorrowedId { id, ids, _place: place }
     }
 }
 
 impl Ids {
-    fn new() -> Self {
-        Self { free: Mutex::default(), places: Arc::new(Semaphore::new(IDS_PER_SEGMENT)) }
+    fn new(gateway: Uuid, segment: &SegmentName) -> Self {
+        let id = |number| WriterId(Uuid::new_v5(&gateway, format!("{segment}/{number}").as_bytes()));
+        Self {
+            free: Mutex::new((0..IDS_PER_SEGMENT).map(id).collect()),
+            places: Arc::new(Semaphore::new(IDS_PER_SEGMENT)),
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Vec<WriterId>> {
@@ -88,7 +95,7 @@ mod tests {
 
     #[tokio::test]
     async fn ids_are_used_again_and_never_twice_at_a_time() {
-        let ids = WriterIds::default();
+        let ids = WriterIds::new("one");
         let segment = "s/t/0.#epoch.0".parse().expect("a name");
         let mut borrowed = Vec::new();
         for _ in 0..IDS_PER_SEGMENT {
@@ -99,5 +106,16 @@ mod tests {
         let again = ids.borrow(&segment).await;
         assert_eq!(Some(again.id()), freed);
         assert!(borrowed.iter().all(|other| other.id() != again.id()));
+    }
+
+    #[tokio::test]
+    async fn gateway_that_starts_again_has_the_same_ids_and_another_one_has_others() {
+        let segment = "s/t/0.#epoch.0".parse().expect("a name");
+        let mut first = Vec::new();
+        for gateway in ["one", "one", "two"] {
+            first.push(WriterIds::new(gateway).borrow(&segment).await.id());
+        }
+        assert_eq!(first[0], first[1]);
+        assert_ne!(first[0], first[2]);
     }
 }

@@ -29,6 +29,13 @@ impl Frame {
         HEADER_BYTES + self.payload.len()
     }
 
+    /// Header and payload in one piece.
+    pub fn to_bytes(&self) -> Bytes {
+        let mut out = BytesMut::with_capacity(self.encoded_len());
+        self.encode(&mut out);
+        out.freeze()
+    }
+
     /// Appends header and payload.
     pub fn encode(&self, out: &mut BytesMut) {
         out.reserve(self.encoded_len());
