@@ -16,6 +16,7 @@ mod many_clients;
 mod raw_messages;
 mod raw_sequence;
 mod routing;
+mod scaling;
 mod support;
 mod termination;
 mod tour;

@@ -2,6 +2,7 @@
 
 mod append;
 mod batch;
+mod guards;
 mod http;
 mod names;
 mod raw;
