@@ -12,8 +12,9 @@ use crate::support::{Gateway, PATIENCE};
 const CONNECTIONS: &str = "pravega_gateway_http_connections";
 const AVAILABLE: &str = "pravega_gateway_budget_available_bytes";
 
-/// Shorter than the time limits of the gateways here that could bring something about by themselves.
-const AT_ONCE: Duration = Duration::from_secs(5);
+/// How soon what a caller held is free again once he is gone; shorter than every time limit of the gateways here that
+/// could bring it about by itself.
+const AT_ONCE: Duration = Duration::from_secs(1);
 
 /// What callers hold of the gateway: its connections and the bytes of its budget that are free.
 #[derive(Debug, Clone, Copy, PartialEq)]
