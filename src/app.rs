@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use crate::api::WriterIds;
-use crate::append::Appenders;
+use crate::append::{Appenders, WriterIds};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::controller::{Controller, RestProxy};

@@ -15,8 +15,8 @@ use super::fields_append::append;
 use super::fields_reply::respond;
 use super::params::invalid;
 use super::wire_route::{Frames, any_segment, check_direction, check_name, check_sources, converse};
-use super::writer_ids::BorrowedId;
 use crate::app::App;
+use crate::append::BorrowedId;
 use crate::stream::{Scope, ScopedStream, SegmentName, StreamName};
 use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand, WriterId};
 

@@ -40,11 +40,9 @@ pub mod serve;
 mod status;
 pub mod traceparent;
 mod wire_route;
-mod writer_ids;
 
 #[cfg(test)]
 mod tests;
 
 pub use error::{ApiError, ErrorCode, SideEffects};
 pub use router::router;
-pub use writer_ids::WriterIds;

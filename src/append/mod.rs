@@ -19,6 +19,7 @@ mod stream;
 mod task;
 mod ticket;
 mod writer;
+mod writer_ids;
 
 pub use appenders::Appenders;
 pub(crate) use block::put_event;
@@ -28,3 +29,5 @@ pub use event::{NewEvent, Target};
 pub use machine::{Done, Item, Limits, Machine, Place, Violation};
 pub use stream::StreamAppender;
 pub use ticket::{Outcome, Ticket, Written};
+pub(crate) use writer_ids::BorrowedId;
+pub use writer_ids::WriterIds;

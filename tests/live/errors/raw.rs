@@ -8,6 +8,7 @@ use reqwest::RequestBuilder;
 
 use super::gateway_and_stream;
 use crate::support::problem::refused;
+use crate::support::process::curl;
 use crate::support::{Answer, Gateway, Stream};
 
 const SEQUENCE: &str = "application/vnd.pravega.wire";
@@ -163,6 +164,23 @@ async fn message_larger_than_a_store_takes_is_413_alone_and_in_a_sequence() {
     let body = frames(&[small, Frame { code: 78, payload: vec![0; length].into() }]);
     let problem = refused(sequence(&gateway, body), 413, "message_too_large").await;
     assert_eq!((problem.member("limit"), problem.member("at")), (&LARGEST.into(), &at.into()));
+}
+
+#[tokio::test]
+async fn frame_of_17_mib_is_413_for_curl() {
+    const LENGTH: usize = 17 * 1024 * 1024;
+    let gateway = Gateway::ready(&[]).await;
+    let url = gateway.url("/v1/events");
+    let put = ["-X", "PUT", "--data-binary", "@-", &url];
+    let length = format!("Message-Length: {LENGTH}");
+    let alone = [&put[..], &["-H", "Message-Type: ReadTable", "-H", &length]].concat();
+    let whole = format!("Content-Type: {SEQUENCE}");
+    let in_a_sequence = [&put[..], &["-H", &whole]].concat();
+    let frame = Frame { code: 78, payload: vec![0; LENGTH].into() }.to_bytes();
+    for (arguments, body) in [(alone, &frame[8..]), (in_a_sequence, &frame[..])] {
+        let problem: serde_json::Value = serde_json::from_slice(&curl(&arguments, body).await.success()).expect("JSON");
+        assert_eq!((&problem["status"], &problem["code"]), (&413.into(), &"message_too_large".into()), "{problem}");
+    }
 }
 
 #[tokio::test]
