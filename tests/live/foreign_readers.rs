@@ -13,9 +13,7 @@ async fn java_and_python_read_what_was_posted_to_one_segment() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
     let mut written = post_every_way(&gateway, &stream).await;
-    let largest = Keyed::new("largest", random(MAX_EVENT));
-    stream.append(&gateway, Some(&largest.key), largest.payload.clone()).await;
-    written.push(largest);
+    written.push(post_largest(&gateway, &stream).await);
     check(&stream, &written).await;
 }
 
@@ -23,11 +21,19 @@ async fn java_and_python_read_what_was_posted_to_one_segment() {
 async fn java_and_python_read_what_was_posted_to_four_segments() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 4).await;
-    let written = post_every_way(&gateway, &stream).await;
+    let mut written = post_every_way(&gateway, &stream).await;
+    written.push(post_largest(&gateway, &stream).await);
     check(&stream, &written).await;
     let used = stream.read_all(&gateway).await;
     let used: std::collections::BTreeSet<_> = used.iter().map(|event| &event.segment).collect();
     assert!(used.len() > 1, "the keys are spread: {used:?}");
+}
+
+/// The largest event that is allowed.
+async fn post_largest(gateway: &Gateway, stream: &Stream) -> Keyed {
+    let largest = Keyed::new("largest", random(MAX_EVENT));
+    stream.append(gateway, Some(&largest.key), largest.payload.clone()).await;
+    largest
 }
 
 async fn check(stream: &Stream, written: &[Keyed]) {

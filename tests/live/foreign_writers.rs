@@ -29,13 +29,16 @@ async fn every_form_gives_what_python_wrote_to_four_segments() {
 #[tokio::test]
 async fn every_form_gives_the_largest_event_that_others_wrote() {
     let gateway = Gateway::ready(&[]).await;
-    for writer in [Foreign::Java, Foreign::Python] {
-        let stream = Stream::create(&gateway, 1).await;
+    for (writer, segments) in [(Foreign::Java, 1), (Foreign::Python, 1), (Foreign::Java, 4), (Foreign::Python, 4)] {
+        let stream = Stream::create(&gateway, segments).await;
         let payload = random(MAX_EVENT);
-        writer.write(&stream, &[(None, &payload), (None, b"after it")]).await;
+        writer.write(&stream, &[(Some("key"), &payload), (Some("key"), b"after it")]).await;
         for form in Form::ALL {
-            let read = read_as(&gateway, &stream, 0, form).await;
-            assert!(read == [&payload[..], b"after it"], "{writer:?}, {form:?}");
+            let mut read = Vec::new();
+            for segment in 0..segments {
+                read.extend(read_as(&gateway, &stream, segment, form).await);
+            }
+            assert!(read == [&payload[..], b"after it"], "{writer:?}, {segments} segments, {form:?}");
         }
     }
 }

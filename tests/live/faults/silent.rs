@@ -30,11 +30,12 @@ async fn store_that_never_says_hello_is_503_at_the_callers_deadline() {
 
 #[tokio::test]
 async fn store_that_never_says_hello_is_503_at_the_configured_deadline() {
-    let (_store, gateway, stream) = mute(&["--set", "request.timeout=2s"]).await;
+    let patient = "segment-store.connect-timeout=30s";
+    let (_store, gateway, stream) = mute(&["--set", "request.timeout=5s", "--set", patient]).await;
     let asked_for_more = calls(&gateway, &stream).map(|call| call.header("Request-Timeout", "1h"));
     let calls = calls(&gateway, &stream).into_iter().chain(asked_for_more);
     for answer in join_all(calls.map(Answer::of)).await {
-        Problem::of(answer, 503, "deadline_exceeded").says("2s").changed_nothing();
+        Problem::of(answer, 503, "deadline_exceeded").says("5s").changed_nothing();
     }
 }
 
