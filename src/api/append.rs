@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use super::accept::preferred;
 use super::address::take_stream;
-use super::body::{collect_whole, reject_content_encoding};
+use super::body::{collect_in_time, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::ndjson;
@@ -124,8 +124,8 @@ impl Appending {
 
     async fn append_one(self, body: Body) -> Result<Response, ApiError> {
         let max_event = self.app.config().append.max_event.as_usize();
-        let whole = collect_whole(body, max_event, ErrorCode::EventTooLarge, self.app.budget());
-        let (payload, permit) = self.deadline.timeout(whole).await??;
+        let (payload, permit) =
+            collect_in_time(self.deadline, body, max_event, ErrorCode::EventTooLarge, self.app.budget()).await?;
         let event = self.event(payload, permit)?;
         let mut ticket = self.deadline.timeout(self.appender.submit(event)).await??;
         let outcome = self.deadline.timeout(ticket.outcome()).await;

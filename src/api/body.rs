@@ -14,6 +14,7 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, Sleep, timeout};
 
 use super::connection::Busy;
+use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use crate::budget::{Budget, Permit};
 use crate::config;
@@ -49,6 +50,23 @@ pub async fn collect_whole(
         gathered = gathered.and(data, expected);
     }
     Ok((gathered.into_bytes(), permit))
+}
+
+/// As [`collect_whole`], within the request's deadline.
+///
+/// # Errors
+/// Those of [`collect_whole`], and `503 deadline_exceeded`.
+///
+/// # Cancel safety
+/// As [`collect_whole`].
+pub async fn collect_in_time(
+    deadline: Deadline,
+    body: Body,
+    max_bytes: usize,
+    too_large: ErrorCode,
+    budget: &Budget,
+) -> Result<(Bytes, Permit), ApiError> {
+    deadline.timeout(collect_whole(body, max_bytes, too_large, budget)).await?
 }
 
 /// What a failure to read a request's body means to its caller: `408 body_idle`, or `400 body_invalid` when it

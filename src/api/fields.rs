@@ -6,7 +6,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
 use super::address::{SegmentRef, check_internal, parse_segment};
-use super::body::{collect_whole, reject_content_encoding};
+use super::body::{collect_in_time, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::Replies;
@@ -54,8 +54,7 @@ async fn append_bytes(
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;
     let limit = app.config().limits.raw_message.as_usize();
-    let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
-    let (bytes, _permit) = deadline.timeout(whole).await??;
+    let (bytes, _permit) = collect_in_time(deadline, body, limit, ErrorCode::MessageTooLarge, app.budget()).await?;
     append(app, deadline, command, &segment, values, bytes).await
 }
 
@@ -69,8 +68,7 @@ async fn ask(
 ) -> Result<Replies, ApiError> {
     let limits = &app.config().limits;
     let limit = limits.json_document.as_usize();
-    let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
-    let (document, _permit) = deadline.timeout(whole).await??;
+    let (document, _permit) = collect_in_time(deadline, body, limit, ErrorCode::BodyTooLarge, app.budget()).await?;
     values.take_document(command, &document)?;
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;

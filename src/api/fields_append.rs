@@ -9,13 +9,13 @@ use super::field_values::FieldValues;
 use super::fields::check_size;
 use super::wire_route::{PlayError, Script, converse};
 use crate::app::App;
-use crate::append::{EVENT_HEADER_BYTES, MAX_EVENT_BYTES, put_event};
+use crate::append::{EVENT_HEADER_BYTES, put_event};
 use crate::read::{Deframed, deframe};
 use crate::stream::SegmentName;
 use crate::wire::{
     AppendBlock, AppendBlockEnd, CommandType, ConditionalAppend, ConditionalBlockEnd, Data, DelegationToken,
-    EventFrame, EventNumber, Frame, JavaStr, NO_VALUE, Offset, Raw, RequestId, Segment, SetupAppend, WireCommand,
-    WriterId,
+    EventFrame, EventNumber, Frame, JavaStr, MAX_EVENT_BYTES, NO_VALUE, Offset, Raw, RequestId, Segment, SetupAppend,
+    WireCommand, WriterId,
 };
 
 const DEFAULT_REQUEST_ID: i64 = 1;

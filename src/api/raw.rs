@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio_util::codec::Decoder as _;
 
 use super::append::media_type;
-use super::body::{collect_whole, reject_content_encoding};
+use super::body::{collect_in_time, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Replies, Reply};
@@ -69,8 +69,7 @@ async fn put_message(
         check_length(length, announced)?;
     }
     let limit = app.config().limits.raw_message.as_usize();
-    let whole = collect_whole(body, limit, ErrorCode::MessageTooLarge, app.budget());
-    let (payload, _permit) = deadline.timeout(whole).await??;
+    let (payload, _permit) = collect_in_time(deadline, body, limit, ErrorCode::MessageTooLarge, app.budget()).await?;
     check_length(length, payload.len() as u64)?;
     let frames = [Frame { code, payload }];
     let route = route(app, &frames, named)?;
@@ -90,8 +89,7 @@ async fn put_sequence(
         return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
     }
     let limit = app.config().limits.raw_sequence.as_usize();
-    let whole = collect_whole(body, limit, ErrorCode::BodyTooLarge, app.budget());
-    let (bytes, _permit) = deadline.timeout(whole).await??;
+    let (bytes, _permit) = collect_in_time(deadline, body, limit, ErrorCode::BodyTooLarge, app.budget()).await?;
     let frames = parse_sequence(bytes)?;
     let named = match frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment) {
         true => named,

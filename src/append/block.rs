@@ -7,10 +7,6 @@ use crate::wire::{AppendBlockEnd, Command as _, CommandType, Data, EventNumber, 
 /// Bytes before each event's payload in a segment: i32 0 and i32 length.
 pub const EVENT_HEADER_BYTES: usize = 8;
 
-/// Largest payload that Pravega's clients write and read as one event.
-/// Source: `io.pravega.client.stream.Serializer.MAX_EVENT_SIZE`.
-pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
-
 /// Bytes of a writer id.
 const WRITER_ID_BYTES: usize = 16;
 

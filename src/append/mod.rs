@@ -22,8 +22,8 @@ mod writer;
 mod writer_ids;
 
 pub use appenders::Appenders;
+pub use block::EVENT_HEADER_BYTES;
 pub(crate) use block::put_event;
-pub use block::{EVENT_HEADER_BYTES, MAX_EVENT_BYTES};
 pub use error::Error;
 pub use event::{NewEvent, Target};
 pub use machine::{Done, Item, Limits, Machine, Place, Violation};

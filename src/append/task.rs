@@ -20,12 +20,11 @@ use super::machine::{Done, Limits, Machine};
 use super::stream::Shared;
 use super::ticket::Written;
 use crate::retry::Backoff;
-use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore};
+use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore, wire_name};
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{
-    Command, DataAppended, DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, Segment, SetupAppend, WireCommand,
-    WriterId,
+    Command, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, SetupAppend, WireCommand, WriterId,
 };
 
 /// Events taken from the queue at once.
@@ -384,10 +383,6 @@ impl Task {
     }
 }
 
-fn segment_field(segment: &SegmentName) -> Segment {
-    Segment(JavaStr::new(segment.to_string()).expect("names are far shorter than 65,535 bytes"))
-}
-
 /// Sets the writer up on a session of the segment's store.
 async fn open(store: &SegmentStore, segment: &SegmentName, writer_id: WriterId) -> Result<Opened, OpenError> {
     let session = store.session(segment, Purpose::Append).await.map_err(OpenError::Unreachable)?;
@@ -406,7 +401,7 @@ async fn final_number(
     let mut flow = session.open_flow().await.map_err(|_| OpenError::Retry)?;
     let question = GetStreamSegmentInfo {
         request_id: flow.next_request_id(),
-        segment_name: segment_field(&segment),
+        segment_name: wire_name(&segment),
         delegation_token: DelegationToken::none(),
     };
     match ask(&mut flow, question).await? {
@@ -427,7 +422,7 @@ async fn set_up(mut flow: Flow, segment: &SegmentName, writer_id: WriterId) -> R
     let request = SetupAppend {
         request_id: flow.next_request_id(),
         writer_id,
-        segment: segment_field(segment),
+        segment: wire_name(segment),
         delegation_token: DelegationToken::none(),
     };
     match ask(&mut flow, request).await? {

@@ -2,14 +2,13 @@ use std::time::Duration;
 
 use super::table::settings;
 use super::value::{ListenAddress, LogFormat, Size, within};
+use crate::wire::{MAX_EVENT_BYTES, MAX_PAYLOAD_TO_STORE};
 
-/// Largest payload of one event that Pravega promises to take.
-///
-/// Source: pravega/pravega `Serializer.java`, `MAX_EVENT_SIZE`.
-pub const MAX_EVENT_BYTES: u64 = 8 * 1024 * 1024;
+/// The most that an event may have, and its default.
+const MAX_EVENT: Size = Size::bytes(MAX_EVENT_BYTES as u64);
 
-/// Largest payload of one wire command that a segment store takes: 16 MiB less its header and one byte.
-pub const MAX_RAW_MESSAGE_BYTES: u64 = 16_777_207;
+/// The most that a raw message may have, and its default.
+const MAX_RAW_MESSAGE: Size = Size::bytes(MAX_PAYLOAD_TO_STORE as u64);
 
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -94,7 +93,7 @@ settings! {
     /// What may be appended, and in what portions it goes to the store.
     pub struct Append {
         /// Largest payload of one event. Default 8 MiB, which is also the most.
-        max_event: Size = Size::bytes(MAX_EVENT_BYTES), within(BYTE..=Size::bytes(MAX_EVENT_BYTES));
+        max_event: Size = MAX_EVENT, within(BYTE..=MAX_EVENT);
         /// Whether an event of no bytes is taken. Default no: the Python client never gets past one.
         empty_events: bool = false, anything;
         /// Bytes after which a block of several events is sent. Default 1 MiB.
@@ -146,7 +145,7 @@ settings! {
         /// Largest JSON document. Default 32 MiB.
         json_document: Size = Size::mib(32), within(BYTE..=GIB);
         /// Largest payload of one raw message. Default 16,777,207, the most that a store takes.
-        raw_message: Size = Size::bytes(MAX_RAW_MESSAGE_BYTES), within(BYTE..=Size::bytes(MAX_RAW_MESSAGE_BYTES));
+        raw_message: Size = MAX_RAW_MESSAGE, within(BYTE..=MAX_RAW_MESSAGE);
         /// Largest sequence of raw messages. Default 32 MiB.
         raw_sequence: Size = Size::mib(32), within(BYTE..=GIB);
         /// Bytes of a refused body that are read and thrown away, so that the caller sees the answer.

@@ -6,11 +6,9 @@ use futures::stream::{self, Stream};
 use super::error::Error;
 use crate::budget::Permit;
 use crate::retry::Backoff;
-use crate::segment_store::SegmentStore;
+use crate::segment_store::{SegmentStore, wire_name};
 use crate::stream::SegmentName;
-use crate::wire::{
-    DelegationToken, GetStreamSegmentInfo, JavaStr, Offset, ReadSegment, Segment, SegmentRead, WireCommand,
-};
+use crate::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 /// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
 pub const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
@@ -48,7 +46,7 @@ impl SegmentReader {
     pub async fn state(&self, segment: &SegmentName) -> Result<SegmentState, Error> {
         let question = |request_id| GetStreamSegmentInfo {
             request_id,
-            segment_name: field(segment),
+            segment_name: wire_name(segment),
             delegation_token: DelegationToken::none(),
         };
         match self.store.call(segment, question).await? {
@@ -86,7 +84,7 @@ impl SegmentReader {
     pub async fn bytes(&self, segment: &SegmentName, offset: i64, most: usize) -> Result<Bytes, Error> {
         let length = i32::try_from(most.min(MAX_READ_BYTES)).expect("2 MiB fit an i32");
         let request = |request_id| ReadSegment {
-            segment: field(segment),
+            segment: wire_name(segment),
             offset: Offset(offset),
             suggested_length: length,
             delegation_token: DelegationToken::none(),
@@ -133,10 +131,6 @@ impl SegmentReader {
             }
         })
     }
-}
-
-fn field(segment: &SegmentName) -> Segment {
-    Segment(JavaStr::new(segment.to_string()).expect("names are far shorter than 65,535 bytes"))
 }
 
 fn refusal(segment: &SegmentName, offset: i64, reply: WireCommand) -> Error {

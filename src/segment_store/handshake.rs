@@ -1,4 +1,3 @@
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -44,13 +43,6 @@ fn check_versions(theirs: &Hello) -> Result<(), ConnectProblem> {
         return Err(ConnectProblem::Incompatible { high, low, ours: WIRE_VERSION });
     }
     Ok(())
-}
-
-impl ConnectError {
-    /// Whether somebody is there and says no.
-    pub fn is_refused(&self) -> bool {
-        matches!(&self.problem, ConnectProblem::Io(error) if error.kind() == io::ErrorKind::ConnectionRefused)
-    }
 }
 
 #[cfg(test)]

@@ -30,4 +30,4 @@ pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;
 pub use pool::{Pool, Purpose};
 pub use session::{Session, SessionTimes};
-pub use store::SegmentStore;
+pub use store::{SegmentStore, wire_name};

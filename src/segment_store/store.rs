@@ -8,7 +8,7 @@ use crate::controller::{Controller, Endpoint};
 use crate::retry::Backoff;
 use crate::stream::SegmentName;
 use crate::telemetry::metrics::{Metrics, Outcome, StoreRequestLabels};
-use crate::wire::{Command, CommandType, RequestId, WireCommand};
+use crate::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
 
 /// Reaches segments by name: the controller says where, the pool connects. Clones share both.
 #[derive(Debug, Clone)]
@@ -125,4 +125,9 @@ impl SegmentStore {
     pub fn controller(&self) -> &Controller {
         &self.controller
     }
+}
+
+/// A segment's full name as commands carry it.
+pub fn wire_name(segment: &SegmentName) -> Segment {
+    Segment(JavaStr::new(segment.to_string()).expect("names are far shorter than 65,535 bytes"))
 }

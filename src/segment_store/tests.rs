@@ -198,7 +198,9 @@ async fn store_that_never_answered_fails_at_once() {
     drop(store);
     let before = tokio::time::Instant::now();
     let refused = pool().session(&endpoint, Purpose::Read).await;
-    assert!(matches!(refused, Err(Error::Connect(error)) if error.is_refused()));
+    let Err(Error::Connect(error)) = refused else { panic!("{refused:?}") };
+    let refusal = std::io::ErrorKind::ConnectionRefused;
+    assert!(matches!(&error.problem, ConnectProblem::Io(error) if error.kind() == refusal), "{error}");
     assert!(before.elapsed() < Duration::from_secs(1));
 }
 

@@ -11,6 +11,10 @@ pub const MAX_PAYLOAD_TO_STORE: usize = 0xFF_FFFF - HEADER_BYTES;
 /// Largest payload that clients take from a store. Source: CommandDecoder.java as the Java client uses it.
 pub const MAX_PAYLOAD_FROM_STORE: usize = 0xFF_FFFF;
 
+/// Largest payload that Pravega's clients write and read as one event.
+/// Source: `io.pravega.client.stream.Serializer.MAX_EVENT_SIZE`.
+pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
+
 /// Most that is reserved ahead of the bytes that have arrived, whatever a header announces.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 

@@ -31,7 +31,9 @@ mod property_tests;
 pub use docs::markdown;
 pub use error::{DecodeError, FieldProblem, JsonError};
 pub(crate) use frame::put_header;
-pub use frame::{Frame, FrameCodec, FrameError, HEADER_BYTES, MAX_PAYLOAD_FROM_STORE, MAX_PAYLOAD_TO_STORE};
+pub use frame::{
+    Frame, FrameCodec, FrameError, HEADER_BYTES, MAX_EVENT_BYTES, MAX_PAYLOAD_FROM_STORE, MAX_PAYLOAD_TO_STORE,
+};
 pub use info::{Absent, CommandInfo, Direction, FieldInfo, Kind, Level, Role};
 pub use json::{ShowError, command_from_json, command_to_json};
 pub use sniff::{Places, sniff};
