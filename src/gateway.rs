@@ -5,12 +5,12 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::api;
 use crate::api::edge::{EdgeContext, edge_layers};
 use crate::api::limits::effective_connections;
 use crate::api::listen::{BindError, Listener};
 use crate::api::management::{self, Management};
 use crate::api::serve::{ServeSettings, serve};
-use crate::api::{self};
 use crate::app::App;
 use crate::budget::Budget;
 use crate::config::{Config, ListenAddress};

@@ -4,7 +4,7 @@ use super::error::{ApiError, ErrorCode};
 use super::params::{Params, invalid, missing};
 use crate::app::App;
 use crate::controller::Error as ControllerError;
-use crate::stream::{Scope, ScopedStream, SegmentId, StreamName};
+use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamName};
 
 /// A segment as callers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,16 +20,20 @@ pub(crate) fn take_stream(app: &App, params: &mut Params) -> Result<ScopedStream
     let config = app.config();
     let scope = params.take("scope").or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
     let stream = params.take("stream").or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
+    stream_of(app, &scope, &stream)
+}
+
+/// Checks the two names and puts them together; refuses Pravega's own streams unless a setting allows them.
+pub(crate) fn stream_of(app: &App, scope: &str, stream: &str) -> Result<ScopedStream, ApiError> {
     let stream = ScopedStream::new(
-        Scope::new(&scope).map_err(|error| invalid("scope", &scope, error))?,
-        StreamName::new(&stream).map_err(|error| invalid("stream", &stream, error))?,
+        Scope::new(scope).map_err(|error| invalid("scope", scope, error))?,
+        StreamName::new(stream).map_err(|error| invalid("stream", stream, error))?,
     );
     check_internal(app, &stream)?;
     Ok(stream)
 }
 
-/// Refuses Pravega's own streams unless a setting allows them.
-pub(crate) fn check_internal(app: &App, stream: &ScopedStream) -> Result<(), ApiError> {
+fn check_internal(app: &App, stream: &ScopedStream) -> Result<(), ApiError> {
     if stream.is_internal() && !app.config().segment_store.internal_streams {
         let detail = format!("stream {stream} is Pravega's own; segment-store.internal-streams = true allows it");
         return Err(ApiError::new(ErrorCode::Forbidden, detail));
@@ -63,6 +67,15 @@ impl SegmentRef {
             }
         };
         found.ok_or_else(|| self.not_found(stream, &segments))
+    }
+
+    /// The segment's full name: of an id as it is, whether there is such a segment or not, of a number as it resolves.
+    pub(crate) async fn name(self, app: &App, stream: ScopedStream) -> Result<SegmentName, ApiError> {
+        let id = match self {
+            Self::Id(id) => id,
+            Self::Number(_) => self.resolve(app, &stream).await?,
+        };
+        Ok(SegmentName::new(stream, id))
     }
 
     fn not_found(self, stream: &ScopedStream, segments: &[SegmentId]) -> ApiError {

@@ -5,7 +5,7 @@ use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
-use super::address::{SegmentRef, check_internal, parse_segment};
+use super::address::{parse_segment, stream_of};
 use super::body::{collect_in_time, reject_content_encoding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
@@ -17,7 +17,7 @@ use super::params::invalid;
 use super::wire_route::{Frames, any_segment, check_direction, check_name, check_sources, converse};
 use crate::app::App;
 use crate::append::BorrowedId;
-use crate::stream::{Scope, ScopedStream, SegmentName, StreamName};
+use crate::stream::SegmentName;
 use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand, WriterId};
 
 /// What a message's request id is where the caller gives none.
@@ -142,21 +142,14 @@ async fn in_stream(
     };
     let scope = scope.or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
     let stream = stream.or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
-    let stream = ScopedStream::new(
-        Scope::new(&scope).map_err(|error| invalid("scope", &scope, error))?,
-        StreamName::new(&stream).map_err(|error| invalid("stream", &stream, error))?,
-    );
-    check_internal(app, &stream)?;
+    let stream = stream_of(app, &scope, &stream)?;
     let Some(segment) = segment else {
         return match command.info().field(Role::Segment) {
             None if !is_append(command) => any_segment(app, stream).await,
             _ => Err(missing("segment")),
         };
     };
-    match parse_segment(&segment)? {
-        SegmentRef::Id(id) => Ok(SegmentName::new(stream, id)),
-        number => Ok(SegmentName::new(stream.clone(), number.resolve(app, &stream).await?)),
-    }
+    parse_segment(&segment)?.name(app, stream).await
 }
 
 /// Builds the command from what was given and what may be left out. A transient segment is named after its writer,

@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 
-use super::address::{SegmentRef, take_segment};
+use super::address::{take_segment, take_stream};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Exchange, ExchangeError, Replies, Reply};
@@ -54,7 +54,7 @@ pub(crate) async fn default_segment(app: &App) -> Result<Option<SegmentName>, Ap
     let config = app.config();
     match (&config.default_scope, &config.default_stream) {
         (Some(_), Some(_)) => {
-            let stream = super::address::take_stream(app, &mut Params::default())?;
+            let stream = take_stream(app, &mut Params::default())?;
             any_segment(app, stream).await.map(Some)
         }
         _ => Ok(None),
@@ -66,13 +66,9 @@ pub(crate) async fn named_segment(app: &App, params: &mut Params) -> Result<Opti
     if !["scope", "stream", "segment"].iter().any(|name| params.has(name)) {
         return Ok(None);
     }
-    let stream = super::address::take_stream(app, params)?;
+    let stream = take_stream(app, params)?;
     match take_segment(params)? {
-        Some(SegmentRef::Id(id)) => Ok(Some(SegmentName::new(stream, id))),
-        Some(number) => {
-            let id = number.resolve(app, &stream).await?;
-            Ok(Some(SegmentName::new(stream, id)))
-        }
+        Some(segment) => segment.name(app, stream).await.map(Some),
         None => any_segment(app, stream).await.map(Some),
     }
 }
