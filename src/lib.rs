@@ -13,6 +13,7 @@ pub mod api;
 pub mod app;
 pub mod append;
 pub mod budget;
+mod chance;
 pub mod config;
 pub mod controller;
 pub mod gateway;

@@ -11,7 +11,6 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
-use uuid::Uuid;
 
 use super::block;
 use super::error::Error;
@@ -19,6 +18,7 @@ use super::event::PendingEvent;
 use super::machine::{Done, Limits, Machine};
 use super::stream::Shared;
 use super::ticket::Written;
+use crate::chance;
 use crate::retry::Backoff;
 use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore, wire_name};
 use crate::stream::SegmentName;
@@ -121,7 +121,7 @@ pub(super) fn spawn(task: Task) {
 impl Writer {
     fn new(task: Task) -> Self {
         let machine = Machine::new(task.limits);
-        let writer_id = WriterId(Uuid::new_v4());
+        let writer_id = WriterId(chance::fresh_id());
         Self { task, writer_id, machine, link: Link::Down, backoff: Backoff::default(), sent_at: VecDeque::new() }
     }
 
@@ -146,10 +146,13 @@ impl Writer {
             if !open_for_more && !has_work {
                 return End::Idle;
             }
+            // In order, so that a simulation runs the same way again. Nothing starves what stands below it: sweeps come
+            // twice a second, and replies only to what was sent, which the blocks in flight bound.
             let step = tokio::select! {
-                count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if open_for_more => Step::Submitted(count),
-                step = self.link.step() => step,
+                biased;
                 _ = sweeps.tick(), if has_work => Step::Sweep,
+                step = self.link.step() => step,
+                count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if open_for_more => Step::Submitted(count),
             };
             let ended = match step {
                 Step::Submitted(0) => {
@@ -350,13 +353,15 @@ impl Writer {
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         let mut batch = Vec::new();
         loop {
+            // In order, for the same reason as above, with what comes without end at the end.
             tokio::select! {
+                biased;
                 done = &mut something => return done,
+                _ = sweeps.tick() => self.machine.sweep(),
                 count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if !self.task.inbox.is_closed() => {
                     tracing::trace!(count, "events came in meanwhile");
                     batch.drain(..).for_each(|event| self.machine.push(event));
                 }
-                _ = sweeps.tick() => self.machine.sweep(),
             }
         }
     }
