@@ -119,7 +119,7 @@ impl Shared {
         let segments = self.controller().current_segments(&self.stream).await?;
         match segments.is_empty() {
             true => Err(Error::StreamSealed(self.stream.clone())),
-            false => Ok(self.routing_of(&segments)),
+            false => Ok(Routing::new(self.routes_to(&segments))),
         }
     }
 
@@ -227,20 +227,22 @@ impl Shared {
         true
     }
 
-    /// The routing with a segment's successors in its place. Nothing follows the last segment of a sealed stream; a
-    /// stream that was made anew has segments of its own.
+    /// The routing with what follows a segment in its place; the other segments keep theirs until they are found
+    /// closed, because they may hold events that came earlier.
     async fn routing_after(self: &Arc<Self>, segment: &SegmentName, routing: &Routing) -> Result<Routing, Error> {
         self.controller().forget_stream(&self.stream);
         let successors = self.controller().successors(segment).await?;
-        if successors.is_empty() {
-            return self.without_successors(segment).await;
-        }
         let route = |successor: &Successor| Route { range: successor.range, writer: self.writer_of(successor.id) };
-        let routes: Vec<_> = successors.iter().map(route).collect();
-        Ok(routing.replace(segment.id, &routes))
+        let following = match successors.is_empty() {
+            true => self.without_successors(segment).await?,
+            false => successors.iter().map(route).collect(),
+        };
+        Ok(routing.replace(segment.id, &following))
     }
 
-    async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Routing, Error> {
+    /// The stream's segments of now, of which those count that hold the part of one without successors: nothing
+    /// follows the last segment of a sealed stream, but a stream may be made anew, and successors may be named late.
+    async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Vec<Route>, Error> {
         let segments = self.controller().current_segments(&self.stream).await?;
         if segments.is_empty() {
             return Err(Error::StreamSealed(self.stream.clone()));
@@ -249,12 +251,11 @@ impl Shared {
             tracing::warn!(segment = %segment, "closed for its store, active for the controller: trying it again");
             tokio::time::sleep(RETRY_ACTIVE).await;
         }
-        Ok(self.routing_of(&segments))
+        Ok(self.routes_to(&segments))
     }
 
-    fn routing_of(self: &Arc<Self>, segments: &StreamSegments) -> Routing {
-        let route = |(id, range)| Route { range, writer: self.writer_of(id) };
-        Routing::new(segments.iter().map(route).collect())
+    fn routes_to(self: &Arc<Self>, segments: &StreamSegments) -> Vec<Route> {
+        segments.iter().map(|(id, range)| Route { range, writer: self.writer_of(id) }).collect()
     }
 
     fn writer_of(self: &Arc<Self>, segment: SegmentId) -> SegmentWriter {
