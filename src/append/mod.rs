@@ -14,6 +14,7 @@ mod block;
 mod error;
 mod event;
 mod machine;
+mod published;
 mod routing;
 mod stream;
 mod task;

@@ -12,7 +12,14 @@ pub(super) struct Routing {
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) range: KeyRange,
-    pub(super) writer: SegmentWriter,
+    /// None where nothing was found to follow; the next caller finds out what there is.
+    pub(super) writer: Option<SegmentWriter>,
+}
+
+impl Route {
+    fn leads_to(&self, segment: SegmentId) -> bool {
+        self.writer.as_ref().is_some_and(|writer| writer.segment().id == segment)
+    }
 }
 
 impl Routing {
@@ -32,22 +39,41 @@ impl Routing {
     /// sums of fractions: a position above the last one by a rounding error belongs to the last segment.
     fn at(&self, position: KeyPosition) -> Option<&SegmentWriter> {
         let first = self.routes.partition_point(|route| route.range.high() < position.as_f64());
-        self.routes.get(first).or(self.routes.last()).map(|route| &route.writer)
+        self.routes.get(first).or(self.routes.last())?.writer.as_ref()
     }
 
     pub(super) fn of(&self, segment: SegmentId) -> Option<&SegmentWriter> {
-        self.routes.iter().map(|route| &route.writer).find(|writer| writer.segment().id == segment)
+        self.routes.iter().filter_map(|route| route.writer.as_ref()).find(|writer| writer.segment().id == segment)
     }
 
-    /// The first route whose segment was found sealed or gone.
-    pub(super) fn closed(&self) -> Option<&Route> {
-        self.routes.iter().find(|route| route.writer.is_closed())
+    /// The first writer whose segment was found sealed or gone.
+    pub(super) fn closed(&self) -> Option<&SegmentWriter> {
+        self.routes.iter().filter_map(|route| route.writer.as_ref()).find(|writer| writer.is_closed())
+    }
+
+    /// Whether every part of the key space has a writer.
+    pub(super) fn is_whole(&self) -> bool {
+        self.routes.iter().all(|route| route.writer.is_some())
+    }
+
+    /// Takes the part of one segment from it, and gives it to nobody.
+    pub(super) fn abandon(&self, segment: SegmentId) -> Self {
+        let nobody = Route { range: KeyRange::FULL, writer: None };
+        self.replace(segment, &[nobody])
     }
 
     /// Gives the part of one segment to others; the rest of the key space stays where it is.
     pub(super) fn replace(&self, segment: SegmentId, successors: &[Route]) -> Self {
-        let (old, mut routes): (Vec<_>, Vec<_>) =
-            self.routes.iter().cloned().partition(|route| route.writer.segment().id == segment);
+        self.give(|route| route.leads_to(segment), successors)
+    }
+
+    /// Gives what nobody has to others; the rest of the key space stays where it is.
+    pub(super) fn fill(&self, others: &[Route]) -> Self {
+        self.give(|route| route.writer.is_none(), others)
+    }
+
+    fn give(&self, is_given: impl Fn(&Route) -> bool, successors: &[Route]) -> Self {
+        let (old, mut routes): (Vec<_>, Vec<_>) = self.routes.iter().cloned().partition(is_given);
         for route in &old {
             let parts = successors.iter().filter_map(|successor| {
                 let range = overlap(route.range, successor.range)?;
@@ -70,7 +96,7 @@ mod tests {
 
     fn route(number: u32, epoch: u32, low: f64, high: f64) -> Route {
         let name: SegmentName = format!("s/t/{number}.#epoch.{epoch}").parse().expect("a name");
-        Route { range: KeyRange::new(low, high).expect("a range"), writer: SegmentWriter::new(name).0 }
+        Route { range: KeyRange::new(low, high).expect("a range"), writer: Some(SegmentWriter::new(name).0) }
     }
 
     fn segment_at(routing: &Routing, position: f64) -> Option<String> {
@@ -92,6 +118,16 @@ mod tests {
         let merged = routing.replace(sealed, &[route(2, 1, 0.0, 1.0)]);
         assert_eq!(segment_at(&merged, 0.2).as_deref(), Some("2.#epoch.1"));
         assert_eq!(segment_at(&merged, 0.8).as_deref(), Some("1.#epoch.0"));
+    }
+
+    #[test]
+    fn part_that_nobody_has_is_given_away_while_the_others_keep_theirs() {
+        let routing = Routing::new(vec![route(0, 0, 0.0, 0.5), route(1, 0, 0.5, 1.0)]);
+        let abandoned = routing.abandon("0.#epoch.0".parse().expect("an id"));
+        assert_eq!((segment_at(&abandoned, 0.2), abandoned.is_whole()), (None, false));
+        let filled = abandoned.fill(&[route(2, 0, 0.0, 1.0)]);
+        assert_eq!(segment_at(&filled, 0.2).as_deref(), Some("2.#epoch.0"));
+        assert_eq!(segment_at(&filled, 0.8).as_deref(), Some("1.#epoch.0"));
     }
 
     #[test]

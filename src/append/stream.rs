@@ -2,11 +2,12 @@ use std::collections::VecDeque;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Mutex, MutexGuard, mpsc, watch};
+use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Target};
 use super::machine::Limits;
+use super::published::Published;
 use super::routing::{Route, Routing};
 use super::task::{self, Task};
 use super::ticket::{Ticket, ticket};
@@ -35,8 +36,7 @@ pub(super) struct Shared {
     store: SegmentStore,
     limits: Limits,
     metrics: Metrics,
-    /// `None` until the segments are known, and again after the stream was found sealed or gone.
-    routing: watch::Sender<Option<Arc<Routing>>>,
+    routing: Published,
     /// Held while the routing is made or changed.
     changing: Mutex<()>,
     /// Every open writer, so that a segment has one whether the routing knows it already or not.
@@ -45,14 +45,13 @@ pub(super) struct Shared {
 
 impl StreamAppender {
     pub(super) fn new(stream: ScopedStream, store: SegmentStore, limits: Limits, metrics: Metrics) -> Self {
-        let routing = watch::Sender::new(None);
         Self {
             shared: Arc::new(Shared {
                 stream,
                 store,
                 limits,
                 metrics,
-                routing,
+                routing: Published::default(),
                 changing: Mutex::default(),
                 writers: Default::default(),
             }),
@@ -67,7 +66,11 @@ impl StreamAppender {
     /// # Cancel safety
     /// Nothing is left half done.
     pub async fn ready(&self) -> Result<(), Error> {
-        self.shared.routing(&mut self.shared.routing.subscribe()).await.map(drop)
+        let known = self.shared.routing().await?;
+        if !known.is_whole() {
+            self.shared.fill().await?;
+        }
+        Ok(())
     }
 
     /// Gives an event to the writer of its segment. Events that one caller submits one after the other keep their
@@ -82,16 +85,18 @@ impl StreamAppender {
     pub async fn submit(&self, event: NewEvent) -> Result<Ticket, Error> {
         let (stub, ticket) = ticket();
         let target = event.target;
-        let mut routing = self.shared.routing.subscribe();
         loop {
-            let known = self.shared.routing(&mut routing).await?;
-            let writer = self.shared.find(&known, target).await?;
+            let known = self.shared.routing().await?;
+            let Some(writer) = self.shared.find(&known, target).await? else {
+                self.shared.fill().await?;
+                continue;
+            };
             match writer.reserve().await {
                 Some(room) => {
                     room.send(PendingEvent { event, stub });
                     return Ok(ticket);
                 }
-                None => self.shared.changed_from(&mut routing, &known).await,
+                None => self.shared.routing.changed_from(&known).await,
             }
         }
     }
@@ -99,41 +104,49 @@ impl StreamAppender {
 
 impl Shared {
     /// The routing of now, asked of the controller where it is not known.
-    async fn routing(
-        self: &Arc<Self>,
-        watched: &mut watch::Receiver<Option<Arc<Routing>>>,
-    ) -> Result<Arc<Routing>, Error> {
-        if let Some(routing) = watched.borrow_and_update().clone() {
+    async fn routing(self: &Arc<Self>) -> Result<Arc<Routing>, Error> {
+        if let Some(routing) = self.routing.now() {
             return Ok(routing);
         }
         let _changing = self.changing.lock().await;
-        if let Some(routing) = watched.borrow_and_update().clone() {
+        if let Some(routing) = self.routing.now() {
             return Ok(routing);
         }
-        let routing = Arc::new(self.ask_routing().await?);
-        self.routing.send_replace(Some(routing.clone()));
-        Ok(routing)
+        Ok(self.routing.publish(self.ask_routing().await?))
     }
 
     async fn ask_routing(self: &Arc<Self>) -> Result<Routing, Error> {
+        let segments = self.segments_of_now().await?;
+        Ok(Routing::new(self.routes_to(&segments)))
+    }
+
+    async fn segments_of_now(&self) -> Result<Arc<StreamSegments>, Error> {
         let segments = self.controller().current_segments(&self.stream).await?;
         match segments.is_empty() {
             true => Err(Error::StreamSealed(self.stream.clone())),
-            false => Ok(Routing::new(self.routes_to(&segments))),
+            false => Ok(segments),
         }
     }
 
-    async fn changed_from(&self, watched: &mut watch::Receiver<Option<Arc<Routing>>>, known: &Arc<Routing>) {
-        let is_new = |now: &Option<Arc<Routing>>| now.as_ref().is_none_or(|now| !Arc::ptr_eq(now, known));
-        let _ = watched.wait_for(is_new).await;
-    }
-
-    async fn find(self: &Arc<Self>, routing: &Routing, target: Target) -> Result<SegmentWriter, Error> {
+    /// The writer for a target; `None` where nobody has that part of the key space.
+    async fn find(self: &Arc<Self>, routing: &Routing, target: Target) -> Result<Option<SegmentWriter>, Error> {
         match (routing.find(target), target) {
-            (Some(writer), _) => Ok(writer.clone()),
-            (None, Target::Position(_)) => Err(Error::StreamSealed(self.stream.clone())),
-            (None, Target::Segment(segment)) => self.writer_ahead(segment).await,
+            (Some(writer), _) => Ok(Some(writer.clone())),
+            (None, Target::Position(_)) => Ok(None),
+            (None, Target::Segment(segment)) => self.writer_ahead(segment).await.map(Some),
         }
+    }
+
+    /// Finds out which segments have now what nobody had. Only that: what other segments have may have events waiting,
+    /// which come before all that is submitted from now on.
+    async fn fill(self: &Arc<Self>) -> Result<(), Error> {
+        let _changing = self.changing.lock().await;
+        let known = self.routing.now();
+        if let Some(known) = known.filter(|known| !known.is_whole()) {
+            let segments = self.segments_of_now().await?;
+            self.routing.publish(known.fill(&self.routes_to(&segments)));
+        }
+        Ok(())
     }
 
     /// The writer of a segment that the routing lacks. A caller may know of a scale before the routing does, which
@@ -166,13 +179,13 @@ impl Shared {
         tracing::debug!(segment = %segment, events = events.len(), "handing over to successors");
         let mut events = self.fail_pinned(events);
         if let Err(error) = self.give_to_successors(&mut events).await {
-            self.forget();
+            self.give_up(segment.id);
             self.fail(events, |_| error.clone());
         }
     }
 
     async fn give_to_successors(self: &Arc<Self>, events: &mut VecDeque<PendingEvent>) -> Result<(), Error> {
-        let known = self.routing.borrow().clone();
+        let known = self.routing.now();
         let mut routing = match known {
             Some(known) => (*known).clone(),
             None => self.ask_routing().await?,
@@ -183,7 +196,7 @@ impl Shared {
                 break;
             }
         }
-        self.routing.send_replace(Some(Arc::new(routing)));
+        self.routing.publish(routing);
         Ok(())
     }
 
@@ -195,7 +208,7 @@ impl Shared {
     ) -> Result<Routing, Error> {
         let mut backoff = Backoff::default();
         while let Some(closed) = routing.closed() {
-            let segment = closed.writer.segment().clone();
+            let segment = closed.segment().clone();
             let following = tokio::time::timeout(ASK_TIMEOUT, self.routing_after(&segment, &routing)).await;
             match following {
                 Ok(Ok(next)) => routing = next,
@@ -232,7 +245,8 @@ impl Shared {
     async fn routing_after(self: &Arc<Self>, segment: &SegmentName, routing: &Routing) -> Result<Routing, Error> {
         self.controller().forget_stream(&self.stream);
         let successors = self.controller().successors(segment).await?;
-        let route = |successor: &Successor| Route { range: successor.range, writer: self.writer_of(successor.id) };
+        let route =
+            |successor: &Successor| Route { range: successor.range, writer: Some(self.writer_of(successor.id)) };
         let following = match successors.is_empty() {
             true => self.without_successors(segment).await?,
             false => successors.iter().map(route).collect(),
@@ -243,10 +257,7 @@ impl Shared {
     /// The stream's segments of now, of which those count that hold the part of one without successors: nothing
     /// follows the last segment of a sealed stream, but a stream may be made anew, and successors may be named late.
     async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Vec<Route>, Error> {
-        let segments = self.controller().current_segments(&self.stream).await?;
-        if segments.is_empty() {
-            return Err(Error::StreamSealed(self.stream.clone()));
-        }
+        let segments = self.segments_of_now().await?;
         if segments.contains(segment.id) {
             tracing::warn!(segment = %segment, "closed for its store, active for the controller: trying it again");
             tokio::time::sleep(RETRY_ACTIVE).await;
@@ -255,7 +266,7 @@ impl Shared {
     }
 
     fn routes_to(self: &Arc<Self>, segments: &StreamSegments) -> Vec<Route> {
-        segments.iter().map(|(id, range)| Route { range, writer: self.writer_of(id) }).collect()
+        segments.iter().map(|(id, range)| Route { range, writer: Some(self.writer_of(id)) }).collect()
     }
 
     fn writer_of(self: &Arc<Self>, segment: SegmentId) -> SegmentWriter {
@@ -300,10 +311,17 @@ impl Shared {
         }
     }
 
-    /// The stream is sealed or gone: the next caller finds out what there is.
-    pub(super) fn forget(&self) {
-        self.writers.lock().unwrap_or_else(PoisonError::into_inner).clear();
-        self.routing.send_replace(None);
+    /// The segment's writer ended before its events were handed over.
+    pub(super) async fn abandon(&self, segment: SegmentId) {
+        let _turn = self.turn().await;
+        self.give_up(segment);
+    }
+
+    /// Nothing is known to follow the segment: the next caller finds out what there is.
+    fn give_up(&self, segment: SegmentId) {
+        if let Some(known) = self.routing.now() {
+            self.routing.publish(known.abandon(segment));
+        }
     }
 
     fn name_of(&self, segment: SegmentId) -> SegmentName {

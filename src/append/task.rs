@@ -112,7 +112,7 @@ pub(super) fn spawn(task: Task) {
         if writing.await.is_err() {
             tracing::error!(segment = %segment, "the segment's writer panicked, another one will be started");
             if let Some(stream) = stream.upgrade() {
-                stream.forget();
+                stream.abandon(segment.id).await;
             }
         }
     });
