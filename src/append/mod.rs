@@ -16,6 +16,8 @@ mod event;
 mod machine;
 mod published;
 mod routing;
+#[cfg(test)]
+mod simulation;
 mod stream;
 mod task;
 mod ticket;

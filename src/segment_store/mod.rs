@@ -11,12 +11,15 @@
 //!           └─── Lease (one caller, one socket)
 //! ```
 
+mod connect;
 mod counted;
 mod error;
 mod exclusive;
 mod flow;
 mod handshake;
 mod outbox;
+#[cfg(test)]
+mod peer;
 mod pool;
 mod session;
 mod store;
@@ -25,9 +28,13 @@ mod task;
 #[cfg(test)]
 mod tests;
 
+#[cfg(test)]
+pub(crate) use connect::Connect;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;
+#[cfg(test)]
+pub(crate) use peer::Peer;
 pub use pool::{Pool, Purpose};
 pub use session::{Session, SessionTimes};
 pub use store::{SegmentStore, wire_name};

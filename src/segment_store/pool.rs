@@ -2,10 +2,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use futures::future::BoxFuture;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
 
+use super::connect::{Connect, Tcp};
 use super::error::{ConnectError, Error};
 use super::exclusive::{ExclusivePool, Lease};
 use super::session::{Session, SessionTimes};
@@ -28,6 +30,7 @@ pub enum Purpose {
 #[derive(Debug)]
 pub struct Pool {
     settings: config::SegmentStore,
+    connect: Box<dyn Connect>,
     metrics: Metrics,
     stores: Mutex<HashMap<Endpoint, Arc<Store>>>,
 }
@@ -99,7 +102,12 @@ struct Failed {
 impl Pool {
     /// Makes an empty pool; nothing is connected yet.
     pub fn new(settings: config::SegmentStore, metrics: Metrics) -> Self {
-        Self { settings, metrics, stores: Mutex::default() }
+        Self::with_connect(settings, Box::new(Tcp), metrics)
+    }
+
+    /// A pool whose sessions come about in another way.
+    pub(crate) fn with_connect(settings: config::SegmentStore, connect: Box<dyn Connect>, metrics: Metrics) -> Self {
+        Self { settings, connect, metrics, stores: Mutex::default() }
     }
 
     /// A session with a store, opened if there is none. Tries once; those who ask while another tries, or right after
@@ -116,7 +124,8 @@ impl Pool {
             Purpose::Append => &store.appends,
             Purpose::Read => &store.reads,
         };
-        slots.next().session(endpoint, self.times(), &store.health, &slots.counts).await
+        let connect = || self.connect.connect(endpoint, self.times(), &slots.counts.open);
+        slots.next().session(connect, &store.health, &slots.counts).await
     }
 
     /// A connection of the caller's own, after waiting for one to be free.
@@ -192,10 +201,9 @@ impl Slots {
 
 impl Slot {
     /// Callers queue up behind the one that connects, and share its session or its failure.
-    async fn session(
+    async fn session<'a>(
         &self,
-        endpoint: &Endpoint,
-        times: SessionTimes,
+        connect: impl FnOnce() -> BoxFuture<'a, Result<Session, Error>>,
         health: &Health,
         counts: &Counts,
     ) -> Result<Session, Error> {
@@ -207,7 +215,7 @@ impl Slot {
         if let Some(failed) = state.failed.as_ref().filter(|failed| failed.is_shared(asked_at)) {
             return Err(failed.error.clone().into());
         }
-        match Session::open(endpoint, times, &counts.open).await {
+        match connect().await {
             Ok(session) => {
                 health.heard(Instant::now());
                 if std::mem::replace(&mut state.was_open, true) {

@@ -66,9 +66,17 @@ impl Session {
         let (messages, inbox) = mpsc::channel(QUEUED_MESSAGES);
         let (ended, end) = watch::channel(None);
         task::spawn(connection, endpoint.clone(), times, inbox, ended, Counted::new(open));
-        let shared =
-            Shared { endpoint: endpoint.clone(), next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
-        Ok(Self { messages, shared: Arc::new(shared) })
+        Ok(Self::of_task(endpoint.clone(), messages, end))
+    }
+
+    /// The handle on a task that takes these messages and tells its end.
+    pub(super) fn of_task(
+        endpoint: Endpoint,
+        messages: mpsc::Sender<Message>,
+        end: watch::Receiver<Option<Arc<Lost>>>,
+    ) -> Self {
+        let shared = Shared { endpoint, next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
+        Self { messages, shared: Arc::new(shared) }
     }
 
     /// Whether the connection still stands, as far as is known.

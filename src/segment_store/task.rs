@@ -128,10 +128,10 @@ fn writers_reply(code: i32) -> Option<&'static str> {
     awaited.then_some(command.info().name)
 }
 
-struct State {
-    outbox: super::outbox::Outbox,
+pub(super) struct State {
+    pub(super) outbox: super::outbox::Outbox,
     calls: HashMap<RequestId, Call>,
-    flows: HashMap<u32, mpsc::Sender<WireCommand>>,
+    pub(super) flows: HashMap<u32, mpsc::Sender<WireCommand>>,
     heard: Instant,
     asked: Option<Instant>,
 }
@@ -154,7 +154,7 @@ impl State {
     }
 
     /// Takes a message and whatever else is there, so that small frames share a write.
-    fn take_all(&mut self, first: Message, inbox: &mut mpsc::Receiver<Message>) {
+    pub(super) fn take_all(&mut self, first: Message, inbox: &mut mpsc::Receiver<Message>) {
         self.take(first);
         while self.has_room()
             && let Ok(message) = inbox.try_recv()
@@ -224,7 +224,7 @@ impl State {
         }
     }
 
-    fn deliver_to(&mut self, request_id: RequestId, reply: WireCommand) -> Result<(), LostCause> {
+    pub(super) fn deliver_to(&mut self, request_id: RequestId, reply: WireCommand) -> Result<(), LostCause> {
         if request_id.flow() == CALLS_FLOW {
             if let Some(call) = self.calls.remove(&request_id) {
                 let _ = call.reply.send(Ok(reply));

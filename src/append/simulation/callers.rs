@@ -1,0 +1,140 @@
+//! Those who submit events, and what they are told.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use bytes::{BufMut as _, BytesMut};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::dice::Dice;
+use super::odds::Odds;
+use super::world::World;
+use crate::append::{Error, NewEvent, StreamAppender, Target, Ticket, Written};
+use crate::budget::Budget;
+use crate::stream::{KeyPosition, SegmentId};
+
+/// What became of an event, as far as its caller knows.
+#[derive(Debug, Clone)]
+pub(super) enum Fate {
+    /// Nothing is known yet.
+    Open,
+    /// The caller gave up before it was taken.
+    NeverSubmitted,
+    Written(Written),
+    Failed(Error),
+    /// The caller gave up, and was told whether it may be written.
+    Withdrawn {
+        may_have_been_written: bool,
+    },
+}
+
+/// An event that somebody wanted to append.
+#[derive(Debug, Clone)]
+pub(super) struct Record {
+    pub(super) caller: usize,
+    pub(super) target: Target,
+    pub(super) fate: Fate,
+}
+
+/// All events of a schedule; their payloads begin with their index here.
+#[derive(Clone, Default)]
+pub(super) struct Records(Arc<Mutex<Vec<Record>>>);
+
+impl Records {
+    pub(super) fn all(&self) -> Vec<Record> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn add(&self, caller: usize, target: Target) -> usize {
+        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.push(Record { caller, target, fate: Fate::Open });
+        all.len() - 1
+    }
+
+    fn settle(&self, event: usize, fate: Fate) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)[event].fate = fate;
+    }
+}
+
+/// Submits events, one after the other.
+pub(super) struct Caller {
+    pub(super) number: usize,
+    pub(super) world: Arc<World>,
+    pub(super) appender: StreamAppender,
+    pub(super) budget: Budget,
+    pub(super) records: Records,
+    pub(super) dice: Dice,
+}
+
+impl Caller {
+    /// Submits what the odds say, and waits until all of it is answered.
+    pub(super) async fn run(mut self) {
+        let odds = self.world.with(|state| state.odds.clone());
+        let keys: Vec<_> = (0..self.dice.within(1..=3)).map(|_| self.dice.position()).collect();
+        let waits_for_each = self.dice.chance(0.2);
+        let mut answers = JoinSet::new();
+        for _ in 0..odds.events {
+            if self.dice.chance(0.5) {
+                sleep(self.dice.millis(0..=odds.pause_ms)).await;
+            }
+            let target = self.target(&odds, &keys);
+            let answer = self.submit(target, &odds).await;
+            if waits_for_each {
+                answer.await;
+            } else {
+                answers.spawn(answer);
+            }
+        }
+        answers.join_all().await;
+    }
+
+    fn target(&mut self, odds: &Odds, keys: &[f64]) -> Target {
+        if self.dice.chance(odds.named) {
+            let known = self.world.with(|state| state.history.all_named());
+            let unknown = SegmentId::new(1_000_000, 0);
+            let segment =
+                if self.dice.chance(0.1) { unknown } else { *self.dice.pick(&known).expect("there are some") };
+            return Target::Segment(segment);
+        }
+        let key = *self.dice.pick(keys).expect("there are some");
+        Target::Position(KeyPosition::new(key).expect("in the key space"))
+    }
+
+    /// Submits an event; the future that comes back waits for its answer.
+    pub(super) async fn submit(&mut self, target: Target, odds: &Odds) -> impl Future<Output = ()> + Send + use<> {
+        let event = self.records.add(self.number, target);
+        let mut payload = BytesMut::new();
+        payload.put_u32(u32::try_from(event).expect("few events"));
+        payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
+        let patience = self.dice.chance(odds.impatient).then(|| self.dice.millis(0..=500));
+        let new = NewEvent { target, payload: payload.freeze(), permit: self.budget.nothing() };
+        let submitting = self.appender.submit(new);
+        let submitted = match patience {
+            Some(patience) => timeout(patience, submitting).await.ok(),
+            None => Some(submitting.await),
+        };
+        let (records, world) = (self.records.clone(), self.world.clone());
+        async move {
+            let fate = match submitted {
+                Some(Ok(ticket)) => answer(ticket, patience).await,
+                Some(Err(error)) => Fate::Failed(error),
+                None => Fate::NeverSubmitted,
+            };
+            world.with(|state| state.trace.note(|| format!("event {event} to {target:?}: {fate:?}")));
+            records.settle(event, fate);
+        }
+    }
+}
+
+async fn answer(mut ticket: Ticket, patience: Option<Duration>) -> Fate {
+    let outcome = match patience {
+        Some(patience) => timeout(patience, ticket.outcome()).await.ok(),
+        None => Some(ticket.outcome().await),
+    };
+    match outcome {
+        Some(Ok(written)) => Fate::Written(written),
+        Some(Err(error)) => Fate::Failed(error),
+        None => Fate::Withdrawn { may_have_been_written: ticket.withdraw() },
+    }
+}

@@ -1,0 +1,148 @@
+//! What must be true after every schedule.
+
+use std::collections::BTreeMap;
+
+use super::callers::{Fate, Record};
+use super::segment::{Stored, short};
+use super::world::State;
+use crate::append::{Error, Target, Written};
+use crate::stream::SegmentId;
+
+/// What a writer promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Claim {
+    /// What is acknowledged is stored, where and as told.
+    NothingLost,
+    /// Nothing is stored twice.
+    NothingDoubled,
+    /// Events of one caller with one key are stored in the order of their submission.
+    OrderKept,
+    /// Everything is answered.
+    AllAnswered,
+    /// What is said not to be written is not stored.
+    TruthTold,
+    /// An event is stored only in segments of its key, or in the one that was named.
+    RightSegment,
+    /// Nothing fails unless something was the matter that it tells of.
+    NoFalseAlarm,
+    /// Only what the protocol allows is sent.
+    Protocol,
+}
+
+/// A claim that does not hold, and how that shows.
+pub(super) type Breach = (Claim, String);
+
+/// Checks all that was stored against all that was told.
+pub(super) fn breaches(state: &State, records: &[Record]) -> Vec<Breach> {
+    let stored = Contents::of(state);
+    let misdeeds = state.misdeeds.iter().map(|misdeed| (Claim::Protocol, misdeed.clone()));
+    let told = records.iter().enumerate().flat_map(|(event, record)| stored.check(state, event, record));
+    misdeeds.chain(told).chain(stored.disorder(state, records)).collect()
+}
+
+/// Where each event lies.
+struct Contents<'a> {
+    places: BTreeMap<usize, Vec<(SegmentId, &'a Stored)>>,
+    deleted: BTreeMap<usize, Vec<(SegmentId, &'a Stored)>>,
+}
+
+impl<'a> Contents<'a> {
+    fn of(state: &'a State) -> Self {
+        let mut contents = Self { places: BTreeMap::new(), deleted: BTreeMap::new() };
+        for (id, segment) in &state.segments {
+            let places = if segment.is_deleted { &mut contents.deleted } else { &mut contents.places };
+            segment.stored.iter().for_each(|stored| places.entry(stored.event).or_default().push((*id, stored)));
+        }
+        contents
+    }
+
+    fn check(&self, state: &State, event: usize, record: &Record) -> Vec<Breach> {
+        let live = self.places.get(&event).map_or(&[][..], Vec::as_slice);
+        let deleted = self.deleted.get(&event).map_or(&[][..], Vec::as_slice);
+        let mut breaches = Vec::new();
+        let mut breach = |claim, what: &str| breaches.push((claim, format!("event {event} {what}: {:?}", record.fate)));
+        let twice_in_deleted =
+            deleted.iter().any(|(id, _)| deleted.iter().filter(|(other, _)| other == id).count() > 1);
+        if live.len() > 1 || twice_in_deleted {
+            let places: Vec<_> = live.iter().map(|(id, stored)| format!("{}@{}", short(*id), stored.offset)).collect();
+            breach(Claim::NothingDoubled, &format!("is stored at {places:?}"));
+        }
+        match &record.fate {
+            Fate::Written(written) if !live.iter().chain(deleted).any(|place| is_told(place, written)) => {
+                breach(Claim::NothingLost, "is not stored where it was told");
+            }
+            Fate::Open => breach(Claim::AllAnswered, "is not answered"),
+            fate if is_certainly_unwritten(fate) && !live.is_empty() => breach(Claim::TruthTold, "is stored"),
+            Fate::Failed(error) if !state.may_fail_with(error, record.target) => {
+                breach(Claim::NoFalseAlarm, "should not have failed");
+            }
+            _ => {}
+        }
+        if live.iter().any(|(id, _)| !state.may_hold(*id, record.target)) {
+            breach(Claim::RightSegment, "is in a segment of another key");
+        }
+        breaches
+    }
+
+    /// Reads the events of each caller and key as a reader would, one segment after the other.
+    fn disorder(&self, state: &State, records: &[Record]) -> Vec<Breach> {
+        let mut last: Vec<(&Record, usize)> = Vec::new();
+        let mut breaches = Vec::new();
+        for (id, stored) in state.in_reading_order() {
+            let record = &records[stored.event];
+            match last.iter_mut().find(|(other, _)| other.caller == record.caller && other.target == record.target) {
+                Some((_, before)) if *before > stored.event => {
+                    let what = format!("event {} lies in {} behind {before}", stored.event, short(id));
+                    breaches.push((Claim::OrderKept, what));
+                }
+                Some((_, before)) => *before = stored.event,
+                None => last.push((record, stored.event)),
+            }
+        }
+        breaches
+    }
+}
+
+fn is_told((id, stored): &(SegmentId, &Stored), written: &Written) -> bool {
+    let Written { segment, place } = written;
+    let is_there =
+        |place: crate::append::Place| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
+    id == segment && place.is_none_or(is_there)
+}
+
+fn is_certainly_unwritten(fate: &Fate) -> bool {
+    match fate {
+        Fate::NeverSubmitted | Fate::Withdrawn { may_have_been_written: false } => true,
+        Fate::Failed(error) => !error.may_have_been_written(),
+        Fate::Open | Fate::Written(_) | Fate::Withdrawn { .. } => false,
+    }
+}
+
+impl State {
+    /// Segments of later epochs come later on every path; ids rise with the epochs.
+    fn in_reading_order(&self) -> impl Iterator<Item = (SegmentId, &Stored)> {
+        let live = self.segments.iter().filter(|(_, segment)| !segment.is_deleted);
+        live.flat_map(|(id, segment)| segment.stored.iter().map(|stored| (*id, stored)))
+    }
+
+    fn may_hold(&self, id: SegmentId, target: Target) -> bool {
+        match target {
+            Target::Position(position) => self.history.path_of(position).contains(&id),
+            Target::Segment(named) => named == id,
+        }
+    }
+
+    fn may_fail_with(&self, error: &Error, target: Target) -> bool {
+        use super::odds::StreamFate;
+        match error {
+            Error::StreamSealed(_) => self.odds.fate != StreamFate::Lives,
+            Error::SegmentSealed(_) => {
+                matches!(target, Target::Segment(id) if self.segments.get(&id).is_some_and(|known| known.is_sealed || known.is_deleted))
+            }
+            Error::SegmentNotFound { .. } => matches!(target, Target::Segment(_)),
+            Error::Controller(crate::controller::Error::StreamNotFound(_)) => self.odds.fate == StreamFate::MadeAnew,
+            Error::Controller(_) | Error::Store { .. } => self.odds.outages,
+            Error::Refused { .. } | Error::Stopped { .. } => false,
+        }
+    }
+}

@@ -1,0 +1,125 @@
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use tokio::time::{Instant, sleep};
+use tonic::Code;
+
+use super::stream::{Told, the_stream};
+use super::world::{State, World};
+use crate::controller::{Access, ControllerClient, Endpoint, Error, Placement, SegmentLocation};
+use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+
+/// The controller that the real cache asks.
+pub(super) struct SimulatedController(pub(super) Arc<World>);
+
+impl fmt::Debug for SimulatedController {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("SimulatedController")
+    }
+}
+
+/// How one call goes.
+struct Course {
+    is_away: bool,
+    fails: bool,
+    tells_what_was: bool,
+    delay: Duration,
+}
+
+impl State {
+    fn course(&mut self) -> Course {
+        let longest = self.odds.controller_ms;
+        // Longer than the writers wait for the controller.
+        let is_slow = self.odds.outages && self.dice.chance(0.05);
+        Course {
+            is_away: self.controller_away_until > Instant::now(),
+            fails: self.dice.chance(self.odds.controller_fails),
+            tells_what_was: self.dice.chance(self.odds.stale_controller),
+            delay: if is_slow { Duration::from_secs(12) } else { self.dice.millis(0..=longest) },
+        }
+    }
+
+    fn existing<T>(&self, answer: T) -> Result<T, Error> {
+        match self.history.told {
+            Told::Missing => Err(Error::StreamNotFound(the_stream())),
+            Told::Lives | Told::Sealed => Ok(answer),
+        }
+    }
+}
+
+impl SimulatedController {
+    async fn answer<T: fmt::Debug>(
+        &self,
+        call: &'static str,
+        look: impl Fn(&mut State) -> Result<T, Error>,
+    ) -> Result<T, Error> {
+        let course = self.0.with(State::course);
+        if course.is_away {
+            sleep(Duration::from_millis(1)).await;
+            return Err(Error::Unavailable { address: "controller".into(), refused: true, cause: "away".into() });
+        }
+        let was = self.0.with(&look);
+        sleep(course.delay).await;
+        let answer = match (course.fails, course.tells_what_was) {
+            (true, _) => Err(Error::Rejected { call, code: Code::Unknown, message: "not now".into() }),
+            (false, true) => was,
+            (false, false) => self.0.with(look),
+        };
+        self.0.with(|state| state.trace.note(|| format!("controller: {call}: {answer:?}")));
+        answer
+    }
+}
+
+impl ControllerClient for SimulatedController {
+    fn current_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.answer("current", |state| state.existing(state.history.current())).boxed()
+    }
+
+    fn head_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+        self.answer("head", |state| state.existing(Vec::new())).boxed()
+    }
+
+    fn segments_between<'a>(
+        &'a self,
+        _: &'a ScopedStream,
+        _: &'a [SegmentLocation],
+        _: &'a [SegmentLocation],
+    ) -> BoxFuture<'a, Result<Vec<SegmentId>, Error>> {
+        self.answer("between", |state| state.existing(state.history.all_named())).boxed()
+    }
+
+    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+        self.answer("following", |state| state.existing(state.history.successors(segment.id))).boxed()
+    }
+
+    fn get_uri<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+        let place = |state: &mut State| {
+            let known = state.segments.get(&segment.id);
+            let stale = known.and_then(|known| known.stale.as_ref()).filter(|stale| stale.until > Instant::now());
+            let (owner, stale) = (known.map_or(0, |known| known.owner), stale.map(|stale| stale.host));
+            let host = stale.filter(|_| state.dice.chance(0.5)).unwrap_or(owner);
+            Ok(Placement { said: endpoint_of(host), controller_host: "controller".into() })
+        };
+        self.answer("place", place).boxed()
+    }
+
+    fn scope_exists<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+        self.answer("scope", |_| Ok(true)).boxed()
+    }
+
+    fn stream_exists<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+        self.answer("stream", |state| Ok(state.history.told != Told::Missing)).boxed()
+    }
+
+    fn delegation_token<'a>(&'a self, _: &'a ScopedStream, _: Access) -> BoxFuture<'a, Result<String, Error>> {
+        self.answer("token", |_| Ok(String::new())).boxed()
+    }
+}
+
+/// The port tells the stores apart.
+pub(super) fn endpoint_of(host: usize) -> Endpoint {
+    Endpoint::new("store", host as u16)
+}

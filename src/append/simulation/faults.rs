@@ -1,0 +1,163 @@
+//! What goes wrong, and what the controller does meanwhile.
+
+use std::time::Duration;
+
+use tokio::time::{Instant, sleep};
+
+use super::connection::ConnectionId;
+use super::dice::Dice;
+use super::odds::StreamFate;
+use super::segment::{Segment, short};
+use super::stream::Told;
+use super::world::{Event, State, World};
+use crate::segment_store::LostCause;
+use crate::stream::SegmentId;
+
+/// How often it is looked whether segments are sealed.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+impl World {
+    /// Breaks things now and then.
+    pub(super) async fn storm(&self, mut dice: Dice) {
+        let (faults, gap) = self.with(|state| (state.odds.faults, state.odds.fault_gap_ms));
+        for _ in 0..faults {
+            sleep(dice.millis(0..=gap)).await;
+            self.with(State::break_something);
+        }
+    }
+
+    /// Changes the stream's segments, and ends the stream where that is its fate.
+    pub(super) async fn change(&self, mut dice: Dice) {
+        let odds = self.with(|state| state.odds.clone());
+        for _ in 0..odds.scales {
+            sleep(dice.millis(0..=odds.seal_gap_ms + 50)).await;
+            let replaced = self.with(|state| state.scale(&mut dice));
+            self.seal_all(&mut dice, replaced, |state| state.history.tell()).await;
+        }
+        if odds.fate != StreamFate::Lives {
+            sleep(dice.millis(0..=200)).await;
+            let all = self.with(|state| state.history.latest().iter().map(|(id, _)| *id).collect());
+            self.seal_all(&mut dice, all, |state| state.history.told = Told::Sealed).await;
+        }
+        if odds.fate == StreamFate::MadeAnew {
+            self.make_anew(&mut dice).await;
+        }
+    }
+
+    /// Seals segments one by one, and tells what follows before, between or after that.
+    async fn seal_all(&self, dice: &mut Dice, segments: Vec<SegmentId>, tell: impl FnOnce(&mut State)) {
+        let naming = self.with(|state| {
+            for id in &segments {
+                let delay = dice.millis(0..=state.odds.seal_gap_ms);
+                state.after(delay, Event::Seal(*id));
+            }
+            dice.millis(0..=state.odds.name_gap_ms)
+        });
+        sleep(naming).await;
+        self.with(|state| {
+            tell(state);
+            state
+                .trace
+                .note(|| format!("the controller tells {:?} of {:?}", state.history.told, state.history.latest()));
+        });
+        let is_sealed = |segment: &Segment| segment.is_sealed || segment.is_deleted;
+        while !self.with(|state| segments.iter().all(|id| is_sealed(&state.segments[id]))) {
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn make_anew(&self, dice: &mut Dice) {
+        self.with(|state| state.history.told = Told::Missing);
+        for id in self.with(|state| state.segments.keys().copied().collect::<Vec<_>>()) {
+            sleep(dice.millis(0..=20)).await;
+            self.with(|state| state.delete(id));
+        }
+        sleep(dice.millis(0..=300)).await;
+        self.with(|state| {
+            state.history.begin(dice.within(1..=3) as usize);
+            state.create_latest();
+            state.history.tell();
+        });
+    }
+}
+
+impl State {
+    fn scale(&mut self, dice: &mut Dice) -> Vec<SegmentId> {
+        let count = self.history.latest().len();
+        let at = dice.below(count);
+        let neighbours = 1 + dice.below(count - at);
+        let replaced = self.history.scale(at, neighbours, 1 + dice.below(3));
+        self.create_latest();
+        self.trace.note(|| format!("scale of {replaced:?}"));
+        replaced
+    }
+
+    fn create_latest(&mut self) {
+        for (id, _) in self.history.latest().clone() {
+            let owner = self.dice.below(2);
+            self.segments.entry(id).or_insert_with(|| Segment::new(owner));
+        }
+    }
+
+    fn break_something(&mut self) {
+        let up: Vec<_> = (0..self.connections.len()).filter(|id| self.connections[*id].is_up()).collect();
+        let connection = self.dice.pick(&up).copied();
+        let segments: Vec<_> = self.segments.keys().copied().collect();
+        let segment = *self.dice.pick(&segments).expect("there is always one");
+        match (self.dice.below(10), connection) {
+            (0..=2, Some(connection)) => self.cut(connection),
+            (3, Some(connection)) => self.close(connection),
+            (4, Some(connection)) => self.mute(connection),
+            (5, _) => self.stall(segment),
+            (6..=7, _) => self.move_segment(segment),
+            (8, _) if self.odds.outages => self.leave(),
+            (9, _) if self.odds.outages => {
+                self.controller_away_until = Instant::now() + self.dice.millis(0..=3000);
+            }
+            _ => {}
+        }
+    }
+
+    /// The gateway loses a connection; what it has sent still arrives, late, up to some frame.
+    fn cut(&mut self, connection: ConnectionId) {
+        let late = [0, 5, 100, 2000][self.dice.below(4)];
+        let late = self.dice.millis(0..=late);
+        let count = self.connections[connection].inbound.len();
+        let kept = if self.dice.chance(0.6) { count } else { self.dice.below(count + 1) };
+        self.trace.note(|| format!("c{connection} is lost, {kept} of {count} frames arrive {late:?} later"));
+        let wire = &mut self.connections[connection];
+        wire.inbound.truncate(kept);
+        wire.inbound.iter_mut().for_each(|(at, _)| *at += late);
+        self.end(connection, LostCause::Closed);
+    }
+
+    /// Nothing comes back any more, until the gateway notices; what it sends arrives or not.
+    fn mute(&mut self, connection: ConnectionId) {
+        self.trace.note(|| format!("c{connection} falls silent"));
+        let silent_for = Duration::from_secs(60);
+        let swallows = self.dice.chance(0.5);
+        let wire = &mut self.connections[connection];
+        (wire.is_mute, wire.is_closed) = (true, swallows);
+        self.after(silent_for, Event::End(connection, LostCause::Silent(silent_for)));
+    }
+
+    fn stall(&mut self, id: SegmentId) {
+        let stalled_for = if self.dice.chance(0.1) { 100_000 } else { 1000 };
+        let stalled_for = self.dice.millis(0..=stalled_for);
+        self.trace.note(|| format!("{} commits nothing for {stalled_for:?}", short(id)));
+        let until = Instant::now() + stalled_for;
+        self.segments.get_mut(&id).expect("it was picked").stalled_until = until;
+    }
+
+    /// A store goes away for a while, with all its connections.
+    fn leave(&mut self) {
+        let host = self.dice.below(2);
+        self.away_until[host] = Instant::now() + self.dice.millis(0..=3000);
+        self.trace.note(|| format!("store {host} is away"));
+        for connection in 0..self.connections.len() {
+            if self.connections[connection].host == host && self.connections[connection].is_up() {
+                self.cut(connection);
+            }
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use std::time::Duration;
+
+use super::dice::Dice;
+use crate::append::Limits;
+
+/// How a schedule differs from the next: drawn once, so that each has a weather of its own. Odds are per occasion.
+#[derive(Debug, Clone)]
+pub(super) struct Odds {
+    pub(super) limits: Limits,
+    pub(super) sessions: usize,
+    pub(super) queued_messages: usize,
+    /// How long the gateway believes the controller.
+    pub(super) remembered_for: Duration,
+    /// Longest time of bytes on their way.
+    pub(super) hop_ms: u64,
+    /// Longest time from accepting an append to committing it.
+    pub(super) commit_ms: u64,
+    /// Longest time from a commit to its acknowledgement; later appends may be quicker.
+    pub(super) complete_ms: u64,
+    pub(super) segments: usize,
+    pub(super) callers: usize,
+    pub(super) events: usize,
+    pub(super) pause_ms: u64,
+    /// A caller names a segment.
+    pub(super) named: f64,
+    /// A caller gives up after a while.
+    pub(super) impatient: f64,
+    /// Something breaks this often.
+    pub(super) faults: usize,
+    pub(super) fault_gap_ms: u64,
+    /// The segments change this often.
+    pub(super) scales: usize,
+    pub(super) seal_gap_ms: u64,
+    pub(super) name_gap_ms: u64,
+    /// A refusal does not wait for earlier appends of its own connection.
+    pub(super) overtaking: f64,
+    /// A refusal is lost to a close.
+    pub(super) lost_refusal: f64,
+    /// SetupAppend is never answered.
+    pub(super) deaf_set_up: f64,
+    /// Acknowledgements of one set-up never come.
+    pub(super) deaf_acks: f64,
+    /// A store that lost a segment goes on answering for it, with what it knew.
+    pub(super) stale_store: f64,
+    /// The controller tells what was true when it was asked.
+    pub(super) stale_controller: f64,
+    pub(super) controller_ms: u64,
+    pub(super) controller_fails: f64,
+    /// Stores and controllers may be away altogether.
+    pub(super) outages: bool,
+    /// A sealed segment is deleted soon.
+    pub(super) retention: f64,
+    pub(super) fate: StreamFate,
+}
+
+/// What becomes of the stream in the end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamFate {
+    Lives,
+    Sealed,
+    MadeAnew,
+}
+
+impl Odds {
+    pub(super) fn draw(dice: &mut Dice) -> Self {
+        let some = |dice: &mut Dice, common: f64, odds: f64| if dice.chance(common) { odds } else { 0.0 };
+        Self {
+            limits: Limits {
+                max_block_bytes: [40, 100, 400][dice.below(3)],
+                max_in_flight_blocks: dice.within(1..=5) as usize,
+            },
+            sessions: dice.within(1..=2) as usize,
+            queued_messages: [1, 2, 128][dice.below(3)],
+            remembered_for: Duration::from_secs([0, 20, 3600][dice.below(3)]),
+            hop_ms: [0, 2, 20][dice.below(3)],
+            commit_ms: [1, 10, 60, 400][dice.below(4)],
+            complete_ms: [0, 1, 10][dice.below(3)],
+            segments: dice.within(1..=3) as usize,
+            callers: dice.within(1..=3) as usize,
+            events: dice.within(5..=25) as usize,
+            pause_ms: [0, 3, 30, 200][dice.below(4)],
+            named: some(dice, 0.2, 0.3),
+            impatient: some(dice, 0.4, 0.2),
+            faults: [0, 1, 3, 8][dice.below(4)],
+            fault_gap_ms: [5, 50, 500][dice.below(3)],
+            scales: [0, 1, 2, 3][dice.below(4)],
+            seal_gap_ms: [0, 30, 300][dice.below(3)],
+            name_gap_ms: [0, 30, 300][dice.below(3)],
+            overtaking: some(dice, 0.5, 0.5),
+            lost_refusal: some(dice, 0.3, 0.3),
+            deaf_set_up: some(dice, 0.1, 0.1),
+            deaf_acks: some(dice, 0.1, 0.1),
+            stale_store: some(dice, 0.4, 0.7),
+            stale_controller: some(dice, 0.5, 0.5),
+            controller_ms: [0, 20, 200][dice.below(3)],
+            controller_fails: some(dice, 0.2, 0.2),
+            outages: dice.chance(0.15),
+            retention: some(dice, 0.2, 0.5),
+            fate: match dice.below(10) {
+                0 => StreamFate::Sealed,
+                1 => StreamFate::MadeAnew,
+                _ => StreamFate::Lives,
+            },
+        }
+    }
+}

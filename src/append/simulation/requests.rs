@@ -1,0 +1,243 @@
+//! What a store does with the frames of a connection. Facts: AppendProcessor.java, WriterState.java.
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::connection::{ConnectionId, Refusal, Why, WriterAt, WriterState};
+use super::segment::{Append, Operation, Sight, events_in, short};
+use super::world::{Event, State};
+use crate::stream::{SegmentId, SegmentName};
+use crate::wire::{
+    AppendBlockEnd, AppendSetup, EventNumber, Frame, Offset, RequestId, Segment, StreamSegmentInfo, WireCommand,
+    WriterId,
+};
+
+impl State {
+    /// Frames leave the gateway.
+    pub(super) fn sent(&mut self, connection: ConnectionId, frames: Vec<Frame>) {
+        if !self.connections[connection].is_up() {
+            return;
+        }
+        for frame in frames {
+            let at = Instant::now() + self.hop();
+            let inbound = &mut self.connections[connection].inbound;
+            let at = inbound.back().map_or(at, |(before, _)| at.max(*before));
+            inbound.push_back((at, frame));
+        }
+        self.expect_arrival(connection);
+    }
+
+    fn expect_arrival(&mut self, connection: ConnectionId) {
+        let wire = &mut self.connections[connection];
+        if let Some((at, _)) = wire.inbound.front()
+            && !std::mem::replace(&mut wire.arriving, true)
+        {
+            let at = *at;
+            self.at(at, Event::Arrive(connection));
+        }
+    }
+
+    pub(super) fn arrive(&mut self, connection: ConnectionId) {
+        let wire = &mut self.connections[connection];
+        wire.arriving = false;
+        if let Some((_, frame)) = wire.inbound.pop_front_if(|(at, _)| *at <= Instant::now()) {
+            self.take(connection, &frame);
+        }
+        self.expect_arrival(connection);
+    }
+
+    fn take(&mut self, connection: ConnectionId, frame: &Frame) {
+        let (command, rest) = frame.to_command().expect("the gateway encodes what the table says");
+        if rest > 0 {
+            self.misdeeds.push(format!("{rest} bytes after {}", command.command_type().info().name));
+        }
+        let has_block = self.connections[connection].block.is_some();
+        match command {
+            WireCommand::AppendBlockEnd(end) => self.take_block(connection, &end),
+            _ if has_block => self.misdeeds.push("something between AppendBlock and its end".into()),
+            WireCommand::AppendBlock(block) => {
+                self.connections[connection].block = Some((block.writer_id, block.data.0));
+            }
+            WireCommand::SetupAppend(request) => {
+                let segment = id_of(&request.segment);
+                self.take_set_up(connection, request.writer_id, segment, request.request_id);
+            }
+            WireCommand::GetStreamSegmentInfo(request) => {
+                let segment = id_of(&request.segment_name);
+                let delay = self.hop();
+                self.after(delay, Event::Inform { connection, segment, request_id: request.request_id });
+            }
+            other => self.misdeeds.push(format!("a writer sent {}", other.command_type().info().name)),
+        }
+    }
+
+    fn take_set_up(&mut self, connection: ConnectionId, writer: WriterId, segment: SegmentId, request_id: RequestId) {
+        if self.dice.chance(self.odds.deaf_set_up) {
+            self.trace.note(|| format!("c{connection} SetupAppend {} is not answered", short(segment)));
+            return;
+        }
+        let delay = self.hop();
+        self.after(delay, Event::Install { connection, writer, segment, request_id });
+    }
+
+    pub(super) fn install(
+        &mut self,
+        connection: ConnectionId,
+        writer: WriterId,
+        segment: SegmentId,
+        request_id: RequestId,
+    ) {
+        let wire = &self.connections[connection];
+        if wire.is_closed {
+            return;
+        }
+        let known = self.segments.get(&segment);
+        let number = match known.map(|known| (known, known.seen_from(wire.host))) {
+            None | Some((_, Sight::Missing)) => return self.reply_why(connection, Why::Missing, segment, request_id),
+            Some((_, Sight::Elsewhere)) => return self.reply_why(connection, Why::Elsewhere, segment, request_id),
+            Some((known, Sight::Here)) => known.committed.get(&writer).copied(),
+            Some((known, Sight::Stale)) => known.stale.as_ref().and_then(|stale| stale.committed.get(&writer).copied()),
+        };
+        self.set_ups += 1;
+        let is_deaf = self.dice.chance(self.odds.deaf_acks);
+        let state = WriterState::new(self.set_ups, segment, number, is_deaf);
+        let last_number = state.last_number;
+        self.connections[connection].writers.insert(writer, state);
+        self.trace.note(|| format!("c{connection} AppendSetup {} tells {last_number}", short(segment)));
+        let last_event_number = EventNumber(last_number);
+        let name = self.wire_name(segment);
+        self.reply(connection, AppendSetup { request_id, segment: name, writer_id: writer, last_event_number }.into());
+    }
+
+    pub(super) fn inform(&mut self, connection: ConnectionId, segment: SegmentId, request_id: RequestId) {
+        let host = self.connections[connection].host;
+        let known = self.segments.get(&segment);
+        let (is_sealed, length) = match known.map(|known| (known, known.seen_from(host))) {
+            None | Some((_, Sight::Missing)) => return self.reply_why(connection, Why::Missing, segment, request_id),
+            Some((_, Sight::Elsewhere)) => return self.reply_why(connection, Why::Elsewhere, segment, request_id),
+            Some((known, Sight::Here)) => (known.is_sealed, known.length),
+            Some((known, Sight::Stale)) => (known.stale.as_ref().is_some_and(|stale| stale.is_sealed), known.length),
+        };
+        self.trace.note(|| format!("c{connection} StreamSegmentInfo {} sealed={is_sealed}", short(segment)));
+        let info = StreamSegmentInfo {
+            request_id,
+            segment_name: self.wire_name(segment),
+            exists: true,
+            is_sealed,
+            is_deleted: false,
+            last_modified: 0,
+            write_offset: Offset(length),
+            start_offset: Offset(0),
+        };
+        self.reply(connection, info.into());
+    }
+
+    fn take_block(&mut self, connection: ConnectionId, end: &AppendBlockEnd) {
+        let Some((writer, data)) = self.connections[connection].block.take() else {
+            return self.misdeeds.push("AppendBlockEnd without its AppendBlock".into());
+        };
+        let whole =
+            writer == end.writer_id && end.size_of_whole_events as usize == data.len() && end.data.0.0.is_empty();
+        let payloads = events_in(data).filter(|payloads| whole && payloads.len() == end.num_events as usize);
+        match payloads {
+            Some(payloads) if !payloads.is_empty() => self.append(connection, end, payloads),
+            _ => self.misdeeds.push(format!("a block that is not what its end says: {end:?}")),
+        }
+    }
+
+    fn append(&mut self, connection: ConnectionId, end: &AppendBlockEnd, payloads: Vec<Bytes>) {
+        let (number, request_id) = (end.last_event_number.0, end.request_id);
+        let wire = &mut self.connections[connection];
+        let host = wire.host;
+        let Some(state) = wire.writers.get_mut(&end.writer_id).filter(|state| number >= state.last_number) else {
+            self.trace.note(|| format!("c{connection} append {number}: not set up, or below the last number"));
+            return self.close(connection);
+        };
+        let follows = std::mem::replace(&mut state.last_number, number);
+        let segment = state.segment;
+        if let Some(refusal) = &mut state.refusal {
+            (refusal.number, refusal.request_id) = (number, request_id);
+            return;
+        }
+        let writer = WriterAt { connection, id: end.writer_id, set_up: state.set_up };
+        let known = self.segments.get_mut(&segment).expect("set up only where there is a segment");
+        let why = match known.seen_from(host) {
+            Sight::Missing => Some(Why::Missing),
+            Sight::Elsewhere => Some(Why::Elsewhere),
+            Sight::Stale => return self.fence(connection, segment),
+            Sight::Here if known.is_sealing => Some(Why::Sealed),
+            Sight::Here if !known.accepts_after(writer.id, follows) => Some(Why::InvalidNumber),
+            Sight::Here => None,
+        };
+        self.trace.note(|| {
+            let events: Vec<_> = payloads.iter().map(|payload| super::segment::event_of(payload)).collect();
+            format!("c{connection} append {number} after {follows} to {}: {events:?} {why:?}", short(segment))
+        });
+        match why {
+            Some(why) => self.fail(writer, Refusal { why, number, request_id }),
+            None => {
+                state.in_flight += 1;
+                known.accepted.insert(writer.id, number);
+                self.accept(segment, Operation::Append(Append { writer, number, request_id, payloads }));
+            }
+        }
+    }
+
+    /// A store that lost the segment notices when it writes: nothing is stored, and the connection goes.
+    fn fence(&mut self, connection: ConnectionId, segment: SegmentId) {
+        self.trace.note(|| format!("c{connection} append to {}, which is elsewhere by now", short(segment)));
+        let delay = self.dice.millis(0..=100);
+        self.after(delay, Event::Close(connection));
+    }
+
+    /// Notes a failed append. One answer comes for all of them, when those before are through.
+    pub(super) fn fail(&mut self, writer: WriterAt, refusal: Refusal) {
+        let Some(state) = self.connections[writer.connection].writer(writer) else {
+            return;
+        };
+        if state.refusal.is_none() {
+            state.refusal = Some(refusal);
+            let delay = self.hop();
+            self.after(delay, Event::Refuse(writer));
+        }
+    }
+
+    pub(super) fn refuse(&mut self, writer: WriterAt) {
+        let overtakes = self.dice.chance(self.odds.overtaking);
+        let Some(state) = self.connections[writer.connection].writer(writer) else {
+            return;
+        };
+        if state.in_flight > 0 && !overtakes {
+            return self.after(std::time::Duration::from_millis(2), Event::Refuse(writer));
+        }
+        let (segment, refusal) = (state.segment, state.refusal.expect("only failed appends are refused"));
+        self.connections[writer.connection].writers.remove(&writer.id);
+        if self.dice.chance(self.odds.lost_refusal) {
+            self.trace.note(|| format!("c{} {:?} {} is not told", writer.connection, refusal.why, refusal.number));
+            return self.close(writer.connection);
+        }
+        self.reply_refusal(writer, segment, refusal);
+        if refusal.why == Why::InvalidNumber {
+            self.close(writer.connection);
+        }
+    }
+
+    pub(super) fn complete(&mut self, writer: WriterAt, number: i64, request_id: RequestId, end_offset: i64) {
+        let Some(state) = self.connections[writer.connection].writer(writer) else {
+            return;
+        };
+        state.in_flight = state.in_flight.saturating_sub(1);
+        if state.last_acked >= number {
+            return;
+        }
+        let previous = std::mem::replace(&mut state.last_acked, number);
+        if !state.is_deaf {
+            self.reply_appended(writer, number, previous, request_id, end_offset);
+        }
+    }
+}
+
+fn id_of(name: &Segment) -> SegmentId {
+    let name: SegmentName = name.0.as_str().parse().expect("the gateway names segments in full");
+    name.id
+}

@@ -1,0 +1,100 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::callers::{Caller, Records};
+use super::claims::{Breach, breaches};
+use super::controller::SimulatedController;
+use super::dice::Dice;
+use super::network::SimulatedNetwork;
+use super::odds::Odds;
+use super::stream::the_stream;
+use super::trace::Trace;
+use super::world::World;
+use crate::append::{StreamAppender, Target};
+use crate::budget::Budget;
+use crate::chance::seeded::Seeded;
+use crate::config::{self, Size};
+use crate::controller::{CacheSettings, Controller};
+use crate::segment_store::{Pool, SegmentStore};
+use crate::stream::KeyPosition;
+use crate::telemetry::metrics::Metrics;
+
+/// Longest time, on the runtime's clock, until everything is answered. Far more than the sum of all timeouts of a
+/// writer that a fault may cost.
+const ALL_ANSWERED_IN: Duration = Duration::from_secs(1000);
+
+/// How a schedule went.
+#[derive(Debug, Default, PartialEq)]
+pub(super) struct Course {
+    pub(super) breaches: Vec<Breach>,
+    /// What happened, where that was wanted.
+    pub(super) trace: Vec<String>,
+    pub(super) events: usize,
+}
+
+/// Runs the real writers through the schedule that follows from a seed.
+pub(super) fn run(seed: u64, traced: bool, metrics: &Metrics) -> Course {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let mut dice = Dice::new(seed);
+    let _seeded = Seeded::with(dice.seed());
+    runtime.expect("a runtime without sockets").block_on(play(dice, traced, metrics.clone()))
+}
+
+async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
+    let odds = Odds::draw(&mut dice);
+    let mut trace = Trace::new(traced);
+    trace.note(|| format!("{odds:?}"));
+    let world = Arc::new(World::new(dice.split(), odds.clone(), trace));
+    let records = Records::default();
+    let gateway = gateway(&world, &odds, metrics);
+    let mut turning = JoinSet::new();
+    turning.spawn({
+        let world = world.clone();
+        async move { world.turn().await }
+    });
+    let caller = |number, dice| Caller {
+        number,
+        world: world.clone(),
+        appender: gateway.clone(),
+        budget: Budget::new(Size::mib(1), Duration::ZERO),
+        records: records.clone(),
+        dice,
+    };
+    let mut callers: JoinSet<()> = (0..odds.callers).map(|number| caller(number, dice.split()).run()).collect();
+    let (storm, change) = (dice.split(), dice.split());
+    let all = async {
+        tokio::join!(world.storm(storm), world.change(change), async { while callers.join_next().await.is_some() {} });
+        still_takes_events(caller(odds.callers, dice.split()), &odds).await;
+    };
+    let _ = timeout(ALL_ANSWERED_IN, all).await;
+    let records = records.all();
+    world.with(|state| Course { breaches: breaches(state, &records), trace: state.trace.take(), events: records.len() })
+}
+
+/// When all is over, every part of the key space takes events again, unless the stream is sealed.
+async fn still_takes_events(mut caller: Caller, odds: &Odds) {
+    let calm = Odds { impatient: 0.0, ..odds.clone() };
+    for position in [0.01, 0.3, 0.5, 0.7, 0.99] {
+        let position = KeyPosition::new(position).expect("in the key space");
+        caller.submit(Target::Position(position), &calm).await.await;
+    }
+}
+
+/// The writers of the stream, with everything below them that is not a socket.
+fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender {
+    let cache = CacheSettings {
+        capacity: 100,
+        current_segments_for: odds.remembered_for,
+        readable_segments_for: odds.remembered_for.min(Duration::from_secs(1)),
+        endpoint_for: odds.remembered_for,
+        ..CacheSettings::default()
+    };
+    let controller = Controller::new(Arc::new(SimulatedController(world.clone())), cache);
+    let settings = config::SegmentStore { append_sessions: odds.sessions, ..config::SegmentStore::default() };
+    let pool = Pool::with_connect(settings, Box::new(SimulatedNetwork(world.clone())), metrics.clone());
+    let store = SegmentStore::new(controller, Arc::new(pool), metrics.clone());
+    StreamAppender::new(the_stream(), store, odds.limits, metrics)
+}

@@ -1,0 +1,148 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use bytes::Bytes;
+use tokio::time::Instant;
+
+use super::connection::WriterAt;
+use crate::append::EVENT_HEADER_BYTES;
+use crate::stream::SegmentId;
+use crate::wire::{NO_VALUE, RequestId, WriterId};
+
+/// One of the two stores.
+pub(super) type Host = usize;
+
+/// A segment: what is committed, and what is accepted and will be.
+pub(super) struct Segment {
+    pub(super) owner: Host,
+    /// Until then the owner recovers it.
+    pub(super) ready_at: Instant,
+    pub(super) stale: Option<Stale>,
+    /// Last number of each writer, with all that is accepted: what an append is compared with.
+    pub(super) accepted: Numbers,
+    /// Last number of each writer, of what is committed: what SetupAppend tells.
+    pub(super) committed: Numbers,
+    pub(super) pipeline: VecDeque<Operation>,
+    pub(super) committing: bool,
+    pub(super) stalled_until: Instant,
+    pub(super) is_sealing: bool,
+    pub(super) is_sealed: bool,
+    pub(super) is_deleted: bool,
+    pub(super) stored: Vec<Stored>,
+    pub(super) length: i64,
+}
+
+pub(super) type Numbers = BTreeMap<WriterId, i64>;
+
+/// What a store goes on saying of a segment that another one owns by now.
+pub(super) struct Stale {
+    pub(super) host: Host,
+    pub(super) until: Instant,
+    pub(super) committed: Numbers,
+    pub(super) is_sealed: bool,
+}
+
+pub(super) enum Operation {
+    Append(Append),
+    Seal,
+}
+
+pub(super) struct Append {
+    pub(super) writer: WriterAt,
+    pub(super) number: i64,
+    pub(super) request_id: RequestId,
+    pub(super) payloads: Vec<Bytes>,
+}
+
+/// An event in a segment.
+pub(super) struct Stored {
+    /// Index of its record.
+    pub(super) event: usize,
+    pub(super) offset: i64,
+    pub(super) next_offset: i64,
+}
+
+impl Segment {
+    pub(super) fn new(owner: Host) -> Self {
+        let now = Instant::now();
+        Self {
+            owner,
+            ready_at: now,
+            stale: None,
+            accepted: Numbers::new(),
+            committed: Numbers::new(),
+            pipeline: VecDeque::new(),
+            committing: false,
+            stalled_until: now,
+            is_sealing: false,
+            is_sealed: false,
+            is_deleted: false,
+            stored: Vec::new(),
+            length: 0,
+        }
+    }
+
+    /// Whether an append with this number may follow: the store compares and sets, nothing more.
+    pub(super) fn accepts_after(&self, writer: WriterId, follows: i64) -> bool {
+        self.accepted.get(&writer).copied().unwrap_or(NO_VALUE) == follows
+    }
+
+    pub(super) fn apply(&mut self, operation: &Operation) {
+        match operation {
+            Operation::Append(append) => {
+                self.committed.insert(append.writer.id, append.number);
+                append.payloads.iter().for_each(|payload| self.store(payload));
+            }
+            Operation::Seal => self.is_sealed = true,
+        }
+    }
+
+    fn store(&mut self, payload: &Bytes) {
+        let offset = self.length;
+        self.length += (EVENT_HEADER_BYTES + payload.len()) as i64;
+        self.stored.push(Stored { event: event_of(payload), offset, next_offset: self.length });
+    }
+
+    /// What this store says of the segment, if it says anything.
+    pub(super) fn seen_from(&self, host: Host) -> Sight {
+        let now = Instant::now();
+        match &self.stale {
+            _ if self.is_deleted => Sight::Missing,
+            Some(stale) if stale.host == host && now < stale.until => Sight::Stale,
+            _ if self.owner == host && now >= self.ready_at => Sight::Here,
+            _ => Sight::Elsewhere,
+        }
+    }
+}
+
+pub(super) enum Sight {
+    Here,
+    Stale,
+    Elsewhere,
+    Missing,
+}
+
+/// A payload begins with the index of its event's record.
+pub(super) fn event_of(payload: &[u8]) -> usize {
+    let index = payload.first_chunk().expect("payloads begin with four bytes");
+    u32::from_be_bytes(*index) as usize
+}
+
+/// Cuts events apart as readers do; `None` where the bytes are no sequence of events.
+pub(super) fn events_in(mut data: Bytes) -> Option<Vec<Bytes>> {
+    let mut events = Vec::new();
+    while !data.is_empty() {
+        let header: [u8; EVENT_HEADER_BYTES] = *data.first_chunk()?;
+        let length = u64::from_be_bytes(header) as usize;
+        if data.len() < EVENT_HEADER_BYTES + length {
+            return None;
+        }
+        let mut event = data.split_to(EVENT_HEADER_BYTES + length);
+        events.push(event.split_off(EVENT_HEADER_BYTES));
+    }
+    Some(events)
+}
+
+/// Shows a segment in a trace.
+pub(super) fn short(segment: SegmentId) -> String {
+    format!("#{}.{}", segment.number(), segment.epoch())
+}

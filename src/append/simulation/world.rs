@@ -1,0 +1,173 @@
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use super::connection::{Connection, ConnectionId, WriterAt};
+use super::dice::Dice;
+use super::odds::Odds;
+use super::segment::Segment;
+use super::stream::History;
+use super::trace::Trace;
+use crate::segment_store::LostCause;
+use crate::stream::SegmentId;
+use crate::wire::{RequestId, WireCommand, WriterId};
+
+/// Everything that is not the gateway: two stores, a controller, the network between, and time.
+pub(super) struct World {
+    state: Mutex<State>,
+    changed: Notify,
+}
+
+pub(super) struct State {
+    pub(super) dice: Dice,
+    pub(super) odds: Odds,
+    pub(super) trace: Trace,
+    pub(super) connections: Vec<Connection>,
+    pub(super) segments: BTreeMap<SegmentId, Segment>,
+    pub(super) history: History,
+    /// Until when each store refuses connections.
+    pub(super) away_until: [Instant; 2],
+    /// Until when the controller refuses connections.
+    pub(super) controller_away_until: Instant,
+    pub(super) set_ups: u64,
+    /// What the gateway did that no store would take.
+    pub(super) misdeeds: Vec<String>,
+    agenda: BTreeMap<(Instant, u64), Event>,
+    noted: u64,
+}
+
+/// What is going to happen.
+pub(super) enum Event {
+    /// The next frame arrives at the store.
+    Arrive(ConnectionId),
+    /// SetupAppend reads the writer's number and is answered.
+    Install { connection: ConnectionId, writer: WriterId, segment: SegmentId, request_id: RequestId },
+    /// GetStreamSegmentInfo reads the segment's state and is answered.
+    Inform { connection: ConnectionId, segment: SegmentId, request_id: RequestId },
+    /// The oldest accepted append, or seal, is committed.
+    Commit(SegmentId),
+    /// A committed append is acknowledged.
+    Complete { writer: WriterAt, number: i64, request_id: RequestId, end_offset: i64 },
+    /// Failed appends are answered.
+    Refuse(WriterAt),
+    /// A reply reaches the gateway.
+    Reply(ConnectionId, WireCommand),
+    /// The gateway learns that the connection is gone.
+    End(ConnectionId, LostCause),
+    /// The store closes the connection.
+    Close(ConnectionId),
+    /// The controller asks for a seal.
+    Seal(SegmentId),
+    /// Retention removes a segment.
+    Delete(SegmentId),
+}
+
+impl World {
+    pub(super) fn new(mut dice: Dice, odds: Odds, trace: Trace) -> Self {
+        let now = Instant::now();
+        let history = History::new(odds.segments);
+        let owner = |dice: &mut Dice| Segment::new(dice.below(2));
+        let segments = history.latest().iter().map(|(id, _)| (*id, owner(&mut dice))).collect();
+        let state = State {
+            dice,
+            odds,
+            trace,
+            connections: Vec::new(),
+            segments,
+            history,
+            away_until: [now; 2],
+            controller_away_until: now,
+            set_ups: 0,
+            misdeeds: Vec::new(),
+            agenda: BTreeMap::new(),
+            noted: 0,
+        };
+        Self { state: Mutex::new(state), changed: Notify::new() }
+    }
+
+    /// Does something to the world; what it plans for later will come to pass.
+    pub(super) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
+        let mut state = self.lock();
+        let next = state.next_at();
+        let outcome = act(&mut state);
+        if state.next_at() != next {
+            self.changed.notify_one();
+        }
+        outcome
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets time pass and everything happen that is planned; never ends.
+    pub(super) async fn turn(&self) {
+        loop {
+            let next = self.lock().next_at();
+            let due = async {
+                match next {
+                    Some(at) => tokio::time::sleep_until(at).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                biased;
+                () = due => self.lock().happen(),
+                () = self.changed.notified() => {}
+            }
+        }
+    }
+}
+
+impl State {
+    fn next_at(&self) -> Option<Instant> {
+        self.agenda.first_key_value().map(|((at, _), _)| *at)
+    }
+
+    fn happen(&mut self) {
+        let now = Instant::now();
+        while let Some(entry) = self.agenda.first_entry()
+            && entry.key().0 <= now
+        {
+            let event = entry.remove();
+            self.apply(event);
+        }
+    }
+
+    fn apply(&mut self, event: Event) {
+        match event {
+            Event::Arrive(connection) => self.arrive(connection),
+            Event::Install { connection, writer, segment, request_id } => {
+                self.install(connection, writer, segment, request_id);
+            }
+            Event::Inform { connection, segment, request_id } => self.inform(connection, segment, request_id),
+            Event::Commit(segment) => self.commit(segment),
+            Event::Complete { writer, number, request_id, end_offset } => {
+                self.complete(writer, number, request_id, end_offset);
+            }
+            Event::Refuse(writer) => self.refuse(writer),
+            Event::Reply(connection, reply) => self.deliver(connection, reply),
+            Event::End(connection, cause) => self.end(connection, cause),
+            Event::Close(connection) => self.close(connection),
+            Event::Seal(segment) => self.seal(segment),
+            Event::Delete(segment) => self.delete(segment),
+        }
+    }
+
+    pub(super) fn after(&mut self, delay: Duration, event: Event) {
+        self.at(Instant::now() + delay, event);
+    }
+
+    pub(super) fn at(&mut self, at: Instant, event: Event) {
+        self.noted += 1;
+        self.agenda.insert((at, self.noted), event);
+    }
+
+    pub(super) fn hop(&mut self) -> Duration {
+        let longest = self.odds.hop_ms;
+        self.dice.millis(0..=longest)
+    }
+}
