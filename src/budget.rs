@@ -89,12 +89,19 @@ impl Budget {
             match timeout(window, acquiring.as_mut()).await {
                 Ok(acquired) => {
                     acquired.expect("the semaphore is never closed").forget();
-                    return Ok(Permit { shared: Arc::clone(&self.0), bytes: count as usize });
+                    return Ok(Permit { shared: Arc::clone(&self.0), bytes: count as usize, whole: None });
                 }
                 Err(_) if self.0.releases.load(Ordering::Relaxed) != releases => {}
                 Err(_) => return Err(self.0.overloaded()),
             }
         }
+    }
+
+    /// Takes `bytes` if they are free and nobody waits for some.
+    pub fn try_reserve(&self, bytes: usize) -> Option<Permit> {
+        let count = self.0.affordable(bytes).ok()?;
+        self.0.free.try_acquire_many(count).ok()?.forget();
+        Some(Permit { shared: Arc::clone(&self.0), bytes, whole: None })
     }
 
     /// Bytes that nobody holds.
@@ -109,7 +116,7 @@ impl Budget {
 
     /// A permit to grow or to merge others into.
     pub fn nothing(&self) -> Permit {
-        Permit { shared: Arc::clone(&self.0), bytes: 0 }
+        Permit { shared: Arc::clone(&self.0), bytes: 0, whole: None }
     }
 }
 
@@ -132,9 +139,17 @@ impl Shared {
 pub struct Permit {
     shared: Arc<Shared>,
     bytes: usize,
+    /// Held until this one is dropped, too.
+    whole: Option<Arc<Permit>>,
 }
 
 impl Permit {
+    /// A permit of no bytes that keeps another one: for a part of something that stays whole in memory until its last
+    /// part is gone.
+    pub fn part_of(whole: &Arc<Self>) -> Self {
+        Self { shared: Arc::clone(&whole.shared), bytes: 0, whole: Some(Arc::clone(whole)) }
+    }
+
     /// How many bytes it stands for.
     pub fn bytes(&self) -> usize {
         self.bytes
@@ -143,13 +158,15 @@ impl Permit {
     /// Takes over what another permit of the same budget holds.
     pub fn merge(&mut self, mut other: Self) {
         debug_assert!(Arc::ptr_eq(&self.shared, &other.shared), "permits of one budget");
+        debug_assert!(self.whole.is_none() || other.whole.is_none(), "parts of one whole at most");
+        self.whole = self.whole.take().or(other.whole.take());
         self.bytes += std::mem::take(&mut other.bytes);
     }
 
     /// Parts with `bytes`; none if it holds less.
     pub fn split(&mut self, bytes: usize) -> Option<Self> {
         self.bytes = self.bytes.checked_sub(bytes)?;
-        Some(Self { shared: Arc::clone(&self.shared), bytes })
+        Some(Self { shared: Arc::clone(&self.shared), bytes, whole: None })
     }
 
     /// Holds at least `bytes` afterwards, for bodies whose length is not announced.
@@ -248,6 +265,22 @@ mod tests {
         assert_eq!(whole.bytes(), 3072);
         whole.merge(part);
         assert_eq!((whole.bytes(), budget.available()), (4096, 4096));
+    }
+
+    #[tokio::test]
+    async fn a_whole_is_held_until_its_last_part_is_gone() {
+        let budget = budget(4);
+        let whole = Arc::new(budget.reserve(1000).await.expect("there is room"));
+        let mut parts = [Permit::part_of(&whole), Permit::part_of(&whole)];
+        drop(whole);
+        parts[0].merge(budget.try_reserve(24).expect("there is room"));
+        assert_eq!(budget.available(), budget.total() - 1024);
+        let [first, last] = parts;
+        drop(first);
+        assert_eq!(budget.available(), budget.total() - 1000);
+        drop(last);
+        assert_eq!(budget.available(), budget.total());
+        assert!(budget.try_reserve(budget.total() + 1).is_none());
     }
 
     #[tokio::test(start_paused = true)]

@@ -63,6 +63,15 @@ impl Deadline {
         Self::after(self.allowance)
     }
 
+    /// Awaits the deadline.
+    ///
+    /// # Cancel safety
+    /// May be awaited again.
+    pub async fn passed(&self) -> Elapsed {
+        tokio::time::sleep_until(self.at).await;
+        Elapsed { allowance: self.allowance }
+    }
+
     /// Awaits the future until the deadline.
     ///
     /// # Errors

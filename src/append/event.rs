@@ -6,6 +6,10 @@ use super::ticket::Stub;
 use crate::budget::Permit;
 use crate::stream::{KeyPosition, SegmentId};
 
+/// What an event takes beside its payload until it is answered: its place in queues and blocks, its ticket, the pieces
+/// of the allocator. Counted from the types, rounded up.
+pub const EVENT_OVERHEAD_BYTES: usize = 320;
+
 /// Which segment an event goes to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
@@ -31,6 +35,26 @@ pub struct NewEvent {
 pub(super) struct PendingEvent {
     pub(super) event: NewEvent,
     pub(super) stub: Stub,
+}
+
+/// Events that go to a segment's task at once, so that they share a block where its limits allow it.
+#[derive(Debug)]
+pub(super) enum Submission {
+    One(PendingEvent),
+    Several(Vec<PendingEvent>),
+}
+
+impl IntoIterator for Submission {
+    type Item = PendingEvent;
+    type IntoIter = std::iter::Chain<std::option::IntoIter<PendingEvent>, std::vec::IntoIter<PendingEvent>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        let (one, several) = match self {
+            Self::One(event) => (Some(event), Vec::new()),
+            Self::Several(events) => (None, events),
+        };
+        one.into_iter().chain(several)
+    }
 }
 
 impl Item for PendingEvent {

@@ -1,11 +1,11 @@
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::error::Error;
-use super::event::{NewEvent, PendingEvent, Target};
+use super::event::{NewEvent, PendingEvent, Submission, Target};
 use super::machine::Limits;
 use super::published::Published;
 use super::routing::{Route, Routing};
@@ -93,16 +93,108 @@ impl StreamAppender {
             };
             match writer.reserve().await {
                 Some(room) => {
-                    room.send(PendingEvent { event, stub });
+                    room.send(Submission::One(PendingEvent { event, stub }));
                     return Ok(ticket);
                 }
                 None => self.shared.routing.changed_from(&known).await,
             }
         }
     }
+
+    /// Gives several events to the writers of their segments: what one segment gets goes as one, so that its events
+    /// share a block as far as the limits of a block allow. They keep their order as those of
+    /// [`submit`](Self::submit) do. What could not be submitted is told by the event's own ticket.
+    ///
+    /// # Cancel safety
+    /// Each event is submitted or not; the tickets of those that are not tell that nothing was written.
+    pub async fn submit_all(&self, batch: Batch) {
+        let mut left = batch.events;
+        while !left.is_empty() {
+            left = match self.shared.routing().await {
+                Ok(known) => self.shared.give_batch(&known, left).await,
+                Err(error) => return self.shared.fail(left.into(), |_| error.clone()),
+            };
+        }
+    }
+}
+
+/// Events that are to be submitted together.
+#[derive(Debug, Default)]
+pub struct Batch {
+    events: Vec<PendingEvent>,
+}
+
+impl Batch {
+    /// Adds an event; its ticket tells what becomes of it, also if the batch is never submitted.
+    pub fn push(&mut self, event: NewEvent) -> Ticket {
+        let (stub, ticket) = ticket();
+        self.events.push(PendingEvent { event, stub });
+        ticket
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Whether there is nothing in it.
+    pub fn is_empty(&self) -> bool {
+        self.events.is_empty()
+    }
+}
+
+/// A batch, taken apart by segments.
+#[derive(Default)]
+struct Parts {
+    of_writers: Vec<(SegmentWriter, Vec<PendingEvent>)>,
+    /// In a part of the key space whose segment is not known.
+    homeless: Vec<PendingEvent>,
 }
 
 impl Shared {
+    /// Submits each segment's events as one; gives back those that must be routed anew, each segment's in order.
+    async fn give_batch(self: &Arc<Self>, known: &Arc<Routing>, events: Vec<PendingEvent>) -> Vec<PendingEvent> {
+        let Parts { of_writers, homeless } = self.part(known, events).await;
+        let mut left = Vec::new();
+        for (writer, events) in of_writers {
+            match writer.reserve().await {
+                Some(room) => room.send(Submission::Several(events)),
+                None => left.extend(events),
+            }
+        }
+        if homeless.is_empty() {
+            if !left.is_empty() {
+                self.routing.changed_from(known).await;
+            }
+            return left;
+        }
+        match self.fill().await {
+            Ok(()) => left.extend(homeless),
+            Err(error) => self.fail(homeless.into(), |_| error.clone()),
+        }
+        left
+    }
+
+    /// The events of each writer, in their order; those that cannot have one learn why.
+    async fn part(self: &Arc<Self>, known: &Routing, events: Vec<PendingEvent>) -> Parts {
+        let mut parts = Parts::default();
+        let mut places: HashMap<SegmentId, usize> = HashMap::new();
+        for event in events {
+            match self.find(known, event.event.target).await {
+                Ok(Some(writer)) => {
+                    let place = *places.entry(writer.segment().id).or_insert(parts.of_writers.len());
+                    match parts.of_writers.get_mut(place) {
+                        Some((_, events)) => events.push(event),
+                        None => parts.of_writers.push((writer, vec![event])),
+                    }
+                }
+                Ok(None) => parts.homeless.push(event),
+                Err(error) => event.stub.resolve(Err(error)),
+            }
+        }
+        parts
+    }
+
     /// The routing of now, asked of the controller where it is not known.
     async fn routing(self: &Arc<Self>) -> Result<Arc<Routing>, Error> {
         if let Some(routing) = self.routing.now() {
@@ -230,7 +322,7 @@ impl Shared {
                 continue;
             };
             match writer.reserve().await {
-                Some(room) => room.send(event),
+                Some(room) => room.send(Submission::One(event)),
                 None => {
                     events.push_front(event);
                     return false;

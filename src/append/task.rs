@@ -14,7 +14,7 @@ use tokio::time::{Instant, MissedTickBehavior};
 
 use super::block;
 use super::error::Error;
-use super::event::PendingEvent;
+use super::event::{PendingEvent, Submission};
 use super::machine::{Done, Limits, Machine};
 use super::stream::Shared;
 use super::ticket::Written;
@@ -27,8 +27,8 @@ use crate::wire::{
     Command, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, SetupAppend, WireCommand, WriterId,
 };
 
-/// Events taken from the queue at once.
-const BATCH_EVENTS: usize = 1024;
+/// Submissions taken from the queue at once.
+const BATCH_SUBMISSIONS: usize = 1024;
 
 /// How often events that nobody waits for any more are let go.
 const SWEEP_EVERY: Duration = Duration::from_millis(500);
@@ -45,7 +45,7 @@ const PLAUSIBLE_NUMBERS: RangeInclusive<i64> = 0..=i64::MAX / 2;
 /// One segment's writer and what it needs.
 pub(super) struct Task {
     pub(super) segment: SegmentName,
-    pub(super) inbox: mpsc::Receiver<PendingEvent>,
+    pub(super) inbox: mpsc::Receiver<Submission>,
     pub(super) store: SegmentStore,
     pub(super) stream: Weak<Shared>,
     pub(super) limits: Limits,
@@ -137,7 +137,7 @@ impl Writer {
     }
 
     async fn write(&mut self) -> End {
-        let mut batch = Vec::with_capacity(BATCH_EVENTS);
+        let mut batch = Vec::with_capacity(BATCH_SUBMISSIONS);
         let mut open_for_more = true;
         let mut sweeps = tokio::time::interval(SWEEP_EVERY);
         sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -152,7 +152,7 @@ impl Writer {
                 biased;
                 _ = sweeps.tick(), if has_work => Step::Sweep,
                 step = self.link.step() => step,
-                count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if open_for_more => Step::Submitted(count),
+                count = self.task.inbox.recv_many(&mut batch, BATCH_SUBMISSIONS), if open_for_more => Step::Submitted(count),
             };
             let ended = match step {
                 Step::Submitted(0) => {
@@ -160,7 +160,7 @@ impl Writer {
                     None
                 }
                 Step::Submitted(_) => {
-                    batch.drain(..).for_each(|event| self.machine.push(event));
+                    batch.drain(..).flatten().for_each(|event| self.machine.push(event));
                     None
                 }
                 Step::Opened(opened) => self.opened(opened),
@@ -337,8 +337,8 @@ impl Writer {
         };
         let turn = self.meanwhile(stream.turn()).await;
         self.task.inbox.close();
-        while let Some(event) = self.task.inbox.recv().await {
-            self.machine.push(event);
+        while let Some(submission) = self.task.inbox.recv().await {
+            submission.into_iter().for_each(|event| self.machine.push(event));
         }
         let (sent, waiting) = self.machine.drain();
         sent.iter().for_each(|event| event.stub.unsend());
@@ -358,9 +358,9 @@ impl Writer {
                 biased;
                 done = &mut something => return done,
                 _ = sweeps.tick() => self.machine.sweep(),
-                count = self.task.inbox.recv_many(&mut batch, BATCH_EVENTS), if !self.task.inbox.is_closed() => {
+                count = self.task.inbox.recv_many(&mut batch, BATCH_SUBMISSIONS), if !self.task.inbox.is_closed() => {
                     tracing::trace!(count, "events came in meanwhile");
-                    batch.drain(..).for_each(|event| self.machine.push(event));
+                    batch.drain(..).flatten().for_each(|event| self.machine.push(event));
                 }
             }
         }

@@ -1,22 +1,22 @@
 use tokio::sync::mpsc;
 
-use super::event::PendingEvent;
+use super::event::Submission;
 use crate::stream::SegmentName;
 
-/// Events that may wait for a segment's task; their bytes are bounded by the budget that each holds.
-const QUEUED_EVENTS: usize = 4096;
+/// Submissions that may wait for a segment's task; their bytes are bounded by the budget that each holds.
+const QUEUED_SUBMISSIONS: usize = 4096;
 
 /// A handle on the one writer of a segment. The writer ends when the last handle is dropped, or when the segment is
 /// sealed.
 #[derive(Debug, Clone)]
 pub(super) struct SegmentWriter {
     segment: SegmentName,
-    submissions: mpsc::Sender<PendingEvent>,
+    submissions: mpsc::Sender<Submission>,
 }
 
 impl SegmentWriter {
-    pub(super) fn new(segment: SegmentName) -> (Self, mpsc::Receiver<PendingEvent>) {
-        let (submissions, inbox) = mpsc::channel(QUEUED_EVENTS);
+    pub(super) fn new(segment: SegmentName) -> (Self, mpsc::Receiver<Submission>) {
+        let (submissions, inbox) = mpsc::channel(QUEUED_SUBMISSIONS);
         (Self { segment, submissions }, inbox)
     }
 
@@ -29,8 +29,8 @@ impl SegmentWriter {
         self.submissions.is_closed()
     }
 
-    /// Makes room for one event; using it cannot fail. `None` once the segment was found sealed or gone.
-    pub(super) async fn reserve(&self) -> Option<mpsc::Permit<'_, PendingEvent>> {
+    /// Makes room for one submission; using it cannot fail. `None` once the segment was found sealed or gone.
+    pub(super) async fn reserve(&self) -> Option<mpsc::Permit<'_, Submission>> {
         self.submissions.reserve().await.ok()
     }
 }
