@@ -2,14 +2,13 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::append::{Appenders, WriterIds};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::controller::{Controller, RestProxy};
-use crate::read::SegmentReader;
+use crate::read::{SegmentReader, Tails};
 use crate::segment_store::SegmentStore;
+use crate::shutdown::Phases;
 use crate::telemetry::metrics::Metrics;
 
 /// The parts of the gateway, built once. Clones share them.
@@ -26,26 +25,29 @@ struct Parts {
     store: SegmentStore,
     appenders: Appenders,
     reader: SegmentReader,
+    tails: Tails,
     budget: Budget,
     metrics: Metrics,
     writer_ids: WriterIds,
-    stop: CancellationToken,
+    phases: Phases,
 }
 
 impl App {
-    /// Joins the parts. `stop` is cancelled when streamed uploads are to end.
+    /// Joins the parts. `phases` tell when streamed uploads and waits are to end.
     pub fn new(
         config: Config,
         store: SegmentStore,
         rest: RestProxy,
         budget: Budget,
         metrics: Metrics,
-        stop: CancellationToken,
+        phases: Phases,
     ) -> Self {
         let writer_ids = WriterIds::new(&gateway_name(&config));
+        let reader = SegmentReader::new(store.clone());
         let parts = Parts {
             appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
-            reader: SegmentReader::new(store.clone()),
+            tails: Tails::new(reader.clone()),
+            reader,
             controller: store.controller().clone(),
             store,
             rest,
@@ -53,7 +55,7 @@ impl App {
             budget,
             metrics,
             writer_ids,
-            stop,
+            phases,
         };
         Self { parts: Arc::new(parts) }
     }
@@ -88,6 +90,11 @@ impl App {
         &self.parts.reader
     }
 
+    /// Waits where segments end.
+    pub fn tails(&self) -> &Tails {
+        &self.parts.tails
+    }
+
     /// The bytes that may be in flight.
     pub fn budget(&self) -> &Budget {
         &self.parts.budget
@@ -100,7 +107,12 @@ impl App {
 
     /// Ends once the gateway is about to stop and takes nothing new.
     pub async fn stopping(&self) {
-        self.parts.stop.cancelled().await;
+        self.parts.phases.stop.cancelled().await;
+    }
+
+    /// Whether the gateway was told to end: it still takes what is short, and nothing that waits.
+    pub fn is_draining(&self) -> bool {
+        self.parts.phases.draining.is_cancelled()
     }
 
     /// What is counted.

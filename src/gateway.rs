@@ -69,7 +69,7 @@ impl Gateway {
     pub async fn bind(config: Config) -> Result<Self, StartError> {
         let metrics = Metrics::new();
         let phases = Phases::default();
-        let app = build_app(&config, metrics.clone(), phases.stop.clone())?;
+        let app = build_app(&config, metrics.clone(), phases.clone())?;
         let mut public = Vec::with_capacity(config.listen.len());
         for address in &config.listen {
             public.push(Listener::bind(address).await?);
@@ -137,16 +137,16 @@ impl Gateway {
 /// # Errors
 /// [`StartError`] naming the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
-    build_app(config, Metrics::new(), CancellationToken::new()).map(drop)
+    build_app(config, Metrics::new(), Phases::default()).map(drop)
 }
 
-fn build_app(config: &Config, metrics: Metrics, stop: CancellationToken) -> Result<App, StartError> {
+fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, StartError> {
     let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());
     let rest = rest_proxy(config)?;
     let budget = Budget::from_settings(&config.limits);
-    Ok(App::new(config.clone(), store, rest, budget, metrics, stop))
+    Ok(App::new(config.clone(), store, rest, budget, metrics, phases))
 }
 
 fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {

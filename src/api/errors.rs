@@ -75,6 +75,12 @@ impl From<read::Error> for ApiError {
     }
 }
 
+impl From<read::TooManyWaits> for ApiError {
+    fn from(error: read::TooManyWaits) -> Self {
+        Self::new(ErrorCode::Overloaded, error.to_string())
+    }
+}
+
 impl From<budget::Overloaded> for ApiError {
     fn from(error: budget::Overloaded) -> Self {
         let code = match error {

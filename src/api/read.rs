@@ -1,5 +1,7 @@
 //! `GET /v1/events`.
 
+use std::time::Duration;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -9,16 +11,19 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use prometheus_client::metrics::gauge::Gauge;
 use serde::Serialize;
 use serde_json::value::RawValue;
+use tokio::time::Instant;
 
 use super::accept::preferred;
-use super::address::{only_segment, take_segment, take_stream};
+use super::address::{SegmentRef, only_segment, take_segment, take_stream};
 use super::append::location;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::held::hold;
 use super::params::{Params, invalid};
+use super::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::app::App;
 use crate::append::{EVENT_HEADER_BYTES, put_event};
 use crate::budget::Permit;
@@ -31,6 +36,9 @@ const NEXT_OFFSET: HeaderName = HeaderName::from_static("next-offset");
 const UP_TO_DATE: HeaderName = HeaderName::from_static("up-to-date");
 const CLOSED: HeaderName = HeaderName::from_static("closed");
 
+/// Pause before a tail is waited at again where the wait ended and nothing had moved.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
 /// Reads events of one segment from an offset on.
 pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, _) = request.into_parts();
@@ -42,28 +50,78 @@ pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Req
     let encoding = params.take_parsed("encoding", "json, text or base64")?;
     params.finish(PARAMETERS)?;
     let form = Form::of(&head.headers, encoding)?;
-    reject_wait(&head.headers)?;
-    let reading = async {
-        let segment = match segment {
-            Some(named) => named.resolve(&app, &stream).await?,
-            None => only_segment(&app, &stream).await?,
-        };
-        Reading::begin(&app, stream, segment, offset).await?.answer(form, limits).await
+    let wait = Wait::of(&head.headers)?;
+    let segment = deadline.timeout(resolve(&app, segment, &stream)).await??;
+    let segment = SegmentName::new(stream, segment);
+    let (reading, has_waited) = read(&app, deadline, segment, offset, wait).await?;
+    let mut response = match has_waited && reading.is_at_open_tail() {
+        true => reading.nothing(),
+        false => deadline.renewed().timeout(reading.answer(form, limits)).await??,
     };
-    deadline.timeout(reading).await?
+    if let Some(wait) = wait {
+        response.headers_mut().insert(PREFERENCE_APPLIED, wait.applied());
+    }
+    Ok(response)
 }
 
-/// To answer at once would send a caller who asked to wait round in circles.
-fn reject_wait(headers: &HeaderMap) -> Result<(), ApiError> {
-    let preferences = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-    let asks_to_wait = preferences
-        .flat_map(|value| value.split([',', ';']))
-        .any(|preference| preference.split('=').next().unwrap_or_default().trim().eq_ignore_ascii_case("wait"));
-    if asks_to_wait {
-        let detail = "Prefer: wait is not supported by this version: ask again from Next-Offset on";
-        return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
+async fn resolve(app: &App, segment: Option<SegmentRef>, stream: &ScopedStream) -> Result<SegmentId, ApiError> {
+    match segment {
+        Some(named) => named.resolve(app, stream).await,
+        None => only_segment(app, stream).await,
     }
-    Ok(())
+}
+
+/// Reads at once, or waits for something to read.
+async fn read(
+    app: &App,
+    deadline: Deadline,
+    segment: SegmentName,
+    offset: Option<i64>,
+    wait: Option<Wait>,
+) -> Result<(Reading<'_>, bool), ApiError> {
+    let reading = deadline.timeout(Reading::begin(app, segment, offset)).await??;
+    let Some(Wait(wait)) = wait.filter(|_| reading.is_at_open_tail()) else {
+        return Ok((reading, false));
+    };
+    if app.is_draining() {
+        return Err(ApiError::new(ErrorCode::Draining, "the gateway is about to stop: nothing waits here any more"));
+    }
+    let _waiting = Waiting::counted_in(&app.metrics().read_waits);
+    let until = Instant::now() + wait;
+    tokio::select! {
+        reading = moved(app, deadline, &reading) => Ok((reading?, true)),
+        () = tokio::time::sleep_until(until) => Ok((reading, true)),
+        () = app.stopping() => Ok((reading, true)),
+    }
+}
+
+/// The segment's state once there is something at the offset, or never will be.
+async fn moved<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a>) -> Result<Reading<'a>, ApiError> {
+    loop {
+        app.tails().moved(&from.segment, from.offset).await?;
+        let now = Reading::begin(app, from.segment.clone(), Some(from.offset));
+        let now = deadline.renewed().timeout(now).await??;
+        if !now.is_at_open_tail() {
+            return Ok(now);
+        }
+        tokio::time::sleep(LOOK_AGAIN_AFTER).await;
+    }
+}
+
+/// A request that waits, while it does.
+struct Waiting(Gauge);
+
+impl Waiting {
+    fn counted_in(gauge: &Gauge) -> Self {
+        gauge.inc();
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
 }
 
 fn take_offset(params: &mut Params) -> Result<Option<i64>, ApiError> {
@@ -147,24 +205,29 @@ impl Form {
 /// A segment whose bounds are known, and where to begin in it.
 struct Reading<'a> {
     app: &'a App,
-    stream: ScopedStream,
     segment: SegmentName,
     state: SegmentState,
     offset: i64,
 }
 
 impl<'a> Reading<'a> {
-    async fn begin(
-        app: &'a App,
-        stream: ScopedStream,
-        segment: SegmentId,
-        offset: Option<i64>,
-    ) -> Result<Self, ApiError> {
-        let segment = SegmentName::new(stream.clone(), segment);
+    async fn begin(app: &'a App, segment: SegmentName, offset: Option<i64>) -> Result<Self, ApiError> {
         let state = app.reader().state(&segment).await?;
         let offset = offset.unwrap_or(state.head);
         SegmentReader::check(&segment, state, offset)?;
-        Ok(Self { app, stream, segment, state, offset })
+        Ok(Self { app, segment, state, offset })
+    }
+
+    /// Whether there is nothing at the offset, and may be later.
+    fn is_at_open_tail(&self) -> bool {
+        self.offset == self.state.tail && !self.state.sealed
+    }
+
+    /// The answer of who waited in vain.
+    fn nothing(&self) -> Response {
+        let mut response = StatusCode::NO_CONTENT.into_response();
+        self.mark(response.headers_mut(), self.offset, true, false);
+        response
     }
 
     async fn answer(self, form: Form, limits: PageLimits) -> Result<Response, ApiError> {
@@ -249,7 +312,7 @@ impl<'a> Reading<'a> {
 
     fn mark(&self, headers: &mut HeaderMap, next_offset: i64, up_to_date: bool, closed: bool) {
         headers.insert(NEXT_OFFSET, HeaderValue::from(next_offset));
-        let next = location(&self.stream, self.segment.id, next_offset);
+        let next = location(&self.segment.stream, self.segment.id, next_offset);
         let next = next.to_str().expect("a path is ASCII");
         let link = format!("<{next}>; rel=\"next\"");
         headers.insert(LINK, HeaderValue::from_str(&link).expect("a path is ASCII"));

@@ -29,6 +29,7 @@ use super::body::{BodyLimits, GuardedBody};
 use super::connection::{Busy, BusyBody, ConnectionState};
 use super::head_timer::HeadTimer;
 use super::listen::{Accepted, Listener, Peer};
+use super::send_timer::SendTimer;
 use crate::config;
 use crate::telemetry::metrics::Metrics;
 
@@ -216,6 +217,7 @@ impl Server {
     {
         let _open = Open::new(self.settings.open.clone(), slot);
         let state = Arc::new(ConnectionState::default());
+        let stream = SendTimer::new(stream, self.settings.body.idle);
         let stream = HeadTimer::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));
         let mut connection = std::pin::pin!(self.protocol.serve_connection(TokioIo::new(stream), service));

@@ -134,7 +134,8 @@ settings! {
         headers: Size = Size::kib(64), within(Size::kib(1)..=Size::mib(1));
         /// Time for the whole head of a request. Default 10 s.
         header_timeout: Duration = Duration::from_secs(10), within(MILLISECOND..=HOUR);
-        /// Longest silence inside a request body; then `408`. Default 30 s.
+        /// Longest silence inside a request body, then `408`; and longest time in which a caller takes nothing of an
+        /// answer, then its connection is closed. Default 30 s.
         body_idle: Duration = Duration::from_secs(30), within(MILLISECOND..=HOUR);
         /// Most requests at once on one HTTP/2 connection. Default 256.
         http2_streams: usize = 256, within(1..=65_535);

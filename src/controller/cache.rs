@@ -108,6 +108,24 @@ impl Controller {
         inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
     }
 
+    /// The segments that take appends at this moment. Asked anew each time, and not remembered.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments).
+    pub async fn current_segments_now(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
+        self.inner.fetch_current(stream).await
+    }
+
+    /// The segments that took appends in an epoch. Never remembered.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments); an unknown epoch is an unknown stream.
+    pub async fn epoch_segments(&self, stream: &ScopedStream, epoch: u32) -> Result<StreamSegments, Error> {
+        let inner = &*self.inner;
+        let outcome = inner.health.persist("getEpochSegments", || inner.client.epoch_segments(stream, epoch)).await;
+        inner.scope_or_stream(outcome).await
+    }
+
     /// Every segment that can be read, from the head of the stream on, oldest epoch first. Remembered
     /// briefly; all who ask at once share one fetch (of two calls).
     ///

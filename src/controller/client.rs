@@ -49,6 +49,13 @@ pub trait ControllerClient: Send + Sync + 'static {
     /// The segments that take appends; none when the stream is sealed.
     fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>>;
 
+    /// The segments of an epoch, with their parts of the key space.
+    fn epoch_segments<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        epoch: u32,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>>;
+
     /// The cut at which the readable part of the stream begins.
     fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>>;
 

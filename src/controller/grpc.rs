@@ -244,6 +244,23 @@ impl ControllerClient for GrpcClient {
         .boxed()
     }
 
+    fn epoch_segments<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        epoch: u32,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        const CALL: &str = "getEpochSegments";
+        async move {
+            let stream_info = Some(convert::stream_info(stream, AccessOperation::None));
+            let epoch = i32::try_from(epoch).map_err(|_| Error::StreamNotFound(stream.clone()))?;
+            let request = proto::GetEpochSegmentsRequest { stream_info, epoch };
+            let send = |mut client: Client, request| async move { client.get_epoch_segments(request).await };
+            let (ranges, _) = self.call(CALL, request, send).await.map_err(about(stream))?;
+            convert::stream_segments(CALL, ranges)
+        }
+        .boxed()
+    }
+
     fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         const CALL: &str = "getSegments";
         async move {

@@ -52,6 +52,14 @@ impl<C: ControllerClient> ControllerClient for MeteredClient<C> {
         self.counted("getCurrentSegments", self.client.current_segments(stream))
     }
 
+    fn epoch_segments<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        epoch: u32,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.counted("getEpochSegments", self.client.epoch_segments(stream, epoch))
+    }
+
     fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         self.counted("getSegments", self.client.head_segments(stream))
     }

@@ -4,8 +4,10 @@ mod deframe;
 mod error;
 mod page;
 mod reader;
+mod tail;
 
 pub use deframe::{Deframed, deframe};
 pub use error::Error;
 pub use page::{Event, Page, PageLimits};
 pub use reader::{MAX_READ_BYTES, SegmentReader, SegmentState};
+pub use tail::{Tails, TooManyWaits};

@@ -69,6 +69,8 @@ metrics! {
     append_blocks: Counter = Counter::default();
     /// Time from sending an append block to its acknowledgement.
     append_ack_seconds: Histogram = seconds();
+    /// Requests that wait for something to read.
+    read_waits: Gauge = Gauge::default();
     /// Open sessions with segment stores.
     store_sessions: Family<SessionLabels, Gauge> = Family::default();
     /// Sessions with segment stores that were opened in place of a lost one.

@@ -17,6 +17,8 @@ mod raw_messages;
 mod raw_sequence;
 mod routing;
 mod scaling;
+mod segments;
 mod support;
 mod termination;
 mod tour;
+mod waiting_reads;

@@ -78,6 +78,10 @@ impl ControllerClient for SimulatedController {
         self.answer("current", |state| state.existing(state.history.current())).boxed()
     }
 
+    fn epoch_segments<'a>(&'a self, _: &'a ScopedStream, _: u32) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.answer("epoch", |state| state.existing(state.history.current())).boxed()
+    }
+
     fn head_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         self.answer("head", |state| state.existing(Vec::new())).boxed()
     }

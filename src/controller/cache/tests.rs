@@ -65,6 +65,15 @@ impl ControllerClient for Fake {
         self.answer("current", Self::known(stream, whole)).boxed()
     }
 
+    fn epoch_segments<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        epoch: u32,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        let whole = StreamSegments::new(vec![(SegmentId::new(0, epoch), KeyRange::FULL)]).expect("whole");
+        self.answer("epoch", Self::known(stream, whole)).boxed()
+    }
+
     fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         let head = vec![SegmentLocation { segment: SegmentId::new(1, 0), offset: 5 }];
         self.answer("head", Self::known(stream, head)).boxed()
