@@ -5,46 +5,45 @@ use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, LOCATION};
+use http::header::LOCATION;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Serialize;
 
-use super::accept::preferred;
 use super::address::take_stream;
-use super::body::{collect_in_time, reject_content_encoding};
+use super::batch::{self, Form};
+use super::body::collect_in_time;
+use super::coding::{is_gzip, undo_coding};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
-use super::ndjson;
 use super::params::Params;
 use super::routing_key::Routing;
 use crate::app::App;
-use crate::append::{NewEvent, StreamAppender, Written};
+use crate::append::{EVENT_OVERHEAD_BYTES, NewEvent, StreamAppender, Written};
 use crate::budget::Permit;
 use crate::stream::{ScopedStream, SegmentId};
 
-const PARAMETERS: &[&str] = &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing"];
+const PARAMETERS: &[&str] =
+    &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
 
 /// Headers that ask for more than a plain append; to overlook one would break what its sender relies on.
 const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "producer-seq", "if-match", "if-none-match"];
 
-/// Appends the body: one event, or an event per line.
+/// Appends the body: one event, or a batch of them.
 pub(crate) async fn post(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    reject_content_encoding(&head.headers)?;
+    is_gzip(&head.headers)?;
     reject_unsupported(&head.headers)?;
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
+    let form = Form::take(&mut params, &head.headers)?;
     let routing = Routing::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
-    let form = Form::of(&head.headers)?;
-    if matches!(form, Form::Lines) {
-        reject_streamed_reports(&head.headers)?;
-    }
     let appending = Appending::begin(app, stream, routing, deadline).await?;
+    let body = undo_coding(&head.headers, body, appending.app.budget()).await?;
     match form {
         Form::Single => appending.append_one(body).await,
-        Form::Lines => ndjson::append(appending, body).await,
+        Form::Several(form) => batch::append(appending, form, body).await,
     }
 }
 
@@ -55,48 +54,6 @@ fn reject_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
             let detail = format!("header {name} is not supported by this version; the event was not written");
             Err(ApiError::new(ErrorCode::OperationUnsupported, detail))
         }
-    }
-}
-
-fn reject_streamed_reports(headers: &HeaderMap) -> Result<(), ApiError> {
-    const OFFERED: &[&str] = &["application/json", "application/x-ndjson"];
-    if preferred(headers, OFFERED) == Some("application/x-ndjson") {
-        let detail = "Accept: application/x-ndjson, reports as they come, is not supported by this version; nothing \
-                      was written";
-        return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
-    }
-    Ok(())
-}
-
-/// How the body holds its events.
-enum Form {
-    Single,
-    Lines,
-}
-
-impl Form {
-    fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
-        match media_type(headers)?.as_str() {
-            "application/x-ndjson" | "application/jsonl" => Ok(Self::Lines),
-            batch @ ("application/vnd.pravega.events" | "application/vnd.pravega.events+json") => {
-                let detail = format!("content type {batch} is not supported by this version; nothing was written");
-                Err(ApiError::new(ErrorCode::OperationUnsupported, detail))
-            }
-            _ => Ok(Self::Single),
-        }
-    }
-}
-
-/// The content type in lower case, without its parameters; empty where there is none.
-pub(crate) fn media_type(headers: &HeaderMap) -> Result<String, ApiError> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let Some(value) = values.next() else {
-        return Ok(String::new());
-    };
-    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    match std::str::from_utf8(media_type) {
-        Ok(text) if values.next().is_none() && !text.contains(',') => Ok(text.trim().to_ascii_lowercase()),
-        _ => Err(ApiError::new(ErrorCode::HeaderInvalid, "header Content-Type is not one media type")),
     }
 }
 
@@ -124,9 +81,11 @@ impl Appending {
 
     async fn append_one(self, body: Body) -> Result<Response, ApiError> {
         let max_event = self.app.config().append.max_event.as_usize();
-        let (payload, permit) =
+        let (payload, mut permit) =
             collect_in_time(self.deadline, body, max_event, ErrorCode::EventTooLarge, self.app.budget()).await?;
-        let event = self.event(payload, permit)?;
+        let held = (payload.len() + EVENT_OVERHEAD_BYTES).min(self.app.budget().total());
+        permit.grow_to(held).await?;
+        let event = self.event(payload, None, permit)?;
         let mut ticket = self.deadline.timeout(self.appender.submit(event)).await??;
         let outcome = self.deadline.timeout(ticket.outcome()).await;
         match outcome {
@@ -136,14 +95,17 @@ impl Appending {
         }
     }
 
-    /// Checks an event and finds where it goes.
-    pub(crate) fn event(&self, payload: Bytes, permit: Permit) -> Result<NewEvent, ApiError> {
+    /// Checks an event, which may have a routing key of its own, and finds where it goes.
+    pub(crate) fn event(&self, payload: Bytes, key: Option<&str>, permit: Permit) -> Result<NewEvent, ApiError> {
         if payload.is_empty() && !self.app.config().append.empty_events {
             let detail = "the event is empty, which stops Pravega's Python readers for good; \
                           append.empty-events = true allows it";
             return Err(ApiError::new(ErrorCode::EmptyEvent, detail));
         }
-        let target = self.routing.target(self.segment, &payload)?;
+        let target = match key {
+            Some(key) => self.routing.target_of_own(key)?,
+            None => self.routing.target(self.segment, &payload)?,
+        };
         Ok(NewEvent { target, payload, permit })
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use axum::body::Body;
 use bytes::{Bytes, BytesMut};
-use http::{HeaderMap, HeaderName, header};
+use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
@@ -81,29 +81,6 @@ pub fn read_error(error: axum::Error) -> ApiError {
     }
     let detail = format!("the body ended early or is malformed: {error}");
     ApiError::new(ErrorCode::BodyInvalid, detail)
-}
-
-/// Refuses a body that is compressed.
-///
-/// # Errors
-/// `415 unsupported_encoding` for every `Content-Encoding` but `identity`, and every `Transfer-Encoding` but
-/// `chunked`: what is left compressed would be stored as it is.
-pub fn reject_content_encoding(headers: &HeaderMap) -> Result<(), ApiError> {
-    reject_codings(headers, &header::CONTENT_ENCODING, b"identity")?;
-    reject_codings(headers, &header::TRANSFER_ENCODING, b"chunked")
-}
-
-fn reject_codings(headers: &HeaderMap, name: &HeaderName, allowed: &[u8]) -> Result<(), ApiError> {
-    for value in headers.get_all(name) {
-        let codings = value.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
-        for coding in codings.filter(|coding| !coding.is_empty()) {
-            if !coding.eq_ignore_ascii_case(allowed) {
-                let detail = format!("header {name}: {} is not undone here", String::from_utf8_lossy(coding));
-                return Err(ApiError::new(ErrorCode::UnsupportedEncoding, detail));
-            }
-        }
-    }
-    Ok(())
 }
 
 fn check_length(bytes: usize, max_bytes: usize, too_large: ErrorCode) -> Result<(), ApiError> {
@@ -434,18 +411,5 @@ mod tests {
         let body = GuardedBody::new(full, &HeaderMap::new(), LIMITS, busy.clone());
         collect(Body::new(body), 5).await.expect("it fits");
         assert_eq!(busy.received_bytes(), 5);
-    }
-
-    #[test]
-    fn only_identity_passes_as_content_encoding() {
-        let check = |value: &'static str| {
-            let headers = HeaderMap::from_iter([(header::CONTENT_ENCODING, http::HeaderValue::from_static(value))]);
-            reject_content_encoding(&headers).map_err(|error| error.code())
-        };
-        assert!(reject_content_encoding(&HeaderMap::new()).is_ok());
-        assert_eq!(check("Identity"), Ok(()));
-        for refused in ["gzip", "identity, br", "x"] {
-            assert_eq!(check(refused), Err(ErrorCode::UnsupportedEncoding), "{refused}");
-        }
     }
 }

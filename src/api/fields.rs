@@ -6,7 +6,8 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 
 use super::address::{parse_segment, stream_of};
-use super::body::{collect_in_time, reject_content_encoding};
+use super::body::collect_in_time;
+use super::coding::undo_coding;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::Replies;
@@ -31,7 +32,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    reject_content_encoding(&head.headers)?;
+    let body = undo_coding(&head.headers, body, app.budget()).await?;
     let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::MessageTypeUnknown, error.to_string()))?;
     let command = named_command(&name)?;
     let values = FieldValues::gather(head.uri.query(), &head.headers)?;

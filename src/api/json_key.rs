@@ -54,10 +54,7 @@ pub(crate) enum KeyProblem {
 
 /// The routing key of a JSON document: a string as it is, a number or boolean by its source text.
 pub(crate) fn routing_key(document: &[u8], pointer: &JsonPointer) -> Result<String, KeyProblem> {
-    let mut deserializer = serde_json::Deserializer::from_slice(document);
-    let found = Walk(&pointer.tokens).deserialize(&mut deserializer).map_err(KeyProblem::NotJson)?;
-    deserializer.end().map_err(KeyProblem::NotJson)?;
-    let value = found.ok_or(KeyProblem::Missing)?.get();
+    let value = find(document, pointer).map_err(KeyProblem::NotJson)?.ok_or(KeyProblem::Missing)?.get();
     match value.as_bytes().first() {
         Some(b'"') => serde_json::from_str(value).map_err(KeyProblem::NotJson),
         Some(b'{') => Err(KeyProblem::NotAScalar("an object")),
@@ -65,6 +62,14 @@ pub(crate) fn routing_key(document: &[u8], pointer: &JsonPointer) -> Result<Stri
         Some(b'n') | None => Err(KeyProblem::Missing),
         Some(_) => Ok(value.to_owned()),
     }
+}
+
+/// The source text of what a pointer leads to, if there is something; the whole document must be JSON.
+pub(crate) fn find<'d>(document: &'d [u8], pointer: &JsonPointer) -> serde_json::Result<Option<&'d RawValue>> {
+    let mut deserializer = serde_json::Deserializer::from_slice(document);
+    let found = Walk(&pointer.tokens).deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(found)
 }
 
 /// Walks to the value that the tokens lead to, checking the syntax of all the rest. Of equal names the last counts.

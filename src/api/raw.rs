@@ -11,8 +11,9 @@ use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use tokio_util::codec::Decoder as _;
 
-use super::append::media_type;
-use super::body::{collect_in_time, reject_content_encoding};
+use super::batch::media_type;
+use super::body::collect_in_time;
+use super::coding::undo_coding;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Replies, Reply};
@@ -36,7 +37,7 @@ const MESSAGE_LENGTH: HeaderName = HeaderName::from_static("message-length");
 /// Passes one message on, or a sequence of them.
 pub(crate) async fn put(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    reject_content_encoding(&head.headers)?;
+    let body = undo_coding(&head.headers, body, app.budget()).await?;
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
     params.finish(PARAMETERS)?;

@@ -62,6 +62,19 @@ impl Routing {
     }
 }
 
+impl Routing {
+    /// Where an event goes that has a key of its own, which counts more than the request's.
+    pub(crate) fn target_of_own(&self, key: &str) -> Result<Target, ApiError> {
+        match self {
+            Self::Segment(_) => {
+                let detail = "an event has a routing key, and the request names a segment: one of them decides";
+                Err(ApiError::new(ErrorCode::BodyInvalid, detail))
+            }
+            Self::Random | Self::Key(_) | Self::KeyFrom { .. } => Ok(Target::Position(KeyPosition::of_key(key))),
+        }
+    }
+}
+
 fn anywhere() -> Target {
     Target::Position(KeyPosition::random())
 }

@@ -4,6 +4,7 @@
 
 mod append_metrics;
 mod appends_by_fields;
+mod batches;
 mod dropped_connections;
 mod errors;
 mod event_sizes;

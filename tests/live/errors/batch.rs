@@ -108,13 +108,3 @@ async fn batch_for_an_unknown_stream_is_404_without_reports() {
     let request = gateway.post(&path).header("Content-Type", "application/jsonl").body("line\n");
     refused(request, 404, "stream_not_found").await;
 }
-
-#[tokio::test]
-async fn batch_types_of_other_versions_are_501_and_nothing_is_written() {
-    let (gateway, stream) = gateway_and_stream(1).await;
-    for kind in ["application/vnd.pravega.events", "application/vnd.pravega.events+json"] {
-        let request = gateway.post(&stream.events()).header("Content-Type", kind).body("{}");
-        refused(request, 501, "operation_unsupported").await.says(kind);
-    }
-    assert_eq!(stream.read_all(&gateway).await, []);
-}

@@ -1,0 +1,137 @@
+//! An answer of lines that goes out while the request is still worked on.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use axum::body::Body;
+use axum::response::{IntoResponse as _, Response};
+use bytes::{BufMut as _, Bytes, BytesMut};
+use futures::Stream;
+use http::StatusCode;
+use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use serde::Serialize;
+
+/// Bytes of lines that wait for the caller; beyond it the work waits, too.
+const WAITING_BYTES: usize = 64 * 1024;
+
+/// Where the work puts its lines.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Sender(Arc<Mutex<Waiting>>);
+
+#[derive(Debug, Default)]
+struct Waiting {
+    lines: BytesMut,
+    /// Wakes the work when the lines are taken.
+    work: Option<Waker>,
+}
+
+impl Sender {
+    /// Adds a line.
+    pub(super) fn push(&self, line: &impl Serialize) {
+        let mut waiting = self.lock();
+        serde_json::to_writer((&mut waiting.lines).writer(), line).expect("a buffer takes any bytes");
+        waiting.lines.put_u8(b'\n');
+    }
+
+    /// Waits while too many lines wait for the caller.
+    pub(super) async fn taken(&self) {
+        std::future::poll_fn(|cx| {
+            let mut waiting = self.lock();
+            if waiting.lines.len() < WAITING_BYTES {
+                return Poll::Ready(());
+            }
+            waiting.work = Some(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    fn take(&self) -> Option<Bytes> {
+        let mut waiting = self.lock();
+        if let Some(work) = waiting.work.take() {
+            work.wake();
+        }
+        (!waiting.lines.is_empty()).then(|| waiting.lines.split().freeze())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Waiting> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Lines, and the work that makes them: whoever takes the lines drives it, and gives it up by dropping them.
+struct Lines<W> {
+    work: Option<Pin<Box<W>>>,
+    sender: Sender,
+}
+
+impl<W: Future<Output = ()>> Stream for Lines<W> {
+    type Item = Result<Bytes, std::convert::Infallible>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        if let Some(work) = &mut self.work
+            && work.as_mut().poll(cx).is_ready()
+        {
+            self.work = None;
+        }
+        match self.sender.take() {
+            Some(lines) => Poll::Ready(Some(Ok(lines))),
+            None if self.work.is_none() => Poll::Ready(None),
+            None => Poll::Pending,
+        }
+    }
+}
+
+/// Answers `207` at once, and with what `work` sends until it ends.
+pub(super) fn answer<W: Future<Output = ()> + Send + 'static>(sender: Sender, work: W) -> Response {
+    let lines = Lines { work: Some(Box::pin(work)), sender };
+    let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
+    (StatusCode::MULTI_STATUS, headers, Body::from_stream(lines)).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures::StreamExt as _;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn lines_go_out_while_the_work_goes_on() {
+        let sender = Sender::default();
+        let (go_on, told) = tokio::sync::oneshot::channel();
+        let work_sender = sender.clone();
+        let work = async move {
+            work_sender.push(&1);
+            work_sender.push(&"two");
+            told.await.expect("the test goes on");
+            work_sender.push(&3);
+        };
+        let mut body = answer(sender, work).into_body().into_data_stream();
+        assert_eq!(body.next().await.expect("lines").expect("never fails"), "1\n\"two\"\n");
+        go_on.send(()).expect("the work waits");
+        assert_eq!(body.next().await.expect("a line").expect("never fails"), "3\n");
+        assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn work_waits_for_a_caller_who_takes_lines_slowly() {
+        let sender = Sender::default();
+        let work_sender = sender.clone();
+        let work = async move {
+            for _ in 0..100 {
+                work_sender.push(&"x".repeat(WAITING_BYTES / 4));
+                work_sender.taken().await;
+            }
+        };
+        let mut body = answer(sender, work).into_body().into_data_stream();
+        let (mut longest, mut all) = (0, 0);
+        while let Some(lines) = body.next().await {
+            let length = lines.expect("never fails").len();
+            longest = longest.max(length);
+            all += length;
+        }
+        assert!(longest < 2 * WAITING_BYTES, "{longest}");
+        assert_eq!(all, 100 * (WAITING_BYTES / 4 + 3));
+    }
+}
