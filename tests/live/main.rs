@@ -9,6 +9,7 @@ mod dropped_connections;
 mod errors;
 mod event_sizes;
 mod faults;
+mod faulty_network;
 mod foreign_readers;
 mod foreign_writers;
 mod half_bodies;

@@ -1,57 +1,148 @@
 //! The end of the process, as an orchestrator brings it about.
 
-use std::collections::HashSet;
-use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
-use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout};
 
-use crate::support::{Gateway, PATIENCE, Stream, http};
+use crate::support::ledger::{Ledger, Told, path, payload};
+use crate::support::metrics::sample;
+use crate::support::proxy::{Proxy, Treatment};
+use crate::support::upload::upload;
+use crate::support::{Answer, Gateway, PATIENCE, Pravega, Stream, http};
 
-const POSTERS: usize = 16;
+const POSTERS: usize = 64;
+
 /// Acknowledgements after which the gateway is asked to end.
-const BEFORE_THE_END: u32 = 200;
+const BEFORE_THE_END: usize = 500;
 
-#[tokio::test]
-async fn termination_loses_no_acknowledged_event_and_exits_with_0() {
-    let gateway = Gateway::ready(&[]).await;
+/// Time in which everything goes on after SIGTERM.
+const DELAY: Duration = Duration::from_secs(4);
+
+/// Requests that a stuck store holds up.
+const STUCK: usize = 5;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn termination_under_load_refuses_nobody_too_early_and_loses_nothing() {
+    let delay = format!("shutdown.delay={}s", DELAY.as_secs());
+    let mut gateway = Gateway::ready(&["--set", &delay, "--set", "shutdown.grace=1m"]).await;
     let stream = Stream::create(&gateway, 4).await;
-    let url = Arc::new(gateway.url(&stream.events()));
-    let acknowledged = Arc::new(Semaphore::new(0));
-    let posters =
-        (0..POSTERS).map(|poster| tokio::spawn(post_until_refused(url.clone(), poster, acknowledged.clone())));
-    let posters: Vec<_> = posters.collect();
+    let load = Load::new(gateway.url(&path(&stream, "")));
+    let posters = join_all((0..POSTERS).map(|number| load.post(format!("poster{number}"), KEPT)));
+    let newcomer = load.post("newcomer".to_owned(), NEW);
+    let (_never, goes_on) = watch::channel(false);
+    let uploading = upload(gateway.post(&path(&stream, "lines")), "lines", goes_on);
+    let ending = async {
+        load.have_acknowledged(BEFORE_THE_END).await;
+        gateway.signal("TERM");
+        load.asked_to_end.send_replace(Some(Instant::now()));
+        gateway.await_readiness(503).await;
+    };
+    let (posters, newcomer, lines, ()) = tokio::join!(posters, newcomer, uploading, ending);
 
-    let enough = timeout(PATIENCE, acknowledged.acquire_many(BEFORE_THE_END)).await;
-    enough.expect("posts are acknowledged").expect("it is never closed").forget();
-    let status = gateway.stop().await;
-
-    assert_eq!(status.code(), Some(0));
-    let acknowledged = join_all(posters).await.into_iter().flat_map(|poster| poster.expect("it ended by itself"));
-    let acknowledged: HashSet<_> = acknowledged.collect();
-    assert!(acknowledged.len() >= BEFORE_THE_END as usize);
-    let stored = stream.read_all(&Gateway::ready(&[]).await).await;
-    let once: HashSet<_> = stored.iter().map(|event| String::from_utf8_lossy(&event.payload).into_owned()).collect();
-    assert_eq!(once.len(), stored.len(), "nothing is stored twice");
-    let lost: Vec<_> = acknowledged.difference(&once).collect();
-    assert!(lost.is_empty(), "{lost:?}");
+    assert_eq!(gateway.ended().await.code(), Some(0));
+    assert!(lines.contains(&Told::Stored) && lines.ends_with(&[Told::NotStored]), "the upload was ended");
+    let mut ledger = Ledger::default();
+    posters.into_iter().enumerate().for_each(|(number, told)| ledger.enter(&format!("poster{number}"), told));
+    ledger.enter("newcomer", newcomer);
+    ledger.enter("lines", lines);
+    let direct = Gateway::ready(&[]).await;
+    stream.seal(&direct).await;
+    ledger.check(stream.read_all(&direct).await.iter().map(|event| &event.payload));
 }
 
-/// Posts until the gateway takes no more; returns what it acknowledged.
-async fn post_until_refused(url: Arc<String>, poster: usize, acknowledged: Arc<Semaphore>) -> Vec<String> {
-    let client = http::client();
-    let mut taken = Vec::new();
-    loop {
-        let payload = format!("poster {poster} event {}", taken.len());
-        match client.post(&*url).body(payload.clone()).send().await {
-            Ok(answer) if answer.status() == 201 => taken.push(payload),
-            Ok(answer) => {
-                assert_eq!(answer.status(), 503, "while it ends it says so");
-                return taken;
+/// Connections that stay between requests, and those that don't.
+const KEPT: usize = 1;
+const NEW: usize = 0;
+
+struct Load {
+    url: String,
+    acknowledged: watch::Sender<usize>,
+    asked_to_end: watch::Sender<Option<Instant>>,
+}
+
+impl Load {
+    fn new(url: String) -> Self {
+        Self { url, acknowledged: watch::Sender::new(0), asked_to_end: watch::Sender::new(None) }
+    }
+
+    async fn have_acknowledged(&self, count: usize) {
+        let mut acknowledged = self.acknowledged.subscribe();
+        let waited = timeout(PATIENCE, acknowledged.wait_for(|so_far| *so_far >= count)).await;
+        waited.expect("posts are acknowledged").expect("the sender is ours");
+    }
+
+    /// Posts until the gateway takes no more, which must not be before the delay is over.
+    async fn post(&self, key: String, idle_connections: usize) -> Vec<Told> {
+        let client = http::builder().pool_max_idle_per_host(idle_connections).build().expect("no setting is wrong");
+        let mut told = Vec::new();
+        loop {
+            let request = client.post(self.url.clone() + &key).body(payload(&key, told.len(), 100));
+            let Ok(response) = request.send().await else {
+                // What was sent last may have been taken: nobody was told.
+                told.push(Told::MayBeStored);
+                break;
+            };
+            told.push(Told::by(Answer::from(response).await));
+            if told.last() != Some(&Told::Stored) {
+                break;
             }
-            Err(_) => return taken,
+            self.acknowledged.send_modify(|count| *count += 1);
         }
-        acknowledged.add_permits(1);
+        let asked_to_end = self.asked_to_end.borrow().unwrap_or_else(|| panic!("{key} was refused before the end"));
+        assert!(asked_to_end.elapsed() >= DELAY, "{key} was refused {:?} after SIGTERM", asked_to_end.elapsed());
+        told
+    }
+}
+
+/// A gateway with events in flight to a store that has stopped reading.
+async fn stuck(settings: &[&str]) -> (Gateway, Vec<tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>>) {
+    let proxy = Proxy::faithful(&Pravega::from_env().store).await;
+    let rule = proxy.rule();
+    let gateway = Gateway::ready(&[&["--segment-store-rewrite", &rule], settings].concat()).await;
+    let stream = Stream::create(&gateway, 1).await;
+    stream.append(&gateway, None, "before").await;
+    proxy.treat(Treatment::Stalled);
+    let posts = (0..STUCK).map(|_| tokio::spawn(gateway.post(&stream.events()).body("stuck").send())).collect();
+    while sample(&gateway, "pravega_gateway_http_requests_in_flight").await < STUCK as f64 {
+        tokio::task::yield_now().await;
+    }
+    (gateway, posts)
+}
+
+/// The process has ended with 1 and said how many requests it cut, and why.
+async fn assert_cut(mut gateway: Gateway, cause: &str) {
+    assert_eq!(gateway.ended().await.code(), Some(1));
+    let said = gateway.logged("ending with requests in flight: they are cut").await;
+    assert_eq!((&said["requests"], &said["cause"]), (&STUCK.into(), &cause.into()));
+}
+
+#[tokio::test]
+async fn stuck_store_is_waited_for_until_the_grace_is_over() {
+    let grace = Duration::from_secs(2);
+    let (gateway, posts) = stuck(&["--set", "shutdown.grace=2s"]).await;
+    let begun = Instant::now();
+    gateway.signal("TERM");
+    assert_cut(gateway, "the grace is over").await;
+    assert!(begun.elapsed() >= grace);
+    for post in posts {
+        post.await.expect("it does not panic").expect_err("nobody can know what became of it");
+    }
+}
+
+#[tokio::test]
+async fn second_signal_ends_at_once_in_every_phase() {
+    let long = ["--set", "shutdown.grace=10m", "--set", "shutdown.delay=10m"];
+    let delaying = "not ready any more, still serving";
+    let finishing = "accepting no more, finishing what is in flight";
+    for (first, phase, second) in
+        [("TERM", delaying, "TERM"), ("TERM", delaying, "INT"), ("INT", finishing, "TERM"), ("INT", finishing, "INT")]
+    {
+        let (gateway, _posts) = stuck(&long).await;
+        gateway.signal(first);
+        gateway.logged(phase).await;
+        gateway.signal(second);
+        assert_cut(gateway, "a second signal came").await;
     }
 }

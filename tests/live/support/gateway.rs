@@ -3,6 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use reqwest::{Client, RequestBuilder};
 use serde_json::Value;
@@ -57,6 +58,17 @@ impl Gateway {
         Answer::of(self.client.get(self.management_url("/readyz"))).await.expect(200);
     }
 
+    /// Waits until `/readyz` answers so.
+    pub(crate) async fn await_readiness(&self, status: u16) {
+        let mut looks = tokio::time::interval(Duration::from_millis(50));
+        let looking = async {
+            while Answer::of(self.client.get(self.management_url("/readyz"))).await.status != status {
+                looks.tick().await;
+            }
+        };
+        timeout(PATIENCE, looking).await.unwrap_or_else(|_| panic!("/readyz is not {status}:\n{}", self.log_tail()));
+    }
+
     /// A URL on the public listener.
     pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.address)
@@ -109,6 +121,11 @@ impl Gateway {
     /// Asks it to end as an orchestrator does, and waits for that.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal("TERM");
+        self.ended().await
+    }
+
+    /// Waits until it has ended.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut log = self.log.clone();
         let ended = async { while log.changed().await.is_ok() {} };
         timeout(PATIENCE, ended).await.unwrap_or_else(|_| panic!("it does not end:\n{}", self.log_tail()));

@@ -2,16 +2,21 @@
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
-use reqwest::{Client, RequestBuilder};
+use reqwest::{Client, ClientBuilder, RequestBuilder, Response};
 use serde_json::Value;
 
 use super::PATIENCE;
 
 /// A client that keeps connections and knows no proxy.
 pub(crate) fn client() -> Client {
+    builder().build().expect("no setting is wrong")
+}
+
+/// Such a client, for more settings.
+pub(crate) fn builder() -> ClientBuilder {
     // An error says that another test was faster.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    Client::builder().no_proxy().timeout(PATIENCE).build().expect("no setting is wrong")
+    Client::builder().no_proxy().timeout(PATIENCE)
 }
 
 /// Text as it may stand in a query.
@@ -30,7 +35,11 @@ pub(crate) struct Answer {
 impl Answer {
     /// Sends a request and reads its answer to the end.
     pub(crate) async fn of(request: RequestBuilder) -> Self {
-        let response = request.send().await.expect("the gateway answers");
+        Self::from(request.send().await.expect("the gateway answers")).await
+    }
+
+    /// Reads an answer to its end.
+    pub(crate) async fn from(response: Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer comes whole");
         Self { status, headers, body }

@@ -2,16 +2,20 @@
 
 pub(crate) mod closed_port;
 pub(crate) mod events;
+pub(crate) mod fault;
 pub(crate) mod foreign;
 pub(crate) mod gateway;
 pub(crate) mod http;
+pub(crate) mod ledger;
 pub(crate) mod metrics;
 pub(crate) mod pravega;
 pub(crate) mod problem;
 pub(crate) mod process;
+pub(crate) mod proxy;
 pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
 pub(crate) mod stream;
+pub(crate) mod upload;
 pub(crate) mod wire;
 
 use std::time::Duration;

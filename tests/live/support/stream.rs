@@ -29,11 +29,31 @@ impl Stream {
     pub(crate) async fn create(gateway: &Gateway, segments: u32) -> Self {
         let random = uuid::Uuid::new_v4().simple();
         let stream = Self { scope: format!("scope{random}"), name: format!("stream{random}"), segments };
-        control(gateway, "/v1/scopes", &json!({ "scopeName": stream.scope })).await;
-        let policy = json!({ "type": "FIXED_NUM_SEGMENTS", "minSegments": segments });
-        let path = format!("/v1/scopes/{}/streams", stream.scope);
-        control(gateway, &path, &json!({ "streamName": stream.name, "scalingPolicy": policy })).await;
+        stream.create_scope(gateway).await;
+        stream.create_again(gateway).await;
         stream
+    }
+
+    /// Makes its scope, which must not be there.
+    pub(crate) async fn create_scope(&self, gateway: &Gateway) {
+        control(gateway, "/v1/scopes", &json!({ "scopeName": self.scope })).await;
+    }
+
+    /// Makes it in its scope, where it must not be: it was deleted, or forgotten.
+    pub(crate) async fn create_again(&self, gateway: &Gateway) {
+        let policy = json!({ "type": "FIXED_NUM_SEGMENTS", "minSegments": self.segments });
+        let path = format!("/v1/scopes/{}/streams", self.scope);
+        control(gateway, &path, &json!({ "streamName": self.name, "scalingPolicy": policy })).await;
+    }
+
+    /// Seals it, through the control path.
+    pub(crate) async fn seal(&self, gateway: &Gateway) {
+        let request = gateway.put(&format!("{}/state", self.control())).header("Content-Type", "application/json");
+        Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
+    }
+
+    fn control(&self) -> String {
+        format!("/v1/scopes/{}/streams/{}", self.scope, self.name)
     }
 
     /// `/v1/events` of this stream, for more parameters to be added.

@@ -1,0 +1,176 @@
+//! A TCP proxy between a gateway and its store, which treats what passes as the test says.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::{Buf as _, BytesMut};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+
+use super::fault::{Fault, Faults, Kind};
+
+/// Most bytes that are passed on at once.
+const CHUNK: usize = 16 * 1024;
+
+/// Bytes that a split concerns, and the pause between its pieces, so that they arrive apart.
+const MOST_SPLIT: usize = 100;
+const BETWEEN_PIECES: Duration = Duration::from_millis(1);
+
+/// What becomes of bytes on their way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Treatment {
+    /// They arrive as they were sent.
+    Faithful,
+    /// None arrives, until the treatment changes.
+    Stalled,
+}
+
+/// A proxy on a port of its own. Dropped, it accepts no more; its connections end with the runtime.
+#[derive(Debug)]
+pub(crate) struct Proxy {
+    address: String,
+    road: Road,
+    accepting: JoinHandle<()>,
+}
+
+/// What all connections share.
+#[derive(Debug, Clone)]
+struct Road {
+    treatment: watch::Sender<Treatment>,
+    faults: Arc<Faults>,
+}
+
+impl Proxy {
+    /// Passes connections on to `target`, a `host:port`, and lets these faults happen to them.
+    pub(crate) async fn start(target: &str, faults: Arc<Faults>) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let road = Road { treatment: watch::Sender::new(Treatment::Faithful), faults };
+        let accepting = tokio::spawn(accept(listener, target.to_owned(), road.clone()));
+        Self { address, road, accepting }
+    }
+
+    /// One at which nothing happens by itself.
+    pub(crate) async fn faithful(target: &str) -> Self {
+        Self::start(target, Arc::new(Faults::new(0, 0))).await
+    }
+
+    /// The rule that sends a gateway here, whatever store the controller names.
+    pub(crate) fn rule(&self) -> String {
+        format!("*:*={}", self.address)
+    }
+
+    /// Treats everything like this from now on.
+    pub(crate) fn treat(&self, treatment: Treatment) {
+        self.road.treatment.send_replace(treatment);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.accepting.abort();
+    }
+}
+
+async fn accept(listener: TcpListener, target: String, road: Road) {
+    while let Ok((gateway, _)) = listener.accept().await {
+        let (target, road) = (target.clone(), road.clone());
+        tokio::spawn(async move {
+            // A store that is away is seen as a connection that ends at once.
+            if let Ok(store) = TcpStream::connect(&target).await {
+                connect(gateway, store, road).await;
+            }
+        });
+    }
+}
+
+/// Passes bytes both ways until either side, or a fault, ends it.
+async fn connect(gateway: TcpStream, store: TcpStream, road: Road) {
+    for socket in [&gateway, &store] {
+        socket.set_nodelay(true).expect("it is TCP");
+    }
+    let ((from_gateway, to_gateway), (from_store, to_store)) = (gateway.into_split(), store.into_split());
+    let away = Lane::new(road.clone(), to_store);
+    let back = Lane::new(road, to_gateway);
+    tokio::select! {
+        _ = away.run(from_gateway) => {}
+        _ = back.run(from_store) => {}
+    }
+}
+
+/// One direction of a connection.
+struct Lane {
+    road: Road,
+    to: OwnedWriteHalf,
+    fault: Fault,
+}
+
+impl Lane {
+    fn new(road: Road, to: OwnedWriteHalf) -> Self {
+        let fault = road.faults.draw();
+        Self { road, to, fault }
+    }
+
+    async fn run(mut self, mut from: OwnedReadHalf) -> io::Result<()> {
+        let mut bytes = BytesMut::new();
+        loop {
+            bytes.reserve(CHUNK);
+            let limited = &mut (&mut from).take(CHUNK as u64);
+            if limited.read_buf(&mut bytes).await? == 0 {
+                return Ok(());
+            }
+            self.pass(bytes.split()).await?;
+        }
+    }
+
+    /// Passes bytes on, and whatever is to happen in the middle of them.
+    async fn pass(&mut self, mut bytes: BytesMut) -> io::Result<()> {
+        while self.fault.after < bytes.len() {
+            let before = bytes.split_to(self.fault.after);
+            self.write(&before).await?;
+            if self.road.faults.happens(self.fault.kind) {
+                self.suffer(&mut bytes).await?;
+            }
+            self.fault = self.road.faults.draw();
+        }
+        self.fault.after -= bytes.len();
+        self.write(&bytes).await
+    }
+
+    async fn suffer(&mut self, bytes: &mut BytesMut) -> io::Result<()> {
+        match self.fault.kind {
+            Kind::Cut => Err(io::ErrorKind::ConnectionAborted.into()),
+            Kind::Stall(pause) => {
+                tokio::time::sleep(pause).await;
+                Ok(())
+            }
+            Kind::Split(piece) => {
+                let mut split = bytes.split_to(MOST_SPLIT.min(bytes.len()));
+                while split.has_remaining() {
+                    let piece = split.split_to(piece.min(split.len()));
+                    self.write(&piece).await?;
+                    tokio::time::sleep(BETWEEN_PIECES).await;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.road.admit().await;
+        self.to.write_all(bytes).await
+    }
+}
+
+impl Road {
+    /// Waits until bytes may pass.
+    async fn admit(&self) {
+        let mut treatment = self.treatment.subscribe();
+        let moving = treatment.wait_for(|treatment| *treatment != Treatment::Stalled).await;
+        moving.expect("the sender is in our hands");
+    }
+}
