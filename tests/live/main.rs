@@ -17,6 +17,7 @@ mod main_job;
 mod many_clients;
 mod raw_messages;
 mod raw_sequence;
+mod restart;
 mod routing;
 mod scaling;
 mod segments;

@@ -14,6 +14,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
+pub(crate) mod standalone;
 pub(crate) mod stream;
 pub(crate) mod upload;
 pub(crate) mod wire;
