@@ -78,7 +78,7 @@ public class ForeignClient {
               read … COUNT          through a new reader group
               batch …               all that is there now
               info …                current segments, head and tail
-              scale … SEGMENTS      to so many equal segments
+              scale … SEGMENTS…     to so many equal segments, one scale after the other
               truncate-head …       at the current tail
               seal … | delete …     delete seals first
               table-put … KEY VALUE | table-get … KEY    STREAM is a key-value table, made by the first put
@@ -140,13 +140,16 @@ public class ForeignClient {
     }
 
     private void command(String name, List<String> arguments) throws Exception {
+        if (name.equals("scale") && !arguments.isEmpty()) {
+            scale(arguments.stream().map(Integer::valueOf).toList());
+            return;
+        }
         switch (name + "/" + arguments.size()) {
             case "create/1" -> create(Integer.parseInt(arguments.get(0)));
             case "write/0" -> write();
             case "read/1" -> read(Long.parseLong(arguments.get(0)));
             case "batch/0" -> batch();
             case "info/0" -> info();
-            case "scale/1" -> scale(Integer.parseInt(arguments.get(0)));
             case "truncate-head/0" -> truncateHead();
             case "seal/0" -> seal();
             case "delete/0" -> delete();
@@ -185,7 +188,18 @@ public class ForeignClient {
         }
     }
 
-    private void scale(int segments) throws Exception {
+    private void scale(List<Integer> targets) throws Exception {
+        // The call polls on the executor, and blocks a thread of it meanwhile.
+        ScheduledExecutorService executor = Executors.newScheduledThreadPool(2);
+        ControllerImplConfig controllerConfig = ControllerImplConfig.builder().clientConfig(config).build();
+        try (Controller controller = new ControllerImpl(controllerConfig, executor)) {
+            for (int segments : targets) {
+                scale(controller, executor, segments);
+            }
+        }
+    }
+
+    private void scale(Controller controller, ScheduledExecutorService executor, int segments) throws Exception {
         List<Long> sealed = currentSegments().getSegmentRangesList().stream()
                 .map(range -> range.getSegmentId().getSegmentId())
                 .toList();
@@ -193,14 +207,9 @@ public class ForeignClient {
         for (int i = 0; i < segments; i++) {
             ranges.put((double) i / segments, (double) (i + 1) / segments);
         }
-        // The call polls on the executor, and blocks a thread of it meanwhile.
-        ScheduledExecutorService executor = Executors.newScheduledThreadPool(2);
-        ControllerImplConfig controllerConfig = ControllerImplConfig.builder().clientConfig(config).build();
-        try (Controller controller = new ControllerImpl(controllerConfig, executor)) {
-            CompletableFuture<Boolean> done =
-                    controller.scaleStream(Stream.of(scope, stream), sealed, ranges, executor).getFuture();
-            require(done.get(SCALE_SECONDS, TimeUnit.SECONDS), "the stream was not scaled");
-        }
+        CompletableFuture<Boolean> done =
+                controller.scaleStream(Stream.of(scope, stream), sealed, ranges, executor).getFuture();
+        require(done.get(SCALE_SECONDS, TimeUnit.SECONDS), "the stream was not scaled");
     }
 
     private void info() {
