@@ -4,13 +4,20 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use crate::config::{self, Size};
 
 /// Shortest time in which progress elsewhere is looked for, so that a wait of zero does not spin.
 const PROGRESS_WINDOW: Duration = Duration::from_millis(10);
+
+/// Streamed bodies together hold at most one part in this of the budget: a slow Pravega fills that part, and other
+/// requests must still find room.
+const STREAMED_PART: usize = 2;
+
+/// What streamed bodies may hold of a small budget, which is not divided: an event of 8 MiB must fit, and what follows it.
+const UNDIVIDED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Why no bytes were given.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -41,6 +48,9 @@ pub struct Budget(Arc<Shared>);
 struct Shared {
     free: Semaphore,
     total: usize,
+    /// What streamed bodies may still take.
+    free_for_streams: Semaphore,
+    total_for_streams: usize,
     wait: Duration,
     /// How often something was given back.
     releases: AtomicU64,
@@ -50,7 +60,10 @@ impl Budget {
     /// A budget of this size; a request waits at most `wait` for its share.
     pub fn new(total: Size, wait: Duration) -> Self {
         let total = total.as_usize().min(Semaphore::MAX_PERMITS);
-        Self(Arc::new(Shared { free: Semaphore::new(total), total, wait, releases: AtomicU64::new(0) }))
+        let total_for_streams = total.min(UNDIVIDED_BYTES).max(total / STREAMED_PART);
+        let (free, free_for_streams) = (Semaphore::new(total), Semaphore::new(total_for_streams));
+        let releases = AtomicU64::new(0);
+        Self(Arc::new(Shared { free, total, free_for_streams, total_for_streams, wait, releases }))
     }
 
     /// The budget that these settings ask for.
@@ -73,7 +86,7 @@ impl Budget {
     }
 
     /// Like [`reserve`](Self::reserve), but waits on as long as others give bytes back: for streamed bodies,
-    /// whose callers are slowed down rather than refused.
+    /// whose callers are slowed down rather than refused. Together they hold at most half of a budget that is large.
     ///
     /// # Errors
     /// [`Overloaded::Exhausted`] when nothing was given back for the length of the wait; [`Overloaded::TooLarge`] as above.
@@ -81,27 +94,26 @@ impl Budget {
     /// # Cancel safety
     /// Awaits only the semaphore: dropped, it has taken nothing and lost its place in the queue.
     pub async fn reserve_while_progress(&self, bytes: usize) -> Result<Permit, Overloaded> {
-        let count = self.0.affordable(bytes)?;
-        let mut acquiring = std::pin::pin!(self.0.free.acquire_many(count));
+        let count = self.0.affordable(bytes, self.0.total_for_streams)?;
+        let mut acquiring = std::pin::pin!(self.0.take_for_stream(count));
         let window = self.0.wait.max(PROGRESS_WINDOW);
         loop {
             let releases = self.0.releases.load(Ordering::Relaxed);
             match timeout(window, acquiring.as_mut()).await {
-                Ok(acquired) => {
-                    acquired.expect("the semaphore is never closed").forget();
-                    return Ok(Permit { shared: Arc::clone(&self.0), bytes: count as usize, whole: None });
-                }
+                Ok(()) => return Ok(self.permit(bytes, bytes)),
                 Err(_) if self.0.releases.load(Ordering::Relaxed) != releases => {}
                 Err(_) => return Err(self.0.overloaded()),
             }
         }
     }
 
-    /// Takes `bytes` if they are free and nobody waits for some.
-    pub fn try_reserve(&self, bytes: usize) -> Option<Permit> {
-        let count = self.0.affordable(bytes).ok()?;
-        self.0.free.try_acquire_many(count).ok()?.forget();
-        Some(Permit { shared: Arc::clone(&self.0), bytes, whole: None })
+    /// As [`reserve_while_progress`](Self::reserve_while_progress), if it need not wait.
+    pub fn try_reserve_for_stream(&self, bytes: usize) -> Option<Permit> {
+        let count = self.0.affordable(bytes, self.0.total_for_streams).ok()?;
+        let part = self.0.free_for_streams.try_acquire_many(count).ok()?;
+        let whole = self.0.free.try_acquire_many(count).ok()?;
+        [part, whole].into_iter().for_each(SemaphorePermit::forget);
+        Some(self.permit(bytes, bytes))
     }
 
     /// Bytes that nobody holds.
@@ -116,15 +128,27 @@ impl Budget {
 
     /// A permit to grow or to merge others into.
     pub fn nothing(&self) -> Permit {
-        Permit { shared: Arc::clone(&self.0), bytes: 0, whole: None }
+        self.permit(0, 0)
+    }
+
+    fn permit(&self, bytes: usize, of_streams: usize) -> Permit {
+        Permit { shared: Arc::clone(&self.0), bytes, of_streams, whole: None }
     }
 }
 
 impl Shared {
-    fn affordable(&self, bytes: usize) -> Result<u32, Overloaded> {
+    fn affordable(&self, bytes: usize, most: usize) -> Result<u32, Overloaded> {
         match u32::try_from(bytes) {
-            Ok(bytes) if bytes as usize <= self.total => Ok(bytes),
+            Ok(bytes) if bytes as usize <= most => Ok(bytes),
             _ => Err(Overloaded::TooLarge { bytes, total: self.total }),
+        }
+    }
+
+    async fn take_for_stream(&self, count: u32) {
+        let part = self.free_for_streams.acquire_many(count).await;
+        let whole = self.free.acquire_many(count).await;
+        for taken in [part, whole] {
+            taken.expect("the semaphores are never closed").forget();
         }
     }
 
@@ -141,13 +165,15 @@ pub struct Permit {
     bytes: usize,
     /// Held until this one is dropped, too.
     whole: Option<Arc<Permit>>,
+    /// How many of them count for streamed bodies.
+    of_streams: usize,
 }
 
 impl Permit {
     /// A permit of no bytes that keeps another one: for a part of something that stays whole in memory until its last
     /// part is gone.
     pub fn part_of(whole: &Arc<Self>) -> Self {
-        Self { shared: Arc::clone(&whole.shared), bytes: 0, whole: Some(Arc::clone(whole)) }
+        Self { shared: Arc::clone(&whole.shared), bytes: 0, of_streams: 0, whole: Some(Arc::clone(whole)) }
     }
 
     /// How many bytes it stands for.
@@ -161,12 +187,15 @@ impl Permit {
         debug_assert!(self.whole.is_none() || other.whole.is_none(), "parts of one whole at most");
         self.whole = self.whole.take().or(other.whole.take());
         self.bytes += std::mem::take(&mut other.bytes);
+        self.of_streams += std::mem::take(&mut other.of_streams);
     }
 
     /// Parts with `bytes`; none if it holds less.
     pub fn split(&mut self, bytes: usize) -> Option<Self> {
         self.bytes = self.bytes.checked_sub(bytes)?;
-        Some(Self { shared: Arc::clone(&self.shared), bytes, whole: None })
+        let of_streams = bytes.min(self.of_streams);
+        self.of_streams -= of_streams;
+        Some(Self { shared: Arc::clone(&self.shared), bytes, of_streams, whole: None })
     }
 
     /// Holds at least `bytes` afterwards, for bodies whose length is not announced.
@@ -179,7 +208,7 @@ impl Permit {
     /// # Cancel safety
     /// Awaits only the semaphore: dropped, it holds what it held before.
     pub async fn grow_to(&mut self, bytes: usize) -> Result<(), Overloaded> {
-        let wanted = self.shared.affordable(bytes)? as usize;
+        let wanted = self.shared.affordable(bytes, self.shared.total)? as usize;
         let missing = wanted.saturating_sub(self.bytes);
         if missing == 0 {
             return Ok(());
@@ -204,6 +233,7 @@ impl Drop for Permit {
         if self.bytes > 0 {
             self.shared.releases.fetch_add(1, Ordering::Relaxed);
             self.shared.free.add_permits(self.bytes);
+            self.shared.free_for_streams.add_permits(self.of_streams);
         }
     }
 }
@@ -273,14 +303,14 @@ mod tests {
         let whole = Arc::new(budget.reserve(1000).await.expect("there is room"));
         let mut parts = [Permit::part_of(&whole), Permit::part_of(&whole)];
         drop(whole);
-        parts[0].merge(budget.try_reserve(24).expect("there is room"));
+        parts[0].merge(budget.try_reserve_for_stream(24).expect("there is room"));
         assert_eq!(budget.available(), budget.total() - 1024);
         let [first, last] = parts;
         drop(first);
         assert_eq!(budget.available(), budget.total() - 1000);
         drop(last);
         assert_eq!(budget.available(), budget.total());
-        assert!(budget.try_reserve(budget.total() + 1).is_none());
+        assert!(budget.try_reserve_for_stream(budget.total() + 1).is_none());
     }
 
     #[tokio::test(start_paused = true)]
@@ -298,6 +328,29 @@ mod tests {
         let _held = taken.expect("others gave back in time");
         let refused = budget.reserve_while_progress(1).await.expect_err("nobody gives back");
         assert!(matches!(refused, Overloaded::Exhausted { .. }));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn streamed_bodies_leave_half_of_a_large_budget_to_others() {
+        let budget = Budget::new(Size::mib(64), WAIT);
+        let mut streamed = budget.nothing();
+        streamed.merge(budget.reserve_while_progress(32 << 20).await.expect("half is free"));
+        assert!(budget.reserve_while_progress(1).await.is_err(), "the other half is not for streams");
+        let whole = budget.reserve(32 << 20).await.expect("it is for others");
+        assert!(budget.reserve(1).await.is_err(), "nothing is left");
+
+        drop(streamed.split(1024));
+        assert!(budget.reserve_while_progress(1025).await.is_err(), "only what a stream gave back is free");
+        let _again = budget.reserve_while_progress(1024).await.expect("it gave back as much");
+        drop((streamed, whole));
+        assert_eq!(budget.available(), budget.total() - 1024);
+        let _rest = budget.reserve_while_progress((32 << 20) - 1024).await.expect("all of the half is free again");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn small_budget_is_not_divided() {
+        let budget = Budget::new(Size::mib(9), WAIT);
+        let _all = budget.reserve_while_progress(9 << 20).await.expect("the largest event fits, and its end");
     }
 
     #[tokio::test]

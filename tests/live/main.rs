@@ -21,6 +21,7 @@ mod restart;
 mod routing;
 mod scaling;
 mod segments;
+mod slow_store;
 mod support;
 mod termination;
 mod tour;

@@ -137,7 +137,7 @@ impl CutBody {
 
     pub(super) async fn admit(&mut self) -> Result<(), ApiError> {
         if let Some(chunk) = &self.arrived {
-            let permit = match self.budget.try_reserve(chunk.len()) {
+            let permit = match self.budget.try_reserve_for_stream(chunk.len()) {
                 Some(permit) => permit,
                 None => self.budget.reserve_while_progress(chunk.len()).await?,
             };

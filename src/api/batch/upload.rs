@@ -193,7 +193,7 @@ impl Upload {
         let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.app.budget().total() / 4);
         if self.spare.bytes() < needed {
             let portion = OVERHEAD_PORTION.min(self.app.budget().total() / 4).max(needed);
-            let permit = match self.app.budget().try_reserve(portion) {
+            let permit = match self.app.budget().try_reserve_for_stream(portion) {
                 Some(permit) => permit,
                 None => {
                     self.submit().await?;

@@ -142,7 +142,8 @@ fn payload(event: &Value) -> Vec<u8> {
     bytes
 }
 
-fn deframe(mut bytes: &[u8]) -> Vec<Vec<u8>> {
+/// The payloads of events as they lie in a segment.
+pub(crate) fn deframe(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while let Some((header, rest)) = bytes.split_first_chunk::<8>() {
         assert_eq!(header[..4], [0; 4], "an event's type");

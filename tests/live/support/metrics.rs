@@ -17,6 +17,15 @@ pub(crate) async fn store_sessions(gateway: &Gateway, kind: &str) -> f64 {
     sample(gateway, &format!("pravega_gateway_store_sessions{{kind=\"{kind}\"}}")).await
 }
 
+/// A number of bytes in `/proc/PID/status`: `VmRSS`, what is resident, or `VmHWM`, the most that ever was.
+pub(crate) fn memory(pid: u32, name: &str) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs, and is ours");
+    let line =
+        status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':')).expect("every process has it");
+    let kib: u64 = line.trim().strip_suffix(" kB").expect("in kB").parse().expect("a number");
+    kib * 1024
+}
+
 /// Established TCP connections from a process to a port.
 pub(crate) fn connections(pid: u32, port: u16) -> usize {
     let owned = sockets_of(pid);

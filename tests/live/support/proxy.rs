@@ -2,14 +2,16 @@
 
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
+use tokio::time::Instant;
 
 use super::fault::{Fault, Faults, Kind};
 
@@ -20,6 +22,9 @@ const CHUNK: usize = 16 * 1024;
 const MOST_SPLIT: usize = 100;
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
 
+/// What a throttle makes up for at most.
+const LATEST: Duration = Duration::from_millis(100);
+
 /// What becomes of bytes on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
@@ -27,6 +32,8 @@ pub(crate) enum Treatment {
     Faithful,
     /// None arrives, until the treatment changes.
     Stalled,
+    /// So many a second arrive at the store, all connections together.
+    Throttled(u32),
 }
 
 /// A proxy on a port of its own. Dropped, it accepts no more; its connections end with the runtime.
@@ -42,6 +49,9 @@ pub(crate) struct Proxy {
 struct Road {
     treatment: watch::Sender<Treatment>,
     faults: Arc<Faults>,
+    /// When the throttle lets the next bytes pass.
+    free_at: Arc<Mutex<Instant>>,
+    to_store: Arc<AtomicU64>,
 }
 
 impl Proxy {
@@ -49,7 +59,12 @@ impl Proxy {
     pub(crate) async fn start(target: &str, faults: Arc<Faults>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
-        let road = Road { treatment: watch::Sender::new(Treatment::Faithful), faults };
+        let road = Road {
+            treatment: watch::Sender::new(Treatment::Faithful),
+            faults,
+            free_at: Arc::new(Mutex::new(Instant::now())),
+            to_store: Arc::default(),
+        };
         let accepting = tokio::spawn(accept(listener, target.to_owned(), road.clone()));
         Self { address, road, accepting }
     }
@@ -67,6 +82,11 @@ impl Proxy {
     /// Treats everything like this from now on.
     pub(crate) fn treat(&self, treatment: Treatment) {
         self.road.treatment.send_replace(treatment);
+    }
+
+    /// Bytes that were passed on to the store so far.
+    pub(crate) fn bytes_to_store(&self) -> u64 {
+        self.road.to_store.load(Ordering::Relaxed)
     }
 }
 
@@ -94,8 +114,8 @@ async fn connect(gateway: TcpStream, store: TcpStream, road: Road) {
         socket.set_nodelay(true).expect("it is TCP");
     }
     let ((from_gateway, to_gateway), (from_store, to_store)) = (gateway.into_split(), store.into_split());
-    let away = Lane::new(road.clone(), to_store);
-    let back = Lane::new(road, to_gateway);
+    let away = Lane::new(road.clone(), to_store, true);
+    let back = Lane::new(road, to_gateway, false);
     tokio::select! {
         _ = away.run(from_gateway) => {}
         _ = back.run(from_store) => {}
@@ -106,13 +126,14 @@ async fn connect(gateway: TcpStream, store: TcpStream, road: Road) {
 struct Lane {
     road: Road,
     to: OwnedWriteHalf,
+    is_to_store: bool,
     fault: Fault,
 }
 
 impl Lane {
-    fn new(road: Road, to: OwnedWriteHalf) -> Self {
+    fn new(road: Road, to: OwnedWriteHalf, is_to_store: bool) -> Self {
         let fault = road.faults.draw();
-        Self { road, to, fault }
+        Self { road, to, is_to_store, fault }
     }
 
     async fn run(mut self, mut from: OwnedReadHalf) -> io::Result<()> {
@@ -161,16 +182,27 @@ impl Lane {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.road.admit().await;
+        self.road.admit(bytes.len(), self.is_to_store).await;
         self.to.write_all(bytes).await
     }
 }
 
 impl Road {
-    /// Waits until bytes may pass.
-    async fn admit(&self) {
+    /// Waits until so many bytes may pass.
+    async fn admit(&self, bytes: usize, is_to_store: bool) {
         let mut treatment = self.treatment.subscribe();
         let moving = treatment.wait_for(|treatment| *treatment != Treatment::Stalled).await;
-        moving.expect("the sender is in our hands");
+        let treatment = *moving.expect("the sender is in our hands");
+        if !is_to_store {
+            return;
+        }
+        self.to_store.fetch_add(bytes as u64, Ordering::Relaxed);
+        if let Treatment::Throttled(per_second) = treatment {
+            let mut free_at = self.free_at.lock().await;
+            tokio::time::sleep_until(*free_at).await;
+            // A timer that is late must not slow everything down.
+            let begun = (*free_at).max(Instant::now() - LATEST);
+            *free_at = begun + Duration::from_secs_f64(bytes as f64 / f64::from(per_second));
+        }
     }
 }
