@@ -3,6 +3,7 @@
 mod cut;
 mod early_answers;
 mod overload;
+mod thousand;
 
 use std::time::Duration;
 
