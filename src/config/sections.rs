@@ -61,7 +61,8 @@ settings! {
         segments_ttl: Duration = Duration::from_secs(10), within(Duration::ZERO..=HOUR);
         /// How long the store of a segment is believed. Default 20 s.
         endpoint_ttl: Duration = Duration::from_secs(20), within(Duration::ZERO..=HOUR);
-        /// How long "does not exist" is believed. Default 1 s, and no more, so that a new stream is soon seen.
+        /// How long "does not exist" and "is sealed" are believed. Default 1 s, and no more, so that a new stream is
+        /// soon seen.
         missing_ttl: Duration = Duration::from_secs(1), within(Duration::ZERO..=Duration::from_secs(1));
     }
 }

@@ -21,7 +21,7 @@ pub struct CacheSettings {
     pub readable_segments_for: Duration,
     /// Where a segment lives.
     pub endpoint_for: Duration,
-    /// That a scope or stream does not exist.
+    /// That a scope or stream does not exist, or that a stream takes no appends.
     pub missing_for: Duration,
     /// Where to dial instead of where the controller says.
     pub rewrite: Vec<RewriteRule>,
@@ -99,12 +99,18 @@ impl Controller {
     /// The segments that take appends, none if the stream is sealed. Remembered; all who ask at once share
     /// one call.
     ///
+    /// That there are none is remembered for at most [`CacheSettings::missing_for`]: no sealed segment shows that the
+    /// stream was deleted, or made anew.
+    ///
     /// # Errors
-    /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered for at most
-    /// [`CacheSettings::missing_for`]; others as the controller gives them.
+    /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered as briefly; others as the
+    /// controller gives them.
     pub async fn current_segments(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
         let inner = &*self.inner;
-        let keep = |outcome: &_| inner.settings.keep(inner.settings.current_segments_for, outcome);
+        let keep = |outcome: &Result<Arc<StreamSegments>, Error>| match outcome {
+            Ok(segments) if segments.is_empty() => inner.settings.missing_for,
+            outcome => inner.settings.keep(inner.settings.current_segments_for, outcome),
+        };
         inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
     }
 

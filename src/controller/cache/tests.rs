@@ -18,6 +18,8 @@ struct Fake {
     failures: Mutex<Vec<Error>>,
     /// Nobody listens any more.
     down: Mutex<bool>,
+    /// The stream takes no appends.
+    sealed: Mutex<bool>,
 }
 
 fn refused() -> Error {
@@ -61,8 +63,12 @@ impl Fake {
 
 impl ControllerClient for Fake {
     fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
-        let whole = StreamSegments::new(vec![(SegmentId::new(0, 0), KeyRange::FULL)]).expect("whole");
-        self.answer("current", Self::known(stream, whole)).boxed()
+        let segments = match *self.sealed.lock().expect("free") {
+            true => vec![],
+            false => vec![(SegmentId::new(0, 0), KeyRange::FULL)],
+        };
+        let segments = StreamSegments::new(segments).expect("whole, or none");
+        self.answer("current", Self::known(stream, segments)).boxed()
     }
 
     fn epoch_segments<'a>(
@@ -155,6 +161,20 @@ async fn that_a_stream_is_missing_is_kept_for_one_second_at_most() {
     advance(Duration::from_secs(1)).await;
     assert!(controller.current_segments(&missing).await.is_err());
     assert_eq!(fake.calls("current"), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn that_a_stream_is_sealed_is_kept_as_briefly_since_it_may_be_made_anew() {
+    let (fake, controller) = controller();
+    let st = stream("sc/st");
+    *fake.sealed.lock().expect("free") = true;
+    for _ in 0..3 {
+        assert!(controller.current_segments(&st).await.expect("it is known").is_empty());
+    }
+    assert_eq!(fake.calls("current"), 1);
+    *fake.sealed.lock().expect("free") = false;
+    advance(Duration::from_secs(1)).await;
+    assert_eq!(controller.current_segments(&st).await.expect("it is known").len(), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,6 +4,7 @@ mod append;
 mod batch;
 mod guards;
 mod http;
+mod made_anew;
 mod names;
 mod raw;
 mod read;

@@ -7,13 +7,6 @@ use crate::support::foreign::java;
 use crate::support::problem::refused;
 use crate::support::{Answer, Gateway, Stream};
 
-/// Seals a stream by the control path.
-async fn seal(gateway: &Gateway, stream: &Stream) {
-    let path = format!("/v1/scopes/{}/streams/{}/state", stream.scope, stream.name);
-    let request = gateway.put(&path).header("Content-Type", "application/json");
-    Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
-}
-
 /// Every way to append to the stream, one event or a batch, by any key or to the segment.
 fn appends(gateway: &Gateway, stream: &Stream) -> [reqwest::RequestBuilder; 4] {
     let path = stream.events();
@@ -28,7 +21,7 @@ fn appends(gateway: &Gateway, stream: &Stream) -> [reqwest::RequestBuilder; 4] {
 #[tokio::test]
 async fn sealed_stream_is_409_at_once_for_a_gateway_that_never_wrote_to_it() {
     let (gateway, stream) = gateway_and_stream(1).await;
-    seal(&gateway, &stream).await;
+    stream.seal(&gateway).await;
     for append in appends(&gateway, &stream) {
         refused(append, 409, "stream_sealed").await.says(&stream.name);
     }
@@ -39,7 +32,7 @@ async fn sealed_stream_is_409_at_once_for_a_gateway_that_never_wrote_to_it() {
 async fn sealed_stream_is_409_at_once_for_a_gateway_that_writes_to_it() {
     let (gateway, stream) = gateway_and_stream(1).await;
     stream.append(&gateway, None, "before").await;
-    seal(&gateway, &stream).await;
+    stream.seal(&gateway).await;
     for append in appends(&gateway, &stream) {
         refused(append, 409, "stream_sealed").await;
     }
@@ -71,7 +64,7 @@ async fn segment_that_was_scaled_away_is_409_and_the_stream_goes_on() {
 #[tokio::test]
 async fn sealed_segment_is_the_stores_own_409_for_messages() {
     let (gateway, stream) = gateway_and_stream(1).await;
-    seal(&gateway, &stream).await;
+    stream.seal(&gateway).await;
     let path = format!("/v1/wire/Event?segment={}", stream.segment(0).replace('#', "%23"));
     let answer = Answer::of(gateway.post(&path).body("event")).await.expect(409);
     assert_eq!(answer.header("message-name"), "SegmentIsSealed");
@@ -81,9 +74,8 @@ async fn sealed_segment_is_the_stores_own_409_for_messages() {
 async fn deleted_stream_is_404_for_a_gateway_that_wrote_to_it() {
     let (gateway, stream) = gateway_and_stream(1).await;
     stream.append(&gateway, None, "before").await;
-    seal(&gateway, &stream).await;
-    let url = gateway.url(&format!("/v1/scopes/{}/streams/{}", stream.scope, stream.name));
-    Answer::of(crate::support::http::client().delete(url)).await.expect(204);
+    stream.seal(&gateway).await;
+    stream.delete(&gateway).await;
     for append in appends(&gateway, &stream) {
         refused(append, 404, "stream_not_found").await;
     }

@@ -4,25 +4,11 @@ use pravega_gateway::wire::{
     AuthErrorCode, AuthTokenCheckFailed, JavaStr, NO_VALUE, NoSuchSegment, Offset, RequestId, SegmentIsSealed,
     WrongHost,
 };
-use serde_json::json;
 
 use super::scripted;
-use crate::support::http::client;
+use crate::support::Answer;
 use crate::support::problem::Problem;
 use crate::support::scripted_store::{Block, Conversation, ScriptedStore, Writer};
-use crate::support::{Answer, Gateway, Stream};
-
-async fn seal(gateway: &Gateway, stream: &Stream) {
-    let path = format!("/v1/scopes/{}/streams/{}/state", stream.scope, stream.name);
-    let request = gateway.put(&path).header("Content-Type", "application/json");
-    Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
-}
-
-async fn delete(gateway: &Gateway, stream: &Stream) {
-    seal(gateway, stream).await;
-    let url = gateway.url(&format!("/v1/scopes/{}/streams/{}", stream.scope, stream.name));
-    Answer::of(client().delete(url)).await.expect(204);
-}
 
 fn no_such_segment(writer: &Writer, request_id: RequestId) -> NoSuchSegment {
     let (segment, server_stack_trace) = (writer.segment.clone(), JavaStr::default());
@@ -70,7 +56,7 @@ async fn stream_that_is_sealed_under_an_event_is_409_if_the_event_was_not_stored
     let play = async {
         let (mut conversation, writer) = store.new_writer().await;
         let block = conversation.hear_block().await;
-        seal(&gateway, &stream).await;
+        stream.seal(&gateway).await;
         say_sealed(&mut conversation, &writer, &block).await;
         (say_final_number(&mut store, NO_VALUE).await, conversation)
     };
@@ -84,7 +70,7 @@ async fn stream_that_is_sealed_under_an_event_is_201_if_the_event_was_stored_bef
     let play = async {
         let (mut conversation, writer) = store.new_writer().await;
         let block = conversation.hear_block().await;
-        seal(&gateway, &stream).await;
+        stream.seal(&gateway).await;
         say_sealed(&mut conversation, &writer, &block).await;
         (say_final_number(&mut store, block.last_number).await, conversation)
     };
@@ -99,7 +85,7 @@ async fn segment_that_is_sealed_under_an_event_pinned_to_it_is_409() {
     let play = async {
         let (mut conversation, writer) = store.new_writer().await;
         let block = conversation.hear_block().await;
-        seal(&gateway, &stream).await;
+        stream.seal(&gateway).await;
         say_sealed(&mut conversation, &writer, &block).await;
         (say_final_number(&mut store, NO_VALUE).await, conversation)
     };
@@ -113,7 +99,7 @@ async fn missing_segment_is_409_if_the_controller_says_that_the_stream_is_sealed
     let play = async {
         let mut conversation = store.conversation().await;
         let writer = conversation.hear_setup().await;
-        seal(&gateway, &stream).await;
+        stream.seal(&gateway).await;
         conversation.say(no_such_segment(&writer, writer.request_id)).await;
         conversation
     };
@@ -134,7 +120,8 @@ async fn missing_segment_is_404_if_the_controller_says_that_the_stream_is_delete
                 conversation.say_set_up(&writer, NO_VALUE).await;
                 conversation.hear_block().await.request_id
             };
-            delete(&gateway, &stream).await;
+            stream.seal(&gateway).await;
+            stream.delete(&gateway).await;
             conversation.say(no_such_segment(&writer, request_id)).await;
             conversation
         };

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 
-use super::http::escape;
+use super::http::{client, escape};
 use super::{Answer, Gateway};
 
 /// A stream of this test's own.
@@ -50,6 +50,11 @@ impl Stream {
     pub(crate) async fn seal(&self, gateway: &Gateway) {
         let request = gateway.put(&format!("{}/state", self.control())).header("Content-Type", "application/json");
         Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
+    }
+
+    /// Deletes it, which Pravega allows once it is sealed.
+    pub(crate) async fn delete(&self, gateway: &Gateway) {
+        Answer::of(client().delete(gateway.url(&self.control()))).await.expect(204);
     }
 
     fn control(&self) -> String {
