@@ -6,6 +6,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 
 use crate::support::fault::Faults;
+use crate::support::foreign::{java, read_by_epochs};
 use crate::support::ledger::{Ledger, Told, path, payload};
 use crate::support::proxy::Proxy;
 use crate::support::upload::upload;
@@ -18,13 +19,29 @@ const FAULTS: usize = 100;
 const SHORT: &str = "300ms";
 
 /// Payloads are shorter than this.
-const LONGEST: usize = 20_000;
+const LONGEST: usize = 3_000;
+
+/// Segments after each of the scales that happen meanwhile; a stream never has fewer than it was made with.
+const TARGETS: [&str; 5] = ["6", "4", "9", "5", "4"];
 
 /// Events of a client after the last fault, all of which must be acknowledged.
 const AFTERWARDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_callers_are_told_is_true_whatever_the_network_does() {
+    check(async |_| {}).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_callers_are_told_is_true_also_while_the_stream_scales() {
+    let scale = async |stream: &Stream| {
+        java("scale", stream, &TARGETS, "").await.success();
+    };
+    check(scale).await;
+}
+
+/// Lets faults happen to posts and an upload, and something to the stream at the same time.
+async fn check(happen: impl AsyncFnOnce(&Stream)) {
     let seed = rand::random();
     println!("seed {seed}");
     let faults = Arc::new(Faults::new(seed, FAULTS));
@@ -35,12 +52,12 @@ async fn what_callers_are_told_is_true_whatever_the_network_does() {
     let (over, is_over) = watch::channel(false);
     let clients = join_all((0..CLIENTS).map(|client| post(&gateway, &stream, client, is_over.clone())));
     let lines = upload(gateway.post(&path(&stream, "lines")), "lines", is_over);
-    let watching = async {
-        let happened = faults.await_end().await;
+    let happening = async {
+        let ((), happened) = tokio::join!(happen(&stream), faults.await_end());
         over.send_replace(true);
         happened
     };
-    let (clients, lines, happened) = tokio::join!(clients, lines, watching);
+    let (clients, lines, happened) = tokio::join!(clients, lines, happening);
 
     let mut ledger = Ledger::default();
     clients.into_iter().enumerate().for_each(|(client, told)| ledger.enter(&key(client), told));
@@ -49,10 +66,9 @@ async fn what_callers_are_told_is_true_whatever_the_network_does() {
     println!("{happened:?}; stored, may be stored, not stored: {counts:?}");
     assert!(happened.cuts > 0 && happened.stalls > 0 && happened.splits > 0, "{happened:?}");
     drop(gateway);
-    let direct = Gateway::ready(&[]).await;
     // Nothing that is still on its way gets in after the seal.
-    stream.seal(&direct).await;
-    ledger.check(stream.read_all(&direct).await.iter().map(|event| &event.payload));
+    stream.seal(&Gateway::ready(&[]).await).await;
+    ledger.check(read_by_epochs(&stream).await);
 }
 
 fn key(client: usize) -> String {

@@ -1,12 +1,9 @@
 //! Streams that change their segments while they are written to.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::future::join_all;
-use serde_json::Value;
 use tokio::sync::watch;
 
-use crate::support::foreign::{java, values};
+use crate::support::foreign::{java, read_by_epochs};
 use crate::support::ledger::{Ledger, Told, path, payload};
 use crate::support::upload::upload;
 use crate::support::{Answer, Gateway, Stream};
@@ -41,7 +38,7 @@ async fn every_event_is_there_once_and_in_order_of_its_key_after_twenty_scales()
     let mut ledger = Ledger::default();
     posters.into_iter().chain(uploaders).for_each(|(told, key)| ledger.enter(&key, told));
     assert_eq!(ledger.count(Told::MayBeStored) + ledger.count(Told::NotStored), 0, "a scale refuses nobody");
-    ledger.check(in_order_of_epochs(values(java("batch", &stream, &[], "").await)));
+    ledger.check(read_by_epochs(&stream).await);
 }
 
 /// Posts one event after the other, each of which must be acknowledged, until told to stop.
@@ -53,16 +50,4 @@ async fn post(gateway: &Gateway, stream: &Stream, key: String, stop: watch::Rece
         told.push(Told::Stored);
     }
     (told, key)
-}
-
-/// The payloads of all events, those of earlier epochs first: a key's events go from segment to segment like this.
-fn in_order_of_epochs(mut lines: Vec<Value>) -> Vec<Vec<u8>> {
-    lines.pop().expect("a summary");
-    lines.sort_by_key(|event| {
-        let segment = event["segment"].as_str().expect("a segment");
-        let (_, epoch) = segment.rsplit_once('.').expect("NUMBER.#epoch.EPOCH");
-        (epoch.parse::<u32>().expect("a number"), event["offset"].as_i64())
-    });
-    let payload = |event: &Value| BASE64.decode(event["base64"].as_str().expect("base64")).expect("base64");
-    lines.iter().map(payload).collect()
 }

@@ -11,7 +11,7 @@ use super::PATIENCE;
 
 /// Bytes between two faults of one direction are below 2 to the power of this; small numbers are as likely as large
 /// ones, so that handshakes are hit too.
-const MOST_BYTES_LOG2: u32 = 14;
+const MOST_BYTES_LOG2: u32 = 17;
 
 /// Stalls are shorter than this.
 const LONGEST_STALL: Duration = Duration::from_millis(800);

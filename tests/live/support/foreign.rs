@@ -33,7 +33,6 @@ impl Foreign {
         let mut lines = values(self.run("read", stream, &[&count.to_string()], "").await);
         let summary = lines.pop().expect("a summary");
         assert_eq!(summary, json!({ "events": count, "more": false }), "{self:?}");
-        let payload = |event: &Value| BASE64.decode(event["base64"].as_str().expect("base64")).expect("base64");
         lines.iter().map(payload).collect()
     }
 
@@ -54,6 +53,19 @@ pub(crate) async fn java(command: &str, stream: &Stream, arguments: &[&str], std
     foreign(java, command, stream, arguments, stdin).await
 }
 
+/// All events that are there now, read by the Java client: those of earlier epochs first, so that each key's events stand
+/// in their order.
+pub(crate) async fn read_by_epochs(stream: &Stream) -> Vec<Vec<u8>> {
+    let mut lines = values(java("batch", stream, &[], "").await);
+    lines.pop().expect("a summary");
+    lines.sort_by_key(|event| {
+        let segment = event["segment"].as_str().expect("a segment");
+        let (_, epoch) = segment.rsplit_once('.').expect("NUMBER.#epoch.EPOCH");
+        (epoch.parse::<u32>().expect("a number"), event["offset"].as_i64())
+    });
+    lines.iter().map(payload).collect()
+}
+
 /// A command of `foreign_client.py`.
 pub(crate) async fn python(command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
     let mut python = Command::new(variable("TEST_PYTHON"));
@@ -64,6 +76,10 @@ pub(crate) async fn python(command: &str, stream: &Stream, arguments: &[&str], s
 async fn foreign(mut program: Command, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
     program.args([command, &Pravega::from_env().controller, &stream.scope, &stream.name]).args(arguments);
     run(&mut program, stdin).await
+}
+
+fn payload(event: &Value) -> Vec<u8> {
+    BASE64.decode(event["base64"].as_str().expect("base64")).expect("base64")
 }
 
 /// The JSON lines that a client printed.
