@@ -73,26 +73,33 @@ impl Load {
         waited.expect("posts are acknowledged").expect("the sender is ours");
     }
 
-    /// Posts until the gateway takes no more, which must not be before the delay is over.
+    /// Posts until nobody answers any more, which must not be before the delay is over.
     async fn post(&self, key: String, idle_connections: usize) -> Vec<Told> {
         let client = http::builder().pool_max_idle_per_host(idle_connections).build().expect("no setting is wrong");
         let mut told = Vec::new();
         loop {
             let request = client.post(self.url.clone() + &key).body(payload(&key, told.len(), 100));
-            let Ok(response) = request.send().await else {
-                // What was sent last may have been taken: nobody was told.
-                told.push(Told::MayBeStored);
-                break;
-            };
-            told.push(Told::by(Answer::from(response).await));
-            if told.last() != Some(&Told::Stored) {
-                break;
+            match request.send().await {
+                Ok(response) => told.push(self.told(Answer::from(response).await)),
+                Err(error) => {
+                    let since = self.asked_to_end.borrow().map(|asked| asked.elapsed());
+                    assert!(since >= Some(DELAY), "{key}, {since:?} after SIGTERM: {error:?}");
+                    // It may have been taken: nobody was told.
+                    told.push(Told::MayBeStored);
+                    return told;
+                }
             }
-            self.acknowledged.send_modify(|count| *count += 1);
         }
-        let asked_to_end = self.asked_to_end.borrow().unwrap_or_else(|| panic!("{key} was refused before the end"));
-        assert!(asked_to_end.elapsed() >= DELAY, "{key} was refused {:?} after SIGTERM", asked_to_end.elapsed());
-        told
+    }
+
+    /// What an answer says; on a busy machine it may be that Pravega is slow, but not that the gateway does not want.
+    fn told(&self, answer: Answer) -> Told {
+        if answer.status == 201 {
+            self.acknowledged.send_modify(|count| *count += 1);
+        } else {
+            assert_eq!(answer.json()["code"], "deadline_exceeded");
+        }
+        Told::by(answer)
     }
 }
 
