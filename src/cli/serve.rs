@@ -10,7 +10,7 @@ use pravega_gateway::telemetry::log;
 pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     log::install(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
-    runtime.block_on(async {
+    let exit = runtime.block_on(async {
         let gateway = Gateway::bind(config).await?;
         for address in gateway.addresses()? {
             tracing::info!(%address, "serving");
@@ -18,5 +18,8 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
         tracing::info!(address = %gateway.management_address()?, "management");
         let exit = gateway.run().await?;
         Ok(ExitCode::from(exit.code()))
-    })
+    });
+    // What is to be awaited was; dropped, the runtime would also wait for whatever looks up a name.
+    runtime.shutdown_background();
+    exit
 }
