@@ -1,5 +1,6 @@
 //! Everything that a request may reach.
 
+use std::hash::Hash;
 use std::sync::Arc;
 
 use crate::append::{Appenders, WriterIds};
@@ -15,6 +16,7 @@ use crate::telemetry::metrics::Metrics;
 #[derive(Debug, Clone)]
 pub struct App {
     parts: Arc<Parts>,
+    budget: Budget,
 }
 
 #[derive(Debug)]
@@ -26,7 +28,6 @@ struct Parts {
     appenders: Appenders,
     reader: SegmentReader,
     tails: Tails,
-    budget: Budget,
     metrics: Metrics,
     writer_ids: WriterIds,
     phases: Phases,
@@ -43,7 +44,7 @@ impl App {
         phases: Phases,
     ) -> Self {
         let writer_ids = WriterIds::new(&gateway_name(&config));
-        let reader = SegmentReader::new(store.clone());
+        let reader = SegmentReader::new(store.clone(), metrics.clone());
         let parts = Parts {
             appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
             tails: Tails::new(reader.clone()),
@@ -52,12 +53,17 @@ impl App {
             store,
             rest,
             config,
-            budget,
             metrics,
             writer_ids,
             phases,
         };
-        Self { parts: Arc::new(parts) }
+        Self { parts: Arc::new(parts), budget }
+    }
+
+    /// The same, with no more of the budget than the caller may have that is known by `name`.
+    #[must_use]
+    pub fn of_caller(&self, name: impl Hash) -> Self {
+        Self { parts: Arc::clone(&self.parts), budget: self.budget.of_caller(name) }
     }
 
     /// The settings.
@@ -95,9 +101,9 @@ impl App {
         &self.parts.tails
     }
 
-    /// The bytes that may be in flight.
+    /// The bytes that may be in flight, or the caller's share of them.
     pub fn budget(&self) -> &Budget {
-        &self.parts.budget
+        &self.budget
     }
 
     /// Writer ids for appends by fields.

@@ -145,7 +145,7 @@ fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, S
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());
     let rest = rest_proxy(config)?;
-    let budget = Budget::from_settings(&config.limits);
+    let budget = Budget::from_settings(&config.limits, metrics.clone());
     Ok(App::new(config.clone(), store, rest, budget, metrics, phases))
 }
 

@@ -15,7 +15,8 @@ use super::error::ErrorCode;
 use super::request_id::HttpRequestId;
 use super::serve::Arrival;
 use super::traceparent::TraceContext;
-use crate::telemetry::metrics::{self, Metrics, RequestLabels, Route, RouteLabels};
+use crate::telemetry::labels::{self, Limit, RequestLabels, Route, RouteLabels};
+use crate::telemetry::metrics::Metrics;
 
 /// The status of a request whose caller hung up before there was one, as nginx has it.
 const HUNG_UP: u16 = 499;
@@ -71,6 +72,9 @@ impl Record {
     pub(super) fn answered(mut self, response: Response) -> Response {
         self.answer.status = response.status().as_u16();
         self.answer.code = response.extensions().get::<ErrorCode>().map_or("", |code| code.as_str());
+        if let Some(limit) = response.extensions().get::<Limit>() {
+            self.metrics.hits_of(*limit).inc();
+        }
         match response.body().size_hint().exact() {
             Some(bytes) => {
                 self.answer.sent_bytes = bytes;
@@ -83,7 +87,7 @@ impl Record {
     fn count(&self, received: u64) {
         let labels = RequestLabels {
             route: self.route.clone(),
-            method: metrics::Method::from(&self.method),
+            method: labels::Method::from(&self.method),
             status: self.answer.status,
             code: self.answer.code,
         };

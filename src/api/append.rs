@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::header::LOCATION;
@@ -22,6 +22,7 @@ use crate::app::App;
 use crate::append::{EVENT_OVERHEAD_BYTES, NewEvent, StreamAppender, Written};
 use crate::budget::Permit;
 use crate::stream::{ScopedStream, SegmentId};
+use crate::telemetry::labels::Limit;
 
 const PARAMETERS: &[&str] =
     &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
@@ -30,7 +31,7 @@ const PARAMETERS: &[&str] =
 const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "producer-seq", "if-match", "if-none-match"];
 
 /// Appends the body: one event, or a batch of them.
-pub(crate) async fn post(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     is_gzip(&head.headers)?;
     reject_unsupported(&head.headers)?;
@@ -82,7 +83,7 @@ impl Appending {
     async fn append_one(self, body: Body) -> Result<Response, ApiError> {
         let max_event = self.app.config().append.max_event.as_usize();
         let (payload, mut permit) =
-            collect_in_time(self.deadline, body, max_event, ErrorCode::EventTooLarge, self.app.budget()).await?;
+            collect_in_time(self.deadline, body, max_event, Limit::Event, self.app.budget()).await?;
         let held = (payload.len() + EVENT_OVERHEAD_BYTES).min(self.app.budget().total());
         permit.grow_to(held).await?;
         let event = self.event(payload, None, permit)?;

@@ -16,8 +16,10 @@ use tokio::time::{Instant, Sleep, timeout};
 use super::connection::Busy;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
+use super::limits::too_large;
 use crate::budget::{Budget, Permit};
 use crate::config;
+use crate::telemetry::labels::Limit;
 
 /// Reads the body whole, holding its bytes of the budget.
 ///
@@ -25,19 +27,19 @@ use crate::config;
 /// `100 Continue`. A body that came in one piece is not copied.
 ///
 /// # Errors
-/// `too_large` beyond `max_bytes`; those of [`Budget::reserve`]; those of [`read_error`].
+/// That of `limit` beyond `max_bytes`; those of [`Budget::reserve`]; those of [`read_error`].
 ///
 /// # Cancel safety
 /// Awaits the budget and the body: dropped, the bytes read so far are lost and the budget is whole again.
 pub async fn collect_whole(
     mut body: Body,
     max_bytes: usize,
-    too_large: ErrorCode,
+    limit: Limit,
     budget: &Budget,
 ) -> Result<(Bytes, Permit), ApiError> {
     let announced = body.size_hint().exact().map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX));
     let expected = announced.unwrap_or(0);
-    check_length(expected, max_bytes, too_large)?;
+    check_length(expected, max_bytes, limit)?;
     let mut permit = budget.reserve(expected).await?;
     let mut gathered = Gathered::Nothing;
     while let Some(frame) = body.frame().await {
@@ -45,7 +47,7 @@ pub async fn collect_whole(
             continue; // trailers
         };
         let length = gathered.len() + data.len();
-        check_length(length, max_bytes, too_large)?;
+        check_length(length, max_bytes, limit)?;
         permit.grow_to(length).await?;
         gathered = gathered.and(data, expected);
     }
@@ -63,10 +65,10 @@ pub async fn collect_in_time(
     deadline: Deadline,
     body: Body,
     max_bytes: usize,
-    too_large: ErrorCode,
+    limit: Limit,
     budget: &Budget,
 ) -> Result<(Bytes, Permit), ApiError> {
-    deadline.timeout(collect_whole(body, max_bytes, too_large, budget)).await?
+    deadline.timeout(collect_whole(body, max_bytes, limit, budget)).await?
 }
 
 /// What a failure to read a request's body means to its caller: `408 body_idle`, or `400 body_invalid` when it
@@ -75,7 +77,7 @@ pub fn read_error(error: axum::Error) -> ApiError {
     let mut cause: Option<&(dyn Error + 'static)> = Some(&error);
     while let Some(current) = cause {
         if let Some(idle) = current.downcast_ref::<IdleTooLong>() {
-            return ApiError::new(ErrorCode::BodyIdle, idle.to_string());
+            return ApiError::new(ErrorCode::BodyIdle, idle.to_string()).over(Limit::BodyIdle);
         }
         cause = current.source();
     }
@@ -83,11 +85,11 @@ pub fn read_error(error: axum::Error) -> ApiError {
     ApiError::new(ErrorCode::BodyInvalid, detail)
 }
 
-fn check_length(bytes: usize, max_bytes: usize, too_large: ErrorCode) -> Result<(), ApiError> {
+fn check_length(bytes: usize, max_bytes: usize, limit: Limit) -> Result<(), ApiError> {
     if bytes <= max_bytes {
         return Ok(());
     }
-    Err(ApiError::new(too_large, format!("the body exceeds {max_bytes} bytes")).member("maxBytes", max_bytes))
+    Err(too_large(limit, format!("the body exceeds {max_bytes} bytes")).member("maxBytes", max_bytes))
 }
 
 /// The pieces of a body, copied only when there are several.
@@ -319,7 +321,7 @@ mod tests {
     }
 
     async fn collect(body: Body, max_bytes: usize) -> Result<Bytes, ErrorCode> {
-        let collected = collect_whole(body, max_bytes, ErrorCode::EventTooLarge, &budget()).await;
+        let collected = collect_whole(body, max_bytes, Limit::Event, &budget()).await;
         collected.map(|(bytes, _)| bytes).map_err(|error| error.code())
     }
 
@@ -343,7 +345,7 @@ mod tests {
     async fn the_budget_is_held_as_long_as_the_permit() {
         let budget = budget();
         for body in [Body::from(vec![0; 3000]), chunked(&[&[0; 1500], &[0; 1500]])] {
-            let (_, permit) = collect_whole(body, 4096, ErrorCode::BodyTooLarge, &budget).await.expect("it fits");
+            let (_, permit) = collect_whole(body, 4096, Limit::JsonDocument, &budget).await.expect("it fits");
             assert_eq!(permit.bytes(), 3000);
             drop(permit);
             assert_eq!(budget.available(), budget.total());

@@ -27,6 +27,14 @@ impl ConnectionState {
         Busy::new(Arc::clone(self), in_flight.clone())
     }
 
+    /// Requests of an HTTP/2 connection that are not done with; 0 of any other.
+    pub(super) fn http2_requests(&self) -> usize {
+        match self.is_http2.load(Ordering::Relaxed) {
+            true => self.busy.load(Ordering::Relaxed),
+            false => 0,
+        }
+    }
+
     /// How many heads were whole so far.
     pub(super) fn heads(&self) -> usize {
         self.heads.load(Ordering::Relaxed)

@@ -11,6 +11,8 @@ use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
 use serde_json::{Map, Value};
 
+use crate::telemetry::labels::Limit;
+
 /// How long a caller is asked to wait when nothing better is known.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
@@ -174,6 +176,7 @@ struct Problem {
     side_effects: SideEffects,
     members: Vec<(&'static str, Value)>,
     headers: HeaderMap,
+    limit: Option<Limit>,
 }
 
 impl ApiError {
@@ -186,6 +189,7 @@ impl ApiError {
             side_effects: SideEffects::None,
             members: Vec::new(),
             headers: HeaderMap::new(),
+            limit: None,
         }))
     }
 
@@ -223,6 +227,18 @@ impl ApiError {
     pub fn retryable(mut self, retryable: bool) -> Self {
         self.0.retryable = retryable;
         self
+    }
+
+    /// Says which limit was exceeded, so that it is counted with the answer.
+    #[must_use]
+    pub fn over(mut self, limit: Limit) -> Self {
+        self.0.limit = Some(limit);
+        self
+    }
+
+    /// The limit that was exceeded, if one was.
+    pub fn limit(&self) -> Option<Limit> {
+        self.0.limit
     }
 
     /// Why it failed.
@@ -280,6 +296,9 @@ impl IntoResponse for ApiError {
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         response.extensions_mut().insert(this.0.code);
+        if let Some(limit) = this.0.limit {
+            response.extensions_mut().insert(limit);
+        }
         response.headers_mut().extend(this.0.headers);
         response
     }

@@ -3,6 +3,7 @@
 use http::HeaderName;
 
 use super::error::{ApiError, ErrorCode};
+use crate::telemetry::labels::Limit;
 use crate::{append, budget, controller, read, segment_store};
 
 const HEAD_OFFSET: HeaderName = HeaderName::from_static("head-offset");
@@ -65,7 +66,7 @@ impl From<read::Error> for ApiError {
             Error::NotABoundary { .. } => Self::new(ErrorCode::NotAnEventBoundary, detail),
             Error::EventTooLarge { .. } => {
                 let hint = "; Accept: application/octet-stream with count=1 streams it";
-                Self::new(ErrorCode::EventTooLarge, detail + hint)
+                Self::new(ErrorCode::EventTooLarge, detail + hint).over(Limit::BufferedEvent)
             }
             Error::Overloaded(error) => error.into(),
             Error::Store(error) => error.into(),
@@ -83,10 +84,12 @@ impl From<read::TooManyWaits> for ApiError {
 
 impl From<budget::Overloaded> for ApiError {
     fn from(error: budget::Overloaded) -> Self {
-        let code = match error {
-            budget::Overloaded::Exhausted { .. } => ErrorCode::Overloaded,
-            budget::Overloaded::TooLarge { .. } => ErrorCode::BodyTooLarge,
+        use budget::Overloaded;
+        let (code, limit) = match error {
+            Overloaded::Exhausted { .. } => (ErrorCode::Overloaded, Limit::BytesInFlight),
+            Overloaded::OverShare { .. } => (ErrorCode::CallerOverShare, Limit::CallerShare),
+            Overloaded::TooLarge { limit, .. } => (ErrorCode::BodyTooLarge, limit),
         };
-        Self::new(code, error.to_string())
+        Self::new(code, error.to_string()).over(limit)
     }
 }

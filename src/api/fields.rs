@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::response::Response;
 
 use super::address::{parse_segment, stream_of};
@@ -14,11 +14,13 @@ use super::exchange::Replies;
 use super::field_values::{FieldValues, Source};
 use super::fields_append::append;
 use super::fields_reply::respond;
+use super::limits::too_large;
 use super::params::invalid;
 use super::wire_route::{Frames, any_segment, check_direction, check_name, check_sources, converse};
 use crate::app::App;
 use crate::append::BorrowedId;
 use crate::stream::SegmentName;
+use crate::telemetry::labels::Limit;
 use crate::wire::{CommandType, Direction, JsonError, Role, WireCommand, WriterId};
 
 /// What a message's request id is where the caller gives none.
@@ -26,7 +28,7 @@ const DEFAULT_REQUEST_ID: i64 = 1;
 
 /// Sends one command and answers with its reply.
 pub(crate) async fn post(
-    State(app): State<App>,
+    app: App,
     name: Result<Path<String>, PathRejection>,
     deadline: Deadline,
     request: Request,
@@ -55,7 +57,7 @@ async fn append_bytes(
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;
     let limit = app.config().limits.raw_message.as_usize();
-    let (bytes, _permit) = collect_in_time(deadline, body, limit, ErrorCode::MessageTooLarge, app.budget()).await?;
+    let (bytes, _permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
     append(app, deadline, command, &segment, values, bytes).await
 }
 
@@ -69,7 +71,7 @@ async fn ask(
 ) -> Result<Replies, ApiError> {
     let limits = &app.config().limits;
     let limit = limits.json_document.as_usize();
-    let (document, _permit) = collect_in_time(deadline, body, limit, ErrorCode::BodyTooLarge, app.budget()).await?;
+    let (document, _permit) = collect_in_time(deadline, body, limit, Limit::JsonDocument, app.budget()).await?;
     values.take_document(command, &document)?;
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;
@@ -175,7 +177,7 @@ pub(crate) fn check_size(request: &WireCommand, limit: usize) -> Result<(), ApiE
     let length = request.payload().len();
     if length > limit {
         let detail = format!("the message has {length} bytes of payload; the limit is {limit}");
-        return Err(ApiError::new(ErrorCode::MessageTooLarge, detail).member("limit", limit));
+        return Err(too_large(Limit::RawMessage, detail).member("limit", limit));
     }
     Ok(())
 }

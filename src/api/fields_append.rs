@@ -12,6 +12,7 @@ use crate::app::App;
 use crate::append::{EVENT_HEADER_BYTES, put_event};
 use crate::read::{Deframed, deframe};
 use crate::stream::SegmentName;
+use crate::telemetry::labels::Limit;
 use crate::wire::{
     AppendBlock, AppendBlockEnd, CommandType, ConditionalAppend, ConditionalBlockEnd, Data, DelegationToken,
     EventFrame, EventNumber, Frame, JavaStr, MAX_EVENT_BYTES, NO_VALUE, Offset, Raw, RequestId, Segment, SetupAppend,
@@ -117,7 +118,7 @@ impl Plan {
         let is_one_event = matches!(self.command, CommandType::Event | CommandType::ConditionalAppend);
         if is_one_event && self.body.len() > MAX_EVENT_BYTES {
             let detail = format!("the event has {} bytes; the limit is {MAX_EVENT_BYTES}", self.body.len());
-            return Err(ApiError::new(ErrorCode::EventTooLarge, detail));
+            return Err(ApiError::new(ErrorCode::EventTooLarge, detail).over(Limit::Event));
         }
         if is_one_event && self.body.is_empty() && !app.config().append.empty_events {
             let detail = "the event is empty; append.empty-events = true allows it";

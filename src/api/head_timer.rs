@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -34,6 +35,17 @@ struct Due {
     at: Instant,
     /// How many heads were whole when it began.
     heads: usize,
+}
+
+/// A request's head was not whole in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the request's head was not whole in time")]
+struct HeadLate;
+
+/// Whether an error, or what caused it, is that of a [`HeadTimer`].
+pub(super) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
+    let inner = error.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+    inner.is_some_and(|inner| inner.is::<HeadLate>()) || error.source().is_some_and(is_cause_of)
 }
 
 impl<S> HeadTimer<S> {
@@ -73,8 +85,7 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadTimer<S> {
         match read {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => this.bytes_arrived(),
             Poll::Pending if this.is_late(cx) => {
-                let error = io::Error::new(io::ErrorKind::TimedOut, "the request's head was not whole in time");
-                return Poll::Ready(Err(error));
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadLate)));
             }
             _ => {}
         }

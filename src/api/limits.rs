@@ -4,6 +4,7 @@ use http::HeaderMap;
 
 use super::error::{ApiError, ErrorCode};
 use crate::config;
+use crate::telemetry::labels::Limit;
 
 /// File descriptors that are left for everything but callers: stores, controller, log, files.
 const SPARE_DESCRIPTORS: usize = 512;
@@ -27,6 +28,16 @@ fn connections_within(asked: usize, descriptors: usize) -> usize {
     asked.min(descriptors.saturating_sub(SPARE_DESCRIPTORS)).max(1)
 }
 
+/// What exceeds a limit of the sizes, as a problem.
+pub(super) fn too_large(limit: Limit, detail: String) -> ApiError {
+    let code = match limit {
+        Limit::Event | Limit::BufferedEvent => ErrorCode::EventTooLarge,
+        Limit::RawMessage => ErrorCode::MessageTooLarge,
+        _ => ErrorCode::BodyTooLarge,
+    };
+    ApiError::new(code, detail).over(limit)
+}
+
 /// # Errors
 /// `431 headers_too_large` when all header lines together exceed `max_bytes`.
 pub(super) fn check_headers(headers: &HeaderMap, max_bytes: usize) -> Result<(), ApiError> {
@@ -35,7 +46,7 @@ pub(super) fn check_headers(headers: &HeaderMap, max_bytes: usize) -> Result<(),
         return Ok(());
     }
     let detail = format!("the headers are {bytes} bytes, more than {max_bytes}");
-    Err(ApiError::new(ErrorCode::HeadersTooLarge, detail).member("maxBytes", max_bytes))
+    Err(ApiError::new(ErrorCode::HeadersTooLarge, detail).member("maxBytes", max_bytes).over(Limit::Headers))
 }
 
 #[cfg(test)]

@@ -10,6 +10,7 @@ mod address;
 mod append;
 mod batch;
 pub mod body;
+mod caller;
 mod coding;
 mod connection;
 mod control;

@@ -3,7 +3,7 @@
 use std::convert::Infallible;
 
 use axum::body::{Body, HttpBody as _};
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{Bytes, BytesMut};
 use futures::stream;
@@ -18,11 +18,13 @@ use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Replies, Reply};
 use super::held::hold;
+use super::limits;
 use super::params::Params;
 use super::status::{status_of, with_retry};
 use super::wire_route::{Frames, check_direction, check_name, check_sources, converse, default_segment, named_segment};
 use crate::app::App;
 use crate::stream::SegmentName;
+use crate::telemetry::labels::Limit;
 use crate::wire::{CommandType, Direction, Frame, FrameCodec, FrameError, Role, sniff};
 
 const PARAMETERS: &[&str] = &["scope", "stream", "segment"];
@@ -35,7 +37,7 @@ const MESSAGE_NAME: HeaderName = HeaderName::from_static("message-name");
 const MESSAGE_LENGTH: HeaderName = HeaderName::from_static("message-length");
 
 /// Passes one message on, or a sequence of them.
-pub(crate) async fn put(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn put(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let body = undo_coding(&head.headers, body, app.budget()).await?;
     let mut params = Params::parse(head.uri.query())?;
@@ -70,7 +72,7 @@ async fn put_message(
         check_length(length, announced)?;
     }
     let limit = app.config().limits.raw_message.as_usize();
-    let (payload, _permit) = collect_in_time(deadline, body, limit, ErrorCode::MessageTooLarge, app.budget()).await?;
+    let (payload, _permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
     check_length(length, payload.len() as u64)?;
     let frames = [Frame { code, payload }];
     let route = route(app, &frames, named)?;
@@ -90,7 +92,7 @@ async fn put_sequence(
         return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
     }
     let limit = app.config().limits.raw_sequence.as_usize();
-    let (bytes, _permit) = collect_in_time(deadline, body, limit, ErrorCode::BodyTooLarge, app.budget()).await?;
+    let (bytes, _permit) = collect_in_time(deadline, body, limit, Limit::RawSequence, app.budget()).await?;
     let frames = parse_sequence(bytes)?;
     let named = match frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment) {
         true => named,
@@ -149,7 +151,7 @@ fn digits(text: &str) -> Option<&str> {
 
 fn too_large(length: u64, limit: usize) -> ApiError {
     let detail = format!("the message has {length} bytes of payload; the limit is {limit}");
-    ApiError::new(ErrorCode::MessageTooLarge, detail).member("limit", limit)
+    limits::too_large(Limit::RawMessage, detail).member("limit", limit)
 }
 
 fn single<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<&'a str, ApiError> {

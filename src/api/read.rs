@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -29,6 +29,7 @@ use crate::append::{EVENT_HEADER_BYTES, put_event};
 use crate::budget::Permit;
 use crate::read::{self, Event, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
+use crate::telemetry::labels::Limit;
 
 const PARAMETERS: &[&str] = &["scope", "stream", "segment", "offset", "count", "max-bytes", "encoding"];
 
@@ -40,7 +41,7 @@ const CLOSED: HeaderName = HeaderName::from_static("closed");
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Reads events of one segment from an offset on.
-pub(crate) async fn get(State(app): State<App>, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+pub(crate) async fn get(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, _) = request.into_parts();
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
@@ -234,7 +235,12 @@ impl<'a> Reading<'a> {
         if form != Form::Bare {
             let mut permit = self.reserve(limits).await?;
             let page = self.page(limits, &mut permit).await?;
-            return Ok(self.respond(form, page, permit));
+            let limit = self.limit_reached(&page, limits);
+            let mut response = self.respond(form, page, permit);
+            if let Some(limit) = limit {
+                response.extensions_mut().insert(limit);
+            }
+            return Ok(response);
         }
         if limits.events != 1 {
             let detail = "application/octet-stream holds one event: it goes with count=1";
@@ -257,6 +263,18 @@ impl<'a> Reading<'a> {
 
     async fn page(&self, limits: PageLimits, permit: &mut Permit) -> Result<Page, read::Error> {
         self.app.reader().page(&self.segment, self.state, self.offset, limits, permit).await
+    }
+
+    /// The limit of every page that ended this one, if it was not the caller's own.
+    fn limit_reached(&self, page: &Page, limits: PageLimits) -> Option<Limit> {
+        let config = &self.app.config().read;
+        if page.up_to_date {
+            None
+        } else if page.events.len() == limits.events {
+            (limits.events == config.page_events).then_some(Limit::PageEvents)
+        } else {
+            (limits.bytes == config.page_bytes.as_usize()).then_some(Limit::PageBytes)
+        }
     }
 
     fn respond(&self, form: Form, page: Page, permit: Permit) -> Response {

@@ -3,6 +3,7 @@
 //! `axum::serve` has no limits for connections, heads or HTTP/2 streams, hence a loop of our own.
 
 use std::convert::Infallible;
+use std::error::Error;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -27,10 +28,11 @@ use tower::Service;
 
 use super::body::{BodyLimits, GuardedBody};
 use super::connection::{Busy, BusyBody, ConnectionState};
-use super::head_timer::HeadTimer;
+use super::head_timer::{self, HeadTimer};
 use super::listen::{Accepted, Listener, Peer};
 use super::send_timer::SendTimer;
 use crate::config;
+use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
 
 /// How far the headers may exceed their limit and still be read, to be answered with a problem. Beyond it, and
@@ -55,6 +57,36 @@ pub struct ServeSettings {
     open: Gauge,
     in_flight: Gauge,
     accept_errors: Counter,
+    hits: Hits,
+}
+
+/// Limits that are kept here, when they are reached.
+#[derive(Debug, Clone, Default)]
+struct Hits {
+    connections: Counter,
+    headers: Counter,
+    header_timeout: Counter,
+    http2_streams: Counter,
+}
+
+impl Hits {
+    fn of(metrics: &Metrics) -> Self {
+        Self {
+            connections: metrics.hits_of(Limit::Connections),
+            headers: metrics.hits_of(Limit::Headers),
+            header_timeout: metrics.hits_of(Limit::HeaderTimeout),
+            http2_streams: metrics.hits_of(Limit::Http2Streams),
+        }
+    }
+
+    /// Counts the limit that ended a connection, if one did.
+    fn count(&self, error: &(dyn Error + 'static)) {
+        if error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large) {
+            self.headers.inc();
+        } else if head_timer::is_cause_of(error) {
+            self.header_timeout.inc();
+        }
+    }
 }
 
 impl ServeSettings {
@@ -65,6 +97,7 @@ impl ServeSettings {
             open: metrics.http_connections.clone(),
             in_flight: metrics.http_requests_in_flight.clone(),
             accept_errors: metrics.http_accept_errors.clone(),
+            hits: Hits::of(metrics),
             ..Self::management(limits).with_connections(connections)
         }
     }
@@ -80,6 +113,7 @@ impl ServeSettings {
             open: Gauge::default(),
             in_flight: Gauge::default(),
             accept_errors: Counter::default(),
+            hits: Hits::default(),
         }
     }
 
@@ -193,6 +227,10 @@ async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTr
 /// hold one connection more than the limit, unserved.
 async fn accept(listener: &Listener, server: &Server) -> io::Result<(Accepted, OwnedSemaphorePermit)> {
     let accepted = listener.accept().await?;
+    if let Ok(slot) = Arc::clone(&server.slots).try_acquire_owned() {
+        return Ok((accepted, slot));
+    }
+    server.settings.hits.connections.inc();
     let slot = Arc::clone(&server.slots).acquire_owned().await;
     Ok((accepted, slot.expect("the semaphore is never closed")))
 }
@@ -236,6 +274,7 @@ impl Server {
             }
         };
         if let Err(error) = ended {
+            self.settings.hits.count(error.as_ref());
             tracing::debug!(%peer, error = %error, "a connection ended badly");
         }
     }
@@ -248,6 +287,9 @@ impl Server {
     ) -> impl Future<Output = Result<Response<BusyBody>, Infallible>> + use<> {
         let in_flight = &self.settings.in_flight;
         let busy = state.begin_request(request.version(), in_flight);
+        if state.http2_requests() == self.settings.http2_streams as usize {
+            self.settings.hits.http2_streams.inc();
+        }
         let (mut parts, body) = request.into_parts();
         let body = match body.is_end_stream() {
             true => Body::empty(),

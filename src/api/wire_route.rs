@@ -2,16 +2,19 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use http::StatusCode;
 
 use super::address::{take_segment, take_stream};
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Exchange, ExchangeError, Replies, Reply};
 use super::params::Params;
+use super::status::status_of;
 use crate::app::App;
 use crate::retry::Backoff;
 use crate::segment_store;
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
+use crate::telemetry::labels::StoreError;
 use crate::wire::{CommandType, Direction, Frame, WireCommand};
 
 /// Refuses what no client may send, and what only the admin port takes.
@@ -129,13 +132,23 @@ pub(crate) async fn converse(
     let mut exchange = None;
     let played = deadline.timeout(play(app, route, script, &mut exchange)).await;
     let cause = match played {
-        Ok(Ok(())) => return Ok(exchange.expect("a script is played on one").finish()),
+        Ok(Ok(())) => {
+            let replies = exchange.expect("a script is played on one").finish();
+            count_refusals(app, &replies.list);
+            return Ok(replies);
+        }
         Ok(Err(PlayError::Connect(error))) => return Err(error.into()),
         Ok(Err(PlayError::Refused(error))) => return Err(error),
-        Ok(Err(PlayError::Exchange(error))) => error.to_string(),
+        Ok(Err(PlayError::Exchange(error))) => {
+            if !matches!(error, ExchangeError::Overloaded(_)) {
+                app.metrics().store_failed(StoreError::Lost);
+            }
+            error.to_string()
+        }
         Err(elapsed) => match exchange.take() {
             Some(moved) if begins_with_wrong_host(moved.replies()) => return Ok(moved.finish()),
             Some(unanswered) if unanswered.has_sent() => {
+                app.metrics().store_failed(StoreError::TimedOut);
                 exchange = Some(unanswered);
                 format!("the segment store did not answer in time: {elapsed}")
             }
@@ -143,6 +156,16 @@ pub(crate) async fn converse(
         },
     };
     Err(outcome_unknown(&cause, exchange.as_ref().map_or(&[], Exchange::replies)))
+}
+
+fn count_refusals(app: &App, replies: &[Reply]) {
+    for reply in replies {
+        if let Ok((command, _)) = reply.frame.to_command()
+            && status_of(reply.request, &command) != StatusCode::OK
+        {
+            app.metrics().store_failed(StoreError::Reply(command.command_type()));
+        }
+    }
 }
 
 /// What was sent may have been carried out; replies that came before are told.

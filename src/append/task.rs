@@ -22,9 +22,11 @@ use crate::chance;
 use crate::retry::Backoff;
 use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore, wire_name};
 use crate::stream::SegmentName;
+use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{
-    Command, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, SetupAppend, WireCommand, WriterId,
+    Command, CommandType, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, SetupAppend, WireCommand,
+    WriterId,
 };
 
 /// Submissions taken from the queue at once.
@@ -103,6 +105,8 @@ struct Writer {
     backoff: Backoff,
     /// Last number of each block in flight, and when it was sent.
     sent_at: VecDeque<(i64, Instant)>,
+    /// Highest number that was ever sent.
+    highest_sent: i64,
 }
 
 pub(super) fn spawn(task: Task) {
@@ -122,7 +126,15 @@ impl Writer {
     fn new(task: Task) -> Self {
         let machine = Machine::new(task.limits);
         let writer_id = WriterId(chance::fresh_id());
-        Self { task, writer_id, machine, link: Link::Down, backoff: Backoff::default(), sent_at: VecDeque::new() }
+        Self {
+            task,
+            writer_id,
+            machine,
+            link: Link::Down,
+            backoff: Backoff::default(),
+            sent_at: VecDeque::new(),
+            highest_sent: NO_VALUE,
+        }
     }
 
     async fn run(mut self) {
@@ -190,6 +202,13 @@ impl Writer {
             let payloads = block.items.iter().map(|item| &item.event.payload);
             let frames = block::encode(self.writer_id, block.last_number, request_id, block.framed_bytes, payloads);
             self.sent_at.push_back((block.last_number, Instant::now()));
+            if block.last_number > self.highest_sent {
+                self.highest_sent = block.last_number;
+                self.task.metrics.append_block_events.observe(block.items.len() as f64);
+                self.task.metrics.append_block_bytes.observe(block.framed_bytes as f64);
+            } else {
+                self.task.metrics.append_resent_blocks.inc();
+            }
             // A session that has ended says so to the next receive.
             if flow.send(frames).await.is_err() {
                 return;
@@ -201,15 +220,26 @@ impl Writer {
         self.link = Link::Down;
         match opened {
             Ok(Opened { flow, last_number }) => {
+                self.task.metrics.append_set_ups.inc();
                 let done = self.machine.set_up(last_number);
                 self.acknowledge(done);
                 self.link = Link::Open(flow);
             }
-            Err(OpenError::Gone) => return Some(End::Gone),
-            Err(OpenError::Retry) => self.reopen(),
-            Err(OpenError::Moved) => self.reopen_elsewhere(),
-            Err(OpenError::Refused(reason)) => self.refuse_all(reason),
-            Err(OpenError::Unreachable(error)) => {
+            Err(error) => return self.not_opened(error),
+        }
+        None
+    }
+
+    fn not_opened(&mut self, error: OpenError) -> Option<End> {
+        if let Some(error) = error.of_store() {
+            self.task.metrics.store_failed(error);
+        }
+        match error {
+            OpenError::Gone => return Some(End::Gone),
+            OpenError::Retry => self.reopen(),
+            OpenError::Moved => self.reopen_elsewhere(),
+            OpenError::Refused(reason) => self.refuse_all(reason),
+            OpenError::Unreachable(error) => {
                 self.fail_all(|written| Error::Store { error: error.clone(), may_have_been_written: written });
             }
         }
@@ -217,6 +247,7 @@ impl Writer {
     }
 
     fn replied(&mut self, reply: Result<WireCommand, Arc<Lost>>) -> Option<End> {
+        self.count_failure(&reply);
         match reply {
             Ok(WireCommand::DataAppended(ack)) => self.acked(&ack),
             Ok(WireCommand::SegmentIsSealed(_)) => return Some(End::Sealed),
@@ -230,6 +261,15 @@ impl Writer {
             }
         }
         None
+    }
+
+    /// The end of a connection on which nothing was awaited harms nobody.
+    fn count_failure(&self, reply: &Result<WireCommand, Arc<Lost>>) {
+        match reply {
+            Ok(reply) => self.task.store.count_reply(&[CommandType::DataAppended], reply),
+            Err(lost) if self.machine.has_work() => self.task.store.count_error(&lost.clone().into()),
+            Err(_) => {}
+        }
     }
 
     fn acked(&mut self, ack: &DataAppended) {
@@ -252,6 +292,7 @@ impl Writer {
         self.machine.sweep();
         if self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > ACK_TIMEOUT) {
             tracing::warn!(segment = %self.task.segment, "an acknowledgement is overdue, reconnecting");
+            self.task.metrics.store_failed(StoreError::TimedOut);
             self.reopen();
         }
     }
@@ -343,6 +384,7 @@ impl Writer {
         let (sent, waiting) = self.machine.drain();
         sent.iter().for_each(|event| event.stub.unsend());
         let events = sent.into_iter().chain(waiting).collect();
+        self.task.metrics.append_handovers.inc();
         stream.reroute(turn, &self.task.segment, events).await;
     }
 
@@ -363,6 +405,19 @@ impl Writer {
                     batch.drain(..).flatten().for_each(|event| self.machine.push(event));
                 }
             }
+        }
+    }
+}
+
+impl OpenError {
+    /// What the store is to be blamed for, unless that was counted where it was tried.
+    fn of_store(&self) -> Option<StoreError> {
+        match self {
+            Self::Retry => Some(StoreError::Lost),
+            Self::Moved => Some(StoreError::Reply(CommandType::WrongHost)),
+            Self::Gone => Some(StoreError::Reply(CommandType::NoSuchSegment)),
+            Self::Refused(reply) => CommandType::from_name(reply).map(StoreError::Reply),
+            Self::Unreachable(_) => None,
         }
     }
 }

@@ -142,6 +142,9 @@ settings! {
         http2_streams: usize = 256, within(1..=65_535);
         /// Bytes of bodies and pages held at once, over all requests; then `503`. Default 64 MiB.
         bytes_in_flight: Size = Size::mib(64), within(Size::kib(1)..=Size::mib(1024 * 1024));
+        /// Bytes of those that one caller may hold; then `429`. A caller is known by its `Authorization`, else by its
+        /// address. Default 0: callers are not told apart.
+        caller_bytes_in_flight: Size = Size::bytes(0), within(Size::bytes(0)..=Size::mib(1024 * 1024));
         /// Longest wait of one request for its share of those bytes. Default 1 s.
         budget_wait: Duration = Duration::from_secs(1), within(Duration::ZERO..=MINUTE);
         /// Largest JSON document. Default 32 MiB.

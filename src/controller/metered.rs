@@ -6,7 +6,8 @@ use futures::future::BoxFuture;
 use super::client::{Access, ControllerClient, Placement, SegmentLocation};
 use super::error::Error;
 use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
-use crate::telemetry::metrics::{ControllerRequestLabels, Metrics, Outcome};
+use crate::telemetry::labels::{ControllerRequestLabels, Outcome};
+use crate::telemetry::metrics::Metrics;
 
 /// A client whose calls are counted by name and outcome.
 pub struct MeteredClient<C> {

@@ -86,6 +86,8 @@ impl SegmentReader {
                 Deframed::Garbage => break false,
             }
         };
+        self.metrics.read_events.inc_by(filling.events.len() as u64);
+        self.metrics.read_bytes.inc_by(filling.payload_bytes() as u64);
         let up_to_date = reached && filling.at == state.tail;
         Ok(Page { events: filling.events, next_offset: filling.at, up_to_date, closed: up_to_date && state.sealed })
     }
@@ -122,6 +124,10 @@ impl Filling {
         self.events.push(Event { offset: self.at, next_offset, payload });
         self.at = next_offset;
         self.taken += len;
+    }
+
+    fn payload_bytes(&self) -> usize {
+        self.taken - EVENT_HEADER_BYTES * self.events.len()
     }
 
     fn extend(&mut self, more: Bytes) {

@@ -8,6 +8,7 @@ use crate::budget::Permit;
 use crate::retry::Backoff;
 use crate::segment_store::{SegmentStore, wire_name};
 use crate::stream::SegmentName;
+use crate::telemetry::metrics::Metrics;
 use crate::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 /// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
@@ -28,12 +29,13 @@ pub struct SegmentState {
 #[derive(Debug, Clone)]
 pub struct SegmentReader {
     store: SegmentStore,
+    pub(super) metrics: Metrics,
 }
 
 impl SegmentReader {
-    /// Reads through these stores.
-    pub fn new(store: SegmentStore) -> Self {
-        Self { store }
+    /// Reads through these stores, and counts what is read.
+    pub fn new(store: SegmentStore, metrics: Metrics) -> Self {
+        Self { store, metrics }
     }
 
     /// Asks where a segment begins and ends.
@@ -108,7 +110,7 @@ impl SegmentReader {
         }
     }
 
-    /// Bytes of a range, as they come; each piece within `patience`. What is held of them is in `permit`, which should
+    /// The payload of one event, in pieces as they come; each piece within `patience`. What is held of them is in `permit`, which should
     /// stand for [`MAX_READ_BYTES`].
     pub fn stream(
         self,
@@ -127,6 +129,8 @@ impl SegmentReader {
                 let piece = tokio::time::timeout(patience, reader.bytes(&segment, offset, left)).await;
                 let bytes = piece.map_err(|_| Error::Stalled { segment, offset })??;
                 let (offset, left) = (offset + bytes.len() as i64, left - bytes.len());
+                reader.metrics.read_events.inc_by(u64::from(left == 0));
+                reader.metrics.read_bytes.inc_by(bytes.len() as u64);
                 Ok(Some((bytes, (reader, offset, left, permit))))
             }
         })

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use crate::controller::{self, Endpoint};
-use crate::wire::{FrameError, ShowError};
+use crate::telemetry::labels::StoreError;
+use crate::wire::{CommandType, FrameError, ShowError};
 
 /// Why a segment store could not be asked, or did not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -114,7 +115,39 @@ impl From<Arc<Lost>> for Error {
     }
 }
 
+impl LostCause {
+    fn of_store(&self) -> StoreError {
+        match self {
+            Self::Silent(_) => StoreError::TimedOut,
+            Self::Undecodable(_) | Self::Frame(FrameError::TooLarge { .. }) => StoreError::Undecodable,
+            Self::Closed | Self::Frame(_) | Self::Unasked | Self::Dropped => StoreError::Lost,
+        }
+    }
+}
+
+impl ConnectProblem {
+    fn of_store(&self) -> StoreError {
+        match self {
+            Self::Io(_) => StoreError::Refused,
+            Self::TimedOut(_) => StoreError::TimedOut,
+            Self::NoHello | Self::Incompatible { .. } | Self::Frame(_) => StoreError::Undecodable,
+        }
+    }
+}
+
 impl Error {
+    /// What the store is to be blamed for; `None` where the controller could not say which store it is.
+    pub fn of_store(&self) -> Option<StoreError> {
+        match self {
+            Self::Connect(error) => Some(error.problem.of_store()),
+            Self::Lost(lost) => Some(lost.cause.of_store()),
+            Self::Undecodable(_) => Some(StoreError::Undecodable),
+            Self::Unexpected { reply, .. } => CommandType::from_name(reply).map(StoreError::Reply),
+            Self::WrongHost { .. } => Some(StoreError::Reply(CommandType::WrongHost)),
+            Self::Controller(_) => None,
+        }
+    }
+
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {

@@ -14,7 +14,8 @@ use super::session::{Session, SessionTimes};
 use crate::config;
 use crate::controller::Endpoint;
 use crate::retry::{Backoff, HEALTHY_FOR};
-use crate::telemetry::metrics::{Metrics, SessionKind, SessionLabels};
+use crate::telemetry::labels::{SessionKind, SessionLabels};
+use crate::telemetry::metrics::Metrics;
 
 /// What a session is used for; appends and reads never share one, since a store that is pushed too hard by appends
 /// stops reading their socket.

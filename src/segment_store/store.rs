@@ -7,7 +7,8 @@ use super::session::Session;
 use crate::controller::{Controller, Endpoint};
 use crate::retry::Backoff;
 use crate::stream::SegmentName;
-use crate::telemetry::metrics::{Metrics, Outcome, StoreRequestLabels};
+use crate::telemetry::labels::{Outcome, StoreError, StoreRequestLabels};
+use crate::telemetry::metrics::Metrics;
 use crate::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
 
 /// Reaches segments by name: the controller says where, the pool connects. Clones share both.
@@ -72,6 +73,7 @@ impl SegmentStore {
         backoff: &mut Backoff,
     ) -> Result<(), Error> {
         self.moved(segment);
+        self.count_error(&error);
         if !matches!(error, Error::Connect(_)) || !self.pool.was_healthy(endpoint) {
             return Err(error);
         }
@@ -112,6 +114,10 @@ impl SegmentStore {
     }
 
     fn count(&self, command: CommandType, answered: &Result<WireCommand, Error>) {
+        match answered {
+            Ok(reply) => self.count_reply(command.info().replies, reply),
+            Err(error) => self.count_error(error),
+        }
         let outcome = match answered {
             Ok(reply) if command.info().replies.contains(&reply.command_type()) => Outcome::Ok,
             Ok(_) | Err(Error::Undecodable(_)) => Outcome::Refused,
@@ -119,6 +125,21 @@ impl SegmentStore {
         };
         let labels = StoreRequestLabels { command: command.info().name, outcome };
         self.metrics.store_requests.get_or_create(&labels).inc();
+    }
+
+    /// Counts a reply, unless it is one of those that were hoped for.
+    pub fn count_reply(&self, hoped_for: &[CommandType], reply: &WireCommand) {
+        let reply = reply.command_type();
+        if !hoped_for.contains(&reply) {
+            self.metrics.store_failed(StoreError::Reply(reply));
+        }
+    }
+
+    /// Counts what kept a reply from coming, as far as it lies with the store.
+    pub fn count_error(&self, error: &Error) {
+        if let Some(error) = error.of_store() {
+            self.metrics.store_failed(error);
+        }
     }
 
     /// The controller that says where segments are.

@@ -1,17 +1,19 @@
-//! All metrics, as one table. Labels come from closed sets, never from what callers name.
+//! All metrics, as one table.
 
-use std::fmt::Write;
-use std::hash::{Hash, Hasher};
+use std::hash::Hash;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use axum::extract::MatchedPath;
-use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
+
+use super::labels::{
+    ControllerRequestLabels, Limit, LimitLabels, RefusalLabels, RequestLabels, RouteLabels, SessionLabels, StoreError,
+    StoreErrorLabels, StoreRequestLabels,
+};
 
 /// Content type of [`Metrics::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
@@ -57,10 +59,16 @@ metrics! {
     http_connections_limit: Gauge = Gauge::default();
     /// Failures to accept a connection.
     http_accept_errors: Counter = Counter::default();
+    /// Times that a limit was reached, by its setting.
+    limit_hits: Family<LimitLabels, Counter> = Family::default();
     /// Bytes of bodies and pages that may still be held.
     budget_available_bytes: Gauge = Gauge::default();
     /// Most bytes of bodies and pages that may be held at once.
     budget_limit_bytes: Gauge = Gauge::default();
+    /// Times that a request had to wait for its share of the bytes that may be held.
+    budget_waits: Counter = Counter::default();
+    /// Times that a request was refused its share of the bytes that may be held.
+    budget_refusals: Family<RefusalLabels, Counter> = Family::default();
     /// Events that Pravega acknowledged.
     append_events: Counter = Counter::default();
     /// Payload bytes that Pravega acknowledged.
@@ -71,167 +79,30 @@ metrics! {
     append_ack_seconds: Histogram = seconds();
     /// Requests that wait for something to read.
     read_waits: Gauge = Gauge::default();
+    /// Events in an append block, when it is first sent.
+    append_block_events: Histogram = powers(1.0, 2.0, 18);
+    /// Bytes of events with their headers in an append block, when it is first sent.
+    append_block_bytes: Histogram = powers(16.0, 4.0, 11);
+    /// Append blocks that were sent again after their connection was lost.
+    append_resent_blocks: Counter = Counter::default();
+    /// Times that a writer was set up on a session.
+    append_set_ups: Counter = Counter::default();
+    /// Segments sealed or gone whose writer gave what was left to those that follow.
+    append_handovers: Counter = Counter::default();
+    /// Events that were read for callers.
+    read_events: Counter = Counter::default();
+    /// Payload bytes that were read for callers.
+    read_bytes: Counter = Counter::default();
     /// Open sessions with segment stores.
     store_sessions: Family<SessionLabels, Gauge> = Family::default();
     /// Sessions with segment stores that were opened in place of a lost one.
     store_reconnects: Family<SessionLabels, Counter> = Family::default();
     /// Requests to segment stores.
     store_requests: Family<StoreRequestLabels, Counter> = Family::default();
+    /// Replies of segment stores that refuse something, and replies and connections that failed to come.
+    store_errors: Family<StoreErrorLabels, Counter> = Family::default();
     /// Requests to the controller.
     controller_requests: Family<ControllerRequestLabels, Counter> = Family::default();
-}
-
-/// What tells answered requests apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RequestLabels {
-    /// The route, as the router knows it.
-    pub route: Route,
-    /// The method.
-    pub method: Method,
-    /// The status; 499 when the caller hung up before there was one.
-    pub status: u16,
-    /// The error code of a problem, else empty.
-    pub code: &'static str,
-}
-
-/// A route alone.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct RouteLabels {
-    /// The route, as the router knows it.
-    pub route: Route,
-}
-
-/// A session's kind.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct SessionLabels {
-    /// What it is for.
-    pub kind: SessionKind,
-}
-
-/// What tells requests to a store apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct StoreRequestLabels {
-    /// The command's name, from the table of commands.
-    pub command: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-/// What tells requests to the controller apart.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-pub struct ControllerRequestLabels {
-    /// The call's name, from the controller's interface.
-    pub call: &'static str,
-    /// How it ended.
-    pub outcome: Outcome,
-}
-
-macro_rules! label_values {
-    ($( $(#[$meta:meta])* pub enum $name:ident { $( $(#[$doc:meta])* $variant:ident = $text:literal, )* } )*) => {$(
-        $(#[$meta])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub enum $name {
-            $( $(#[$doc])* $variant, )*
-        }
-
-        impl EncodeLabelValue for $name {
-            fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-                encoder.write_str(match self {
-                    $( Self::$variant => $text, )*
-                })
-            }
-        }
-    )*};
-}
-
-label_values! {
-    /// What a session with a segment store is for.
-    pub enum SessionKind {
-        /// Shared, appends.
-        Append = "append",
-        /// Shared, reads.
-        Read = "read",
-        /// Leased to one raw request.
-        Exclusive = "exclusive",
-    }
-
-    /// How a request to Pravega ended.
-    pub enum Outcome {
-        /// With the reply that was hoped for.
-        Ok = "ok",
-        /// With a reply that refuses it.
-        Refused = "refused",
-        /// Without a reply: the connection was lost, or there was none.
-        Lost = "lost",
-        /// Without a reply in time.
-        TimedOut = "timed_out",
-    }
-
-    /// A request's method.
-    pub enum Method {
-        /// DELETE
-        Delete = "DELETE",
-        /// GET
-        Get = "GET",
-        /// HEAD
-        Head = "HEAD",
-        /// OPTIONS
-        Options = "OPTIONS",
-        /// PATCH
-        Patch = "PATCH",
-        /// POST
-        Post = "POST",
-        /// PUT
-        Put = "PUT",
-        /// Any other; callers may make up names.
-        Other = "other",
-    }
-}
-
-impl From<&http::Method> for Method {
-    fn from(method: &http::Method) -> Self {
-        match *method {
-            http::Method::DELETE => Self::Delete,
-            http::Method::GET => Self::Get,
-            http::Method::HEAD => Self::Head,
-            http::Method::OPTIONS => Self::Options,
-            http::Method::PATCH => Self::Patch,
-            http::Method::POST => Self::Post,
-            http::Method::PUT => Self::Put,
-            _ => Self::Other,
-        }
-    }
-}
-
-/// A route as it stands in the router, or none. Cheap to clone.
-#[derive(Debug, Clone)]
-pub struct Route(pub Option<MatchedPath>);
-
-impl Route {
-    /// The route's text; `none` where no route matched.
-    pub fn as_str(&self) -> &str {
-        self.0.as_ref().map_or("none", MatchedPath::as_str)
-    }
-}
-
-impl PartialEq for Route {
-    fn eq(&self, other: &Self) -> bool {
-        self.as_str() == other.as_str()
-    }
-}
-
-impl Eq for Route {}
-
-impl Hash for Route {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        self.as_str().hash(state);
-    }
-}
-
-impl EncodeLabelValue for Route {
-    fn encode(&self, encoder: &mut LabelValueEncoder<'_>) -> std::fmt::Result {
-        encoder.write_str(self.as_str())
-    }
 }
 
 /// All metrics of one gateway; clones share them.
@@ -260,6 +131,18 @@ impl Metrics {
     }
 }
 
+impl Table {
+    /// Counts how often a limit is reached.
+    pub fn hits_of(&self, limit: Limit) -> Counter {
+        self.limit_hits.get_or_create(&LimitLabels { limit }).clone()
+    }
+
+    /// Counts what a segment store failed to do.
+    pub fn store_failed(&self, error: StoreError) {
+        self.store_errors.get_or_create(&StoreErrorLabels { error }).inc();
+    }
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         Self::new()
@@ -276,7 +159,11 @@ impl Deref for Metrics {
 
 /// Buckets from 100 µs to 52 s, each twice the one before.
 fn seconds() -> Histogram {
-    Histogram::new(exponential_buckets(0.0001, 2.0, 20))
+    powers(0.0001, 2.0, 20)
+}
+
+fn powers(first: f64, factor: f64, buckets: u16) -> Histogram {
+    Histogram::new(exponential_buckets(first, factor, buckets))
 }
 
 fn by_label<L: Clone + Eq + Hash>() -> Histograms<L> {
@@ -291,6 +178,7 @@ fn help(doc: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::labels::{Method, Route, SessionKind};
 
     #[test]
     fn doc_comments_are_the_help_texts() {

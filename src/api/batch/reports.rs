@@ -178,7 +178,11 @@ impl Tally {
             failure => {
                 let status = if failure.is_some() { StatusCode::MULTI_STATUS } else { StatusCode::OK };
                 let told = (self.each || failure.is_some()).then_some(reports);
-                (status, Json(with_reports(summary, told, truncated))).into_response()
+                let mut response = (status, Json(with_reports(summary, told, truncated))).into_response();
+                if let Some(limit) = failure.and_then(|failure| failure.limit()) {
+                    response.extensions_mut().insert(limit);
+                }
+                response
             }
         }
     }

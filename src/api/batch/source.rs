@@ -6,7 +6,9 @@ use futures::FutureExt as _;
 use super::cut_body::CutBody;
 use super::document::Document;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::limits::too_large;
 use crate::budget::Permit;
+use crate::telemetry::labels::Limit;
 
 /// Longest pause in a short body during which its events wait for the rest of it.
 const GATHER_FOR: Duration = Duration::from_millis(50);
@@ -35,11 +37,11 @@ pub(super) enum Broken {
 
 impl Broken {
     pub(super) fn at(self, index: u64) -> ApiError {
-        let code = match self {
-            Self::TooLarge { .. } => ErrorCode::EventTooLarge,
-            Self::NotAFrame { .. } | Self::CutOff => ErrorCode::BodyInvalid,
-        };
-        ApiError::new(code, format!("event {index} of the batch {self}"))
+        let detail = format!("event {index} of the batch {self}");
+        match self {
+            Self::TooLarge { .. } => too_large(Limit::Event, detail),
+            Self::NotAFrame { .. } | Self::CutOff => ApiError::new(ErrorCode::BodyInvalid, detail),
+        }
     }
 }
 

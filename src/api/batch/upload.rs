@@ -21,6 +21,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::app::App;
 use crate::append::{Batch, EVENT_OVERHEAD_BYTES, Error, Outcome, Ticket};
 use crate::budget::Permit;
+use crate::telemetry::labels::Limit;
 
 /// Events of one upload that may wait for their acknowledgement.
 const MOST_OUTSTANDING: usize = 64 * 1024;
@@ -53,7 +54,7 @@ async fn source(appending: &Appending, layout: &Layout, body: Body) -> Result<So
     let cut = |body, cutter| Source::Cut(CutBody::new(app, body, cutter, short));
     let document = async |body| {
         let limit = app.config().limits.json_document.as_usize();
-        collect_in_time(appending.deadline, body, limit, ErrorCode::BodyTooLarge, app.budget()).await
+        collect_in_time(appending.deadline, body, limit, Limit::JsonDocument, app.budget()).await
     };
     Ok(match layout {
         Layout::Lines => cut(body, Cutter::Lines(Lines::new(max_event))),

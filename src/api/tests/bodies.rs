@@ -14,6 +14,7 @@ async fn a_silent_body_is_a_408() {
         assert_eq!(answer.problem()["retryable"], true);
         assert!(client.is_cut().await, "what comes next could not be told from the body");
     }
+    assert_eq!(server.hits(Limit::BodyIdle), 2);
 }
 
 #[tokio::test]
@@ -27,6 +28,7 @@ async fn a_body_is_taken_at_its_limit_and_refused_just_over_it() {
     client.send(vec![b'x'; LONGEST_BODY + 1]).await;
     let refused = client.answer().await;
     assert_eq!((refused.status, refused.code()), (413, "event_too_large".to_owned()));
+    assert_eq!(server.hits(Limit::Event), 1);
 }
 
 #[tokio::test]
@@ -97,6 +99,7 @@ async fn an_exhausted_budget_is_a_503_with_retry_after() {
     let refused = client.answer().await;
     assert_eq!((refused.status, refused.code()), (503, "overloaded".to_owned()));
     assert_eq!(refused.header("retry-after"), Some("1"));
+    assert_eq!(server.hits(Limit::BytesInFlight), 1);
     drop(held);
     let mut client = server.connect().await;
     client.post_head("/whole", 5, "").await;

@@ -17,6 +17,7 @@ async fn headers_are_a_problem_just_over_their_limit() {
     let refused = client.get_with("/ok", &padding(limit + 1)).await;
     assert_eq!((refused.status, refused.code()), (431, "headers_too_large".to_owned()));
     assert_eq!(client.get("/ok").await.status, 200, "the connection goes on");
+    assert_eq!(server.hits(Limit::Headers), 1);
 }
 
 #[tokio::test]
@@ -25,6 +26,7 @@ async fn headers_far_beyond_the_limit_are_refused_too() {
     let mut client = server.connect().await;
     let refused = client.get_with("/ok", &padding(160 * 1024)).await;
     assert_eq!(refused.status, 431);
+    until(|| server.hits(Limit::Headers) == 1).await;
 }
 
 #[tokio::test]
@@ -37,6 +39,7 @@ async fn a_head_that_is_not_whole_in_time_cuts_the_connection() {
         assert!(client.is_cut().await, "{beginning:?}");
         assert!(started.elapsed() >= config().limits.header_timeout);
     }
+    until(|| server.hits(Limit::HeaderTimeout) == 3).await;
 }
 
 #[tokio::test]

@@ -11,6 +11,7 @@ async fn connections_beyond_the_limit_wait_until_one_ends() {
     let mut second = server.connect().await;
     assert_eq!(first.get("/ok").await.status, 200);
     assert_eq!(second.get("/ok").await.status, 200);
+    assert_eq!(server.hits(Limit::Connections), 0);
     let mut third = server.connect().await;
     third.send(HELD).await;
     second.send(HELD).await;
@@ -18,6 +19,7 @@ async fn connections_beyond_the_limit_wait_until_one_ends() {
     server.app.gate.add_permits(1);
     assert_eq!(second.answer().await.body, "let go");
     assert_eq!(server.metrics.http_connections.get(), 2, "the third is not served");
+    until(|| server.hits(Limit::Connections) == 1).await;
     drop(first);
     server.in_flight(1).await;
     server.app.gate.add_permits(1);

@@ -2,6 +2,7 @@
 
 mod bodies;
 mod heads;
+mod http2;
 mod lifecycle;
 mod requests;
 
@@ -30,6 +31,7 @@ use super::serve::{ServeSettings, serve};
 use super::traceparent::TraceContext;
 use crate::budget::Budget;
 use crate::config::{Config, ListenAddress, Size};
+use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
 
 /// Long enough for anything that happens at all.
@@ -67,8 +69,9 @@ impl TestServer {
     async fn start(config: Config) -> Self {
         let listener = Listener::bind(&config.listen[0]).await.expect("the address is free");
         let address = listener.local_address().expect("it is bound");
-        let app = TestApp { budget: Budget::from_settings(&config.limits), gate: Arc::new(Semaphore::new(0)) };
         let metrics = Metrics::new();
+        let budget = Budget::from_settings(&config.limits, metrics.clone());
+        let app = TestApp { budget, gate: Arc::new(Semaphore::new(0)) };
         let router = edge_layers(routes(app.clone()), EdgeContext::new(&config, metrics.clone()));
         let settings = ServeSettings::public(&config.limits, config.limits.connections, &metrics);
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
@@ -78,6 +81,11 @@ impl TestServer {
 
     fn socket_address(&self) -> SocketAddr {
         self.address.to_string().parse().expect("an address and a port")
+    }
+
+    /// How often a limit was reached.
+    fn hits(&self, limit: Limit) -> u64 {
+        self.metrics.hits_of(limit).get()
     }
 
     async fn connect(&self) -> Client<TcpStream> {
@@ -117,7 +125,7 @@ fn routes(app: TestApp) -> Router {
 }
 
 async fn whole(State(app): State<TestApp>, body: Body) -> Result<String, ApiError> {
-    let (bytes, _permit) = collect_whole(body, LONGEST_BODY, ErrorCode::EventTooLarge, &app.budget).await?;
+    let (bytes, _permit) = collect_whole(body, LONGEST_BODY, Limit::Event, &app.budget).await?;
     Ok(bytes.len().to_string())
 }
 

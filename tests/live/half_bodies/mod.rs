@@ -3,6 +3,7 @@
 mod cut;
 mod early_answers;
 mod overload;
+mod share;
 mod thousand;
 
 use std::time::Duration;

@@ -12,6 +12,23 @@ pub(crate) async fn sample(gateway: &Gateway, name: &str) -> f64 {
     value.unwrap_or(0.0)
 }
 
+/// The value of a counter; 0 if there is none.
+pub(crate) async fn count(gateway: &Gateway, name: &str) -> u64 {
+    let text = gateway.metrics().await;
+    let value = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
+    value.map_or(0, |value| value.parse().expect("a counter is a whole number"))
+}
+
+/// How often a limit was reached, by its setting.
+pub(crate) async fn hits(gateway: &Gateway, limit: &str) -> u64 {
+    count(gateway, &format!("pravega_gateway_limit_hits_total{{limit=\"{limit}\"}}")).await
+}
+
+/// How often a store failed with this reply, or in this way.
+pub(crate) async fn store_errors(gateway: &Gateway, error: &str) -> u64 {
+    count(gateway, &format!("pravega_gateway_store_errors_total{{error=\"{error}\"}}")).await
+}
+
 /// Sessions with stores, of a kind: append, read or exclusive.
 pub(crate) async fn store_sessions(gateway: &Gateway, kind: &str) -> f64 {
     sample(gateway, &format!("pravega_gateway_store_sessions{{kind=\"{kind}\"}}")).await
