@@ -40,6 +40,9 @@ pub enum StartError {
     /// A rule for replacing addresses is none.
     #[error("segment-store.rewrite: {0}")]
     Rewrite(#[from] EndpointError),
+    /// A webhook's query is none of `POST /v1/events`.
+    #[error("webhooks: {0}")]
+    Webhook(#[from] api::ApiError),
     /// The clients cannot be made.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -141,6 +144,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 }
 
 fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, StartError> {
+    api::check_webhooks(&config.webhooks)?;
     let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());

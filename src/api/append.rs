@@ -24,7 +24,8 @@ use crate::budget::Permit;
 use crate::stream::{ScopedStream, SegmentId};
 use crate::telemetry::labels::Limit;
 
-const PARAMETERS: &[&str] =
+/// Every parameter.
+pub(crate) const PARAMETERS: &[&str] =
     &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
 
 /// Headers that ask for more than a plain append; to overlook one would break what its sender relies on.

@@ -42,6 +42,7 @@ mod send_timer;
 pub mod serve;
 mod status;
 pub mod traceparent;
+mod webhooks;
 mod wire_route;
 
 #[cfg(test)]
@@ -49,3 +50,4 @@ mod tests;
 
 pub use error::{ApiError, ErrorCode, SideEffects};
 pub use router::router;
+pub use webhooks::check as check_webhooks;

@@ -3,7 +3,7 @@
 use axum::Router;
 use axum::routing::{any, get, post};
 
-use super::{append, control, fields, raw, read, segments};
+use super::{append, control, fields, raw, read, segments, webhooks};
 use crate::app::App;
 
 /// The handlers, without the layers around them.
@@ -11,6 +11,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/v1/events", post(append::post).get(read::get).put(raw::put))
         .route("/v1/segments/{scope}/{stream}", get(segments::list))
+        .route("/v1/webhooks/{name}", post(webhooks::post))
         .route("/v1/wire/{command}", post(fields::post))
         .route("/v1/scopes", any(control::forward))
         .route("/v1/scopes/", any(control::forward))

@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::table::settings;
@@ -27,6 +28,9 @@ settings! {
         default_scope: Option<String> = None, anything;
         /// The stream of requests that name none. Default: none, such requests are refused.
         default_stream: Option<String> = None, anything;
+        /// `NAME=QUERY` pairs: `POST /v1/webhooks/NAME` appends as `POST /v1/events?QUERY` does, whatever its own query.
+        /// Default: none.
+        webhooks: Vec<String> = Vec::new(), webhooks;
     }
     sections {
         /// How to reach Pravega's controller.
@@ -202,6 +206,21 @@ fn pairs(list: &Vec<String>) -> Result<(), String> {
         Some(bad) => Err(format!("{bad:?} is not FROM=TO")),
         None => Ok(()),
     }
+}
+
+fn webhooks(list: &Vec<String>) -> Result<(), String> {
+    let mut names = BTreeSet::new();
+    for pair in list {
+        match pair.split_once('=') {
+            Some((name, query)) if !name.is_empty() && !query.is_empty() => {
+                if !names.insert(name) {
+                    return Err(format!("{name:?} is there more than once"));
+                }
+            }
+            _ => return Err(format!("{pair:?} is not NAME=QUERY")),
+        }
+    }
+    Ok(())
 }
 
 fn http_url(url: &Option<String>) -> Result<(), String> {

@@ -120,3 +120,16 @@ fn serve_refuses_a_bad_value_before_it_binds_a_port() {
         assert!(!finished.stderr.contains(&taken), "{finished:?}");
     }
 }
+
+#[test]
+fn webhook_whose_query_is_none_of_an_append_is_refused() {
+    for (webhook, why) in [
+        ("audit", "NAME=QUERY"),
+        ("audit=stream=s&strem=t", "strem"),
+        ("audit=stream=s,audit=stream=t", "more than once"),
+    ] {
+        run(&["config", "check", "--set", &format!("webhooks={webhook}")]).assert_refused(&["webhooks", why]);
+    }
+    let good = run(&["config", "check", "--set", "webhooks=audit=scope=s&stream=t&key-from=/auditID"]);
+    assert!(good.stdout.contains("webhooks = [\"audit=scope=s&stream=t&key-from=/auditID\"]"), "{good:?}");
+}

@@ -28,3 +28,4 @@ mod support;
 mod termination;
 mod tour;
 mod waiting_reads;
+mod webhooks;
