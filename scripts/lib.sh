@@ -6,6 +6,8 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$root/target/pravega
 readonly root cache
 readonly python_wheel=pravega==0.3.8
+# They bring the schemas of Kubernetes and a parser of PromQL along.
+readonly check_wheels=(kubernetes-validate==1.37.0 promql-parser==0.11.0)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
@@ -110,11 +112,14 @@ has_component() {
 
 fetch_jars() { locked build_once lib "$(checksum "$root/tests/foreign/pom.xml")" copy_jars; }
 
-fetch_python() { locked build_once python "$python_wheel $(find_python)" make_venv; }
+fetch_python() { locked build_once python "$python_wheel $(find_python)" make_venv "$python_wheel"; }
+
+fetch_checks() { locked build_once checks "${check_wheels[*]} $(find_python)" make_venv "${check_wheels[@]}"; }
 
 fetch_all() {
   fetch_jars
   fetch_python
+  fetch_checks
   compile_foreign_client
 }
 
@@ -153,10 +158,12 @@ copy_jars() {
     dependency:copy-dependencies -DoutputDirectory="$1" >&2
 }
 
-# The environment is moved afterwards: its bin/python does not mind, bin/pip would.
+# Its last argument is the folder, those before it are wheels. The environment is moved afterwards: its bin/python does
+# not mind, bin/pip would.
 make_venv() {
-  "$(find_python)" -m venv "$1"
-  thrice "$1/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "$python_wheel" >&2
+  local folder=${!#}
+  "$(find_python)" -m venv "$folder"
+  thrice "$folder/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "${@:1:$#-1}" >&2
 }
 
 compile_java() { javac -cp "$cache/lib/*" -d "$1" "$root/tests/foreign/ForeignClient.java"; }

@@ -42,7 +42,7 @@ pub enum StartError {
     Rewrite(#[from] EndpointError),
     /// A webhook's query is none of `POST /v1/events`.
     #[error("webhooks: {0}")]
-    Webhook(#[from] api::ApiError),
+    Webhook(String),
     /// The clients cannot be made.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -144,7 +144,7 @@ pub fn check(config: &Config) -> Result<(), StartError> {
 }
 
 fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, StartError> {
-    api::check_webhooks(&config.webhooks)?;
+    api::check_webhooks(&config.webhooks).map_err(|error| StartError::Webhook(error.detail().to_owned()))?;
     let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());

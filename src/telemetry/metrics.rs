@@ -11,8 +11,8 @@ use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::Registry;
 
 use super::labels::{
-    ControllerRequestLabels, Limit, LimitLabels, RefusalLabels, RequestLabels, RouteLabels, SessionLabels, StoreError,
-    StoreErrorLabels, StoreRequestLabels,
+    ControllerRequestLabels, Limit, LimitLabels, Refusal, RefusalLabels, RequestLabels, RouteLabels, SessionKind,
+    SessionLabels, StoreError, StoreErrorLabels, StoreRequestLabels,
 };
 
 /// Content type of [`Metrics::encode`].
@@ -33,6 +33,11 @@ macro_rules! metrics {
         }
 
         impl Table {
+            /// Name and type of every metric, also of those that nothing was counted for yet.
+            pub const ALL: &'static [(&'static str, &'static str)] = &[
+                $( (stringify!($name), stringify!($type)), )*
+            ];
+
             fn registered_in(registry: &mut Registry) -> Self {
                 let table = Self { $( $name: $make, )* };
                 $( registry.register(stringify!($name), help(concat!($($help),+)), table.$name.clone()); )*
@@ -120,6 +125,7 @@ impl Metrics {
     pub fn new() -> Self {
         let mut registry = Registry::with_prefix(PREFIX);
         let table = Table::registered_in(&mut registry);
+        table.begin_at_zero();
         Self(Arc::new(Registered { registry, table }))
     }
 
@@ -132,6 +138,20 @@ impl Metrics {
 }
 
 impl Table {
+    /// Shows what there is few of before it happens, so that its first time is a rise and no beginning.
+    fn begin_at_zero(&self) {
+        for limit in Limit::ALL {
+            self.hits_of(*limit);
+        }
+        for reason in Refusal::ALL {
+            drop(self.budget_refusals.get_or_create(&RefusalLabels { reason: *reason }));
+        }
+        for kind in SessionKind::ALL {
+            drop(self.store_sessions.get_or_create(&SessionLabels { kind: *kind }));
+            drop(self.store_reconnects.get_or_create(&SessionLabels { kind: *kind }));
+        }
+    }
+
     /// Counts how often a limit is reached.
     pub fn hits_of(&self, limit: Limit) -> Counter {
         self.limit_hits.get_or_create(&LimitLabels { limit }).clone()
@@ -178,13 +198,19 @@ fn help(doc: &str) -> &str {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::telemetry::labels::{Method, Route, SessionKind};
+    use crate::telemetry::labels::{Method, Route};
 
     #[test]
     fn doc_comments_are_the_help_texts() {
         let text = Metrics::new().encode();
         assert!(text.contains("# HELP pravega_gateway_append_events Events that Pravega acknowledged.\n"), "{text}");
         assert!(text.contains("# TYPE pravega_gateway_append_ack_seconds histogram"), "{text}");
+    }
+
+    #[test]
+    fn limits_are_there_before_they_are_met() {
+        let text = Metrics::new().encode();
+        assert!(text.contains("limit_hits_total{limit=\"limits.body-idle\"} 0\n"), "{text}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 mod config_check;
 mod fuzz_corpus;
+mod grafana;
 mod help;
 mod readme;
 mod route_keys;

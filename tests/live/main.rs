@@ -5,6 +5,7 @@
 mod append_metrics;
 mod appends_by_fields;
 mod batches;
+mod dashboard;
 mod dropped_connections;
 mod errors;
 mod event_sizes;
@@ -13,6 +14,7 @@ mod faulty_network;
 mod foreign_readers;
 mod foreign_writers;
 mod half_bodies;
+mod kubernetes;
 mod limits;
 mod main_job;
 mod many_clients;

@@ -1,5 +1,6 @@
 //! What the tests share: the gateway as a process, streams in Pravega, HTTP, and clients written elsewhere.
 
+pub(crate) mod checks;
 pub(crate) mod closed_port;
 pub(crate) mod events;
 pub(crate) mod fault;
