@@ -22,6 +22,7 @@ use crate::readiness;
 use crate::segment_store::{Pool, SegmentStore};
 use crate::shutdown::{self, Exit, Phases};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Traces, TracesError};
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -43,6 +44,9 @@ pub enum StartError {
     /// A webhook's query is none of `POST /v1/events`.
     #[error("webhooks: {0}")]
     Webhook(String),
+    /// Traces cannot be sent.
+    #[error(transparent)]
+    Traces(#[from] TracesError),
     /// The clients cannot be made.
     #[error(transparent)]
     Setup(#[from] SetupError),
@@ -61,15 +65,18 @@ pub struct Gateway {
     public: Vec<Listener>,
     management: Listener,
     metrics: Metrics,
+    traces: Traces,
     phases: Phases,
 }
 
 impl Gateway {
-    /// Checks what the settings say about Pravega, then binds the listeners. Pravega need not be there.
+    /// Checks what the settings say about Pravega, then binds the listeners. Neither Pravega nor a collector of traces need
+    /// be there.
     ///
     /// # Errors
     /// [`StartError`] naming the setting.
     pub async fn bind(config: Config) -> Result<Self, StartError> {
+        let traces = Traces::from_settings(&config.telemetry)?;
         let metrics = Metrics::new();
         let phases = Phases::default();
         let app = build_app(&config, metrics.clone(), phases.clone())?;
@@ -78,7 +85,7 @@ impl Gateway {
             public.push(Listener::bind(address).await?);
         }
         let management = Listener::bind(&config.management).await?;
-        Ok(Self { config, app, public, management, metrics, phases })
+        Ok(Self { config, app, public, management, metrics, traces, phases })
     }
 
     /// Where callers are served.
@@ -102,10 +109,10 @@ impl Gateway {
     /// # Errors
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
-        let Self { config, app, public, management, metrics, phases } = self;
+        let Self { config, app, public, management, metrics, traces, phases } = self;
         let signals = shutdown::signals()?;
         let connections = effective_connections(&config.limits);
-        let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone()));
+        let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
         let told = management::router(Management {
             probe: readiness::watch(app.store().clone()),
             metrics: metrics.clone(),
@@ -130,7 +137,9 @@ impl Gateway {
             }
         };
         let in_flight = || usize::try_from(metrics.http_requests_in_flight.get()).unwrap_or(0);
-        Ok(shutdown::run(signals, &config.shutdown, &phases, work, in_flight).await)
+        let exit = shutdown::run(signals, &config.shutdown, &phases, work, in_flight).await;
+        traces.finish().await;
+        Ok(exit)
     }
 }
 
@@ -140,6 +149,7 @@ impl Gateway {
 /// # Errors
 /// [`StartError`] naming the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
+    Traces::from_settings(&config.telemetry)?;
     build_app(config, Metrics::new(), Phases::default()).map(drop)
 }
 

@@ -14,9 +14,10 @@ use tokio::time::Instant;
 use super::error::ErrorCode;
 use super::request_id::HttpRequestId;
 use super::serve::Arrival;
-use super::traceparent::TraceContext;
+use super::traceparent::{self, TraceContext};
 use crate::telemetry::labels::{self, Limit, RequestLabels, Route, RouteLabels};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Begun, RequestSpan, Traces};
 
 /// The status of a request whose caller hung up before there was one, as nginx has it.
 const HUNG_UP: u16 = 499;
@@ -34,6 +35,7 @@ pub(super) struct Record {
     route: Route,
     id: HttpRequestId,
     trace: TraceContext,
+    span: Option<RequestSpan>,
     arrival: Option<Arrival>,
     started: Instant,
     answer: Answer,
@@ -50,22 +52,33 @@ impl Record {
     pub(super) fn begin(
         parts: &Parts,
         id: HttpRequestId,
-        trace: TraceContext,
+        traces: &Traces,
         metrics: Metrics,
         leaves_line: bool,
     ) -> Self {
+        let route = Route(parts.extensions.get::<MatchedPath>().cloned());
+        let parent = traceparent::caller(&parts.headers);
+        let (method, path) = (&parts.method, parts.uri.path());
+        let span = traces.begin(Begun { method, path, route: &route, parent });
+        let own = span.as_ref().map(|span| TraceContext::from(span.ids()));
         Self {
             metrics,
             leaves_line,
             method: parts.method.clone(),
             uri: parts.uri.clone(),
-            route: Route(parts.extensions.get::<MatchedPath>().cloned()),
+            route,
             id,
-            trace,
+            trace: own.unwrap_or_else(|| TraceContext::after(parent)),
+            span,
             arrival: parts.extensions.get::<Arrival>().cloned(),
             started: Instant::now(),
             answer: Answer { status: HUNG_UP, code: "", sent_bytes: 0 },
         }
+    }
+
+    /// Where the request stands in its trace.
+    pub(super) fn trace(&self) -> TraceContext {
+        self.trace
     }
 
     /// The answer is known. One of known length is taken as sent; the end of a streamed one is awaited.
@@ -126,6 +139,9 @@ impl Drop for Record {
         self.count(received);
         if self.leaves_line {
             self.leave_line(received);
+        }
+        if let Some(span) = self.span.take() {
+            span.end(self.answer.status, self.answer.code);
         }
     }
 }

@@ -26,6 +26,7 @@ use super::serve::Arrival;
 use super::traceparent::TraceContext;
 use crate::config::Config;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// What the edge needs to know; clones share it.
 #[derive(Debug, Clone)]
@@ -37,16 +38,18 @@ struct Settings {
     request_timeout: Duration,
     access_log: bool,
     metrics: Metrics,
+    traces: Traces,
 }
 
 impl EdgeContext {
-    /// As configured.
-    pub fn new(config: &Config, metrics: Metrics) -> Self {
+    /// As configured; a request's span goes to `traces`.
+    pub fn new(config: &Config, metrics: Metrics, traces: Traces) -> Self {
         Self(Arc::new(Settings {
             header_bytes: config.limits.headers.as_usize(),
             request_timeout: config.request.timeout,
             access_log: config.log.access,
             metrics,
+            traces,
         }))
     }
 }
@@ -107,9 +110,9 @@ where
     fn call(&mut self, request: Request) -> Self::Future {
         let (mut parts, body) = request.into_parts();
         let id = HttpRequestId::taken_up(&parts.headers);
-        let trace = TraceContext::taken_up(&parts.headers);
         let settings = &self.context.0;
-        let record = Record::begin(&parts, id.clone(), trace, settings.metrics.clone(), settings.access_log);
+        let record = Record::begin(&parts, id.clone(), &settings.traces, settings.metrics.clone(), settings.access_log);
+        let trace = record.trace();
         match self.context.admit(&parts, id.clone(), trace) {
             Ok(admitted) => {
                 let span = admitted.span();

@@ -4,6 +4,8 @@ use std::fmt;
 
 use http::HeaderMap;
 
+use crate::telemetry::traces::SpanIds;
+
 const HEADER: &str = "traceparent";
 
 /// `version-trace-parent-flags` of version 00: 2 + 1 + 32 + 1 + 16 + 1 + 2 characters.
@@ -24,10 +26,10 @@ pub struct TraceContext {
 pub struct TraceId(u128);
 
 impl TraceContext {
-    pub(super) fn taken_up(headers: &HeaderMap) -> Self {
-        let text = headers.get(HEADER).and_then(|value| value.to_str().ok());
-        let (trace, flags) = text.and_then(parse).unwrap_or_else(|| (non_zero(rand::random), 0));
-        Self { trace, span: non_zero(rand::random), flags }
+    /// Carries on the caller's trace, or begins one.
+    pub(super) fn after(caller: Option<SpanIds>) -> Self {
+        let trace = caller.map_or_else(|| non_zero(rand::random), |caller| caller.trace);
+        Self { trace, span: non_zero(rand::random), flags: caller.map_or(0, |caller| caller.sampled.into()) }
     }
 
     /// The trace it belongs to.
@@ -41,19 +43,30 @@ impl TraceContext {
     }
 }
 
+impl From<SpanIds> for TraceContext {
+    fn from(own: SpanIds) -> Self {
+        Self { trace: own.trace, span: own.span, flags: own.sampled.into() }
+    }
+}
+
+/// The span that the caller names, if what it says is valid.
+pub(super) fn caller(headers: &HeaderMap) -> Option<SpanIds> {
+    parse(headers.get(HEADER)?.to_str().ok()?)
+}
+
 impl fmt::Display for TraceId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:032x}", self.0)
     }
 }
 
-/// Trace id and flags of a valid header. Later versions may be longer; what they add is not understood.
-fn parse(text: &str) -> Option<(u128, u8)> {
+/// What a valid header says. Later versions may be longer; what they add is not understood.
+fn parse(text: &str) -> Option<SpanIds> {
     let (known, rest) = text.split_at_checked(LENGTH)?;
     let mut fields = known.split('-');
     let version = hex(fields.next()?, 2)?;
     let trace = hex(fields.next()?, 32)?;
-    let parent = hex(fields.next()?, 16)?;
+    let span = u64::try_from(hex(fields.next()?, 16)?).ok()?;
     let flags = hex(fields.next()?, 2)?;
     let fits_version = match version {
         0xff => false,
@@ -61,8 +74,8 @@ fn parse(text: &str) -> Option<(u128, u8)> {
         _ => rest.is_empty() || rest.starts_with('-'),
     };
     // only the sampled bit is defined; others must not be passed on
-    let sampled = u8::from(flags & 1 == 1);
-    (fits_version && trace != 0 && parent != 0).then_some((trace, sampled))
+    let sampled = flags & 1 == 1;
+    (fits_version && trace != 0 && span != 0).then_some(SpanIds { trace, span, sampled })
 }
 
 /// Lower-case hex of exactly this many digits; the standard allows no other.
@@ -92,7 +105,7 @@ mod tests {
     fn taken_up(traceparent: &str) -> TraceContext {
         let mut headers = HeaderMap::new();
         headers.insert(HEADER, traceparent.parse().expect("a header value"));
-        TraceContext::taken_up(&headers)
+        TraceContext::after(caller(&headers))
     }
 
     #[test]

@@ -49,6 +49,8 @@ settings! {
         shutdown: Shutdown;
         /// What is logged.
         log: Log;
+        /// Where traces go.
+        telemetry: Telemetry;
     }
 }
 
@@ -184,6 +186,15 @@ settings! {
         level: String = "info".to_owned(), filter;
         /// Whether every request leaves a line, target `access`. Default yes.
         access: bool = true, anything;
+    }
+}
+
+settings! {
+    /// Where traces go.
+    pub struct Telemetry {
+        /// URL of an OpenTelemetry collector that takes OTLP over gRPC. Default: none, no traces are sent. Wants a build
+        /// with the feature `otlp`.
+        otlp_endpoint: Option<String> = None, http_url;
     }
 }
 

@@ -1,5 +1,6 @@
-//! What the gateway tells those who run it: log lines and metrics.
+//! What the gateway tells those who run it: log lines, metrics and traces.
 
 pub mod labels;
 pub mod log;
 pub mod metrics;
+pub mod traces;

@@ -33,6 +33,7 @@ use crate::budget::Budget;
 use crate::config::{Config, ListenAddress, Size};
 use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Traces;
 
 /// Long enough for anything that happens at all.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -72,7 +73,7 @@ impl TestServer {
         let metrics = Metrics::new();
         let budget = Budget::from_settings(&config.limits, metrics.clone());
         let app = TestApp { budget, gate: Arc::new(Semaphore::new(0)) };
-        let router = edge_layers(routes(app.clone()), EdgeContext::new(&config, metrics.clone()));
+        let router = edge_layers(routes(app.clone()), EdgeContext::new(&config, metrics.clone(), Traces::default()));
         let settings = ServeSettings::public(&config.limits, config.limits.connections, &metrics);
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
         let serving = tokio::spawn(serve(vec![listener], router, settings, stop.clone(), cut.clone()));
