@@ -30,6 +30,7 @@ mod json_key;
 pub mod limits;
 pub mod listen;
 pub mod management;
+mod page_body;
 mod params;
 mod prefer;
 mod raw;

@@ -2,18 +2,12 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use bytes::{Bytes, BytesMut};
 use http::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, LINK};
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use prometheus_client::metrics::gauge::Gauge;
-use serde::Serialize;
-use serde_json::value::RawValue;
 use tokio::time::Instant;
 
 use super::accept::preferred;
@@ -22,12 +16,13 @@ use super::append::location;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::held::hold;
+use super::page_body::{self, Encoding, End, Shape};
 use super::params::{Params, invalid};
 use super::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::app::App;
-use crate::append::{EVENT_HEADER_BYTES, put_event};
+use crate::append::EVENT_HEADER_BYTES;
 use crate::budget::Permit;
-use crate::read::{self, Event, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
+use crate::read::{self, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
 use crate::telemetry::labels::Limit;
 
@@ -151,27 +146,6 @@ fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
     })
 }
 
-/// How payloads stand in JSON.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Encoding {
-    Json,
-    Text,
-    Base64,
-}
-
-impl std::str::FromStr for Encoding {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "json" => Ok(Self::Json),
-            "text" => Ok(Self::Text),
-            "base64" => Ok(Self::Base64),
-            _ => Err(()),
-        }
-    }
-}
-
 /// How the answer holds its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -278,16 +252,19 @@ impl<'a> Reading<'a> {
     }
 
     fn respond(&self, form: Form, page: Page, permit: Permit) -> Response {
+        let Page { events, next_offset, up_to_date, closed } = page;
+        let end = End { next_offset, up_to_date, closed };
+        let body = |events, shape| page_body::body(self.segment.id, events, shape);
         let mut response = match form {
-            Form::Json(encoding) => self.document(&page, encoding),
-            Form::Lines(encoding) => typed("application/x-ndjson", self.lines(&page.events, encoding)),
-            Form::Framed => typed("application/vnd.pravega.events", framed(&page.events)),
-            Form::Bare => match page.events.first() {
-                Some(event) => typed("application/octet-stream", event.payload.clone()),
+            Form::Json(encoding) => typed("application/json", body(events, Shape::Document(encoding, end))),
+            Form::Lines(encoding) => typed("application/x-ndjson", body(events, Shape::Lines(encoding))),
+            Form::Framed => typed("application/vnd.pravega.events", body(events, Shape::Framed)),
+            Form::Bare => match events.into_iter().next() {
+                Some(event) => typed("application/octet-stream", event.payload),
                 None => StatusCode::NO_CONTENT.into_response(),
             },
         };
-        self.mark(response.headers_mut(), page.next_offset, page.up_to_date, page.closed);
+        self.mark(response.headers_mut(), next_offset, up_to_date, closed);
         response.map(|body| hold(body, permit))
     }
 
@@ -302,30 +279,6 @@ impl<'a> Reading<'a> {
         let up_to_date = next_offset == self.state.tail;
         self.mark(response.headers_mut(), next_offset, up_to_date, up_to_date && self.state.sealed);
         response
-    }
-
-    fn document(&self, page: &Page, encoding: Option<Encoding>) -> Response {
-        Json(Document {
-            events: page.events.iter().map(|event| self.object(event, encoding)).collect(),
-            next_offset: page.next_offset,
-            up_to_date: page.up_to_date,
-            closed: page.closed,
-        })
-        .into_response()
-    }
-
-    fn lines(&self, events: &[Event], encoding: Option<Encoding>) -> Vec<u8> {
-        let mut lines = Vec::new();
-        for event in events {
-            serde_json::to_writer(&mut lines, &self.object(event, encoding)).expect("a vector takes any bytes");
-            lines.push(b'\n');
-        }
-        lines
-    }
-
-    fn object<'e>(&self, event: &'e Event, encoding: Option<Encoding>) -> EventObject<'e> {
-        let Event { offset, next_offset, ref payload } = *event;
-        EventObject { segment: self.segment.id, offset, next_offset, payload: Payload::of(payload, encoding) }
     }
 
     fn mark(&self, headers: &mut HeaderMap, next_offset: i64, up_to_date: bool, closed: bool) {
@@ -344,91 +297,6 @@ impl<'a> Reading<'a> {
     }
 }
 
-/// A page in JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Document<'e> {
-    events: Vec<EventObject<'e>>,
-    next_offset: i64,
-    up_to_date: bool,
-    closed: bool,
-}
-
-/// One event in JSON.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct EventObject<'e> {
-    segment: SegmentId,
-    offset: i64,
-    next_offset: i64,
-    #[serde(flatten)]
-    payload: Payload<'e>,
-}
-
-/// A payload in JSON, under the name of its form.
-#[derive(Serialize)]
-#[serde(rename_all = "lowercase")]
-enum Payload<'e> {
-    Text(&'e str),
-    Base64(String),
-    /// Source text, so that no digit and no member is lost.
-    Json(Box<RawValue>),
-}
-
-impl<'e> Payload<'e> {
-    /// A payload that cannot take the form that was asked for comes as base64.
-    fn of(bytes: &'e Bytes, encoding: Option<Encoding>) -> Self {
-        let taken = match encoding {
-            Some(Encoding::Base64) => None,
-            Some(Encoding::Json) => one_line(bytes).map(Self::Json),
-            Some(Encoding::Text) | None => std::str::from_utf8(bytes).ok().map(Self::Text),
-        };
-        taken.unwrap_or_else(|| Self::Base64(BASE64.encode(bytes)))
-    }
-}
-
-/// JSON as it is, but for line ends between its tokens, which would break a line of NDJSON; strings have none.
-fn one_line(bytes: &Bytes) -> Option<Box<RawValue>> {
-    let text = std::str::from_utf8(bytes).ok()?;
-    let value: &RawValue = serde_json::from_str(text).ok()?;
-    match value.get().contains(['\n', '\r']) {
-        false => Some(value.to_owned()),
-        true => RawValue::from_string(value.get().replace(['\n', '\r'], " ")).ok(),
-    }
-}
-
-fn framed(events: &[Event]) -> Bytes {
-    let len = events.iter().map(|event| EVENT_HEADER_BYTES + event.payload.len()).sum();
-    let mut out = BytesMut::with_capacity(len);
-    events.iter().for_each(|event| put_event(&event.payload, &mut out));
-    out.freeze()
-}
-
 fn typed(content_type: &'static str, body: impl Into<Body>) -> Response {
     ([(CONTENT_TYPE, HeaderValue::from_static(content_type))], body.into()).into_response()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn shown(payload: &'static [u8], encoding: Option<Encoding>) -> String {
-        let bytes = Bytes::from_static(payload);
-        serde_json::to_string(&Payload::of(&bytes, encoding)).expect("it serializes")
-    }
-
-    #[test]
-    fn payload_is_text_where_it_can_be() {
-        assert_eq!(shown("é\n".as_bytes(), None), r#"{"text":"é\n"}"#);
-        assert_eq!(shown(b"\xff", None), r#"{"base64":"/w=="}"#);
-        assert_eq!(shown(b"a", Some(Encoding::Base64)), r#"{"base64":"YQ=="}"#);
-    }
-
-    #[test]
-    fn json_keeps_every_digit_and_member_and_stays_on_a_line() {
-        let payload = b"{\"b\":12345678901234567890123,\r\n\"a\":1E2,\"a\":1e400}";
-        let expected = "{\"json\":{\"b\":12345678901234567890123,  \"a\":1E2,\"a\":1e400}}";
-        assert_eq!(shown(payload, Some(Encoding::Json)), expected);
-        assert_eq!(shown(b"{", Some(Encoding::Json)), r#"{"base64":"ew=="}"#);
-    }
 }
