@@ -108,9 +108,12 @@ impl Exchange {
         self.take_ready().await
     }
 
-    /// Takes what is there, so that the store is never kept from writing.
+    /// Takes what is there, so that the store is never kept from writing. That it closes matters only to who is owed a
+    /// reply.
     async fn take_ready(&mut self) -> Result<(), ExchangeError> {
-        while let Some(received) = self.lease.receive().now_or_never() {
+        while !self.awaited.is_empty()
+            && let Some(received) = self.lease.receive().now_or_never()
+        {
             let frame = received?.ok_or(ExchangeError::Closed)?;
             self.take(frame).await?;
         }

@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::faults::scripted;
 use crate::support::foreign::Foreign;
 use crate::support::process::curl;
 use crate::support::stream::payloads;
@@ -54,6 +55,26 @@ async fn writer_goes_on_where_an_earlier_sequence_ended() {
     let set_up = ("SetupAppend", set_up(&stream, &writer));
     let replies = put_with_curl(&gateway, &encode_all(&[set_up]).await).await;
     assert_eq!(replies[0]["fields"]["lastEventNumber"], 7);
+}
+
+#[tokio::test]
+async fn store_that_answers_all_and_hangs_up_has_answered_all() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let question = json!({ "requestId": 77, "segmentName": stream.segment(0), "delegationToken": "" });
+    // It takes so long to send that answer and end are there before it is sent.
+    let padding = ("Padding", json!({ "length": 8_000_000 }));
+    let body = encode_all(&[("GetStreamSegmentInfo", question), padding]).await;
+    let request = gateway.put("/v1/events").header("Content-Type", "application/vnd.pravega.wire").body(body);
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let question = conversation.hear_question().await;
+        conversation.say_state(question, false).await;
+        conversation.say_goodbye().await;
+        conversation.hear().await
+    };
+    let (answer, _) = tokio::join!(Answer::of(request), play);
+    let replies = decode_all(&answer.expect(200).body).await;
+    assert_eq!((replies.len(), &replies[0]["name"]), (1, &json!("StreamSegmentInfo")));
 }
 
 #[tokio::test]

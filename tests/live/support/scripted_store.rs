@@ -136,6 +136,11 @@ impl Conversation {
         self.frames.get_mut().write_all(bytes).await.expect("the gateway is still there");
     }
 
+    /// Says that nothing more will be said; the gateway may still be heard.
+    pub(crate) async fn say_goodbye(&mut self) {
+        self.frames.get_mut().shutdown().await.expect("the gateway is still there");
+    }
+
     /// SetupAppend, which must come next.
     pub(crate) async fn hear_setup(&mut self) -> Writer {
         match self.hear().await {
