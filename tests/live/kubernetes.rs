@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::support::checks;
 
-const WORKLOADS: [&str; 1] = ["sidecar.yaml"];
+const WORKLOADS: [&str; 2] = ["sidecar.yaml", "audit-gateway.yaml"];
 
 /// The file of this name.
 fn path(name: &str) -> PathBuf {

@@ -4,6 +4,7 @@
 
 mod append_metrics;
 mod appends_by_fields;
+mod audit_webhook;
 mod batches;
 mod dashboard;
 mod dropped_connections;
