@@ -2,6 +2,7 @@
 
 use crate::support::events::{MAX_EVENT, random};
 use crate::support::foreign::Foreign;
+use crate::support::problem::Problem;
 use crate::support::process::curl;
 use crate::support::stream::payloads;
 use crate::support::{Answer, Gateway, Stream, wire};
@@ -61,6 +62,34 @@ async fn empty_event_is_stored_where_a_setting_allows_it() {
     let path = format!("{}&segment=0&offset=14&count=1", stream.events());
     let bare = Answer::of(gateway.get(&path).header("Accept", "application/octet-stream")).await.expect(200);
     assert_eq!((bare.body.len(), bare.header("next-offset")), (0, "22"));
+}
+
+#[tokio::test]
+async fn events_beyond_the_largest_that_others_wrote_are_read_whole_or_streamed() {
+    const MIB: usize = 1024 * 1024;
+    let gateway = Gateway::ready(&["--set", "read.max-event=9MiB"]).await;
+    let stream = Stream::create(&gateway, 1).await;
+    let (large, larger) = (random(9 * MIB), random(10 * MIB));
+    Foreign::Java.write(&stream, &[(None, &large), (None, &larger), (None, b"after")]).await;
+    let get = |offset: usize, accept: &str| {
+        let path = format!("{}&segment=0&count=1&offset={offset}", stream.events());
+        Answer::of(gateway.get(&path).header("Accept", accept))
+    };
+    let second = large.len() + 8;
+    let third = second + larger.len() + 8;
+
+    let framed = get(0, "application/vnd.pravega.events").await.expect(200);
+    assert!(framed.body[8..] == large, "up to read.max-event it comes in every form");
+    assert_eq!(framed.header("next-offset"), second.to_string());
+    let refused = get(second, "application/json").await;
+    Problem::of(refused, 413, "event_too_large").changed_nothing().says("application/octet-stream");
+    let bare = get(second, "application/octet-stream").await.expect(200);
+    assert!(bare.body == larger, "{} bytes", bare.body.len());
+    assert_eq!(
+        (bare.header("next-offset"), bare.header("content-length")),
+        (&*third.to_string(), &*larger.len().to_string())
+    );
+    assert_eq!(get(third, "application/octet-stream").await.expect(200).text(), "after");
 }
 
 /// Bytes that the stream's only segment holds.
