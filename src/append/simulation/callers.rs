@@ -4,13 +4,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
+use futures::FutureExt as _;
+use futures::future::join_all;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::dice::Dice;
 use super::odds::Odds;
 use super::world::World;
-use crate::append::{Error, NewEvent, StreamAppender, Target, Ticket, Written};
+use crate::append::{Batch, Error, NewEvent, StreamAppender, Target, Ticket, Written};
 use crate::budget::Budget;
 use crate::stream::{KeyPosition, SegmentId};
 
@@ -73,13 +75,20 @@ impl Caller {
         let odds = self.world.with(|state| state.odds.clone());
         let keys: Vec<_> = (0..self.dice.within(1..=3)).map(|_| self.dice.position()).collect();
         let waits_for_each = self.dice.chance(0.2);
+        let most_at_once = if self.dice.chance(0.4) { self.dice.within(2..=8) as usize } else { 1 };
         let mut answers = JoinSet::new();
-        for _ in 0..odds.events {
+        let mut left = odds.events;
+        while left > 0 {
             if self.dice.chance(0.5) {
                 sleep(self.dice.millis(0..=odds.pause_ms)).await;
             }
-            let target = self.target(&odds, &keys);
-            let answer = self.submit(target, &odds).await;
+            let count = (1 + self.dice.below(most_at_once)).min(left);
+            left -= count;
+            let targets: Vec<_> = (0..count).map(|_| self.target(&odds, &keys)).collect();
+            let answer = match targets[..] {
+                [target] => self.submit(target, &odds).await.boxed(),
+                _ => self.submit_all(targets, &odds).await.boxed(),
+            };
             if waits_for_each {
                 answer.await;
             } else {
@@ -103,24 +112,67 @@ impl Caller {
 
     /// Submits an event; the future that comes back waits for its answer.
     pub(super) async fn submit(&mut self, target: Target, odds: &Odds) -> impl Future<Output = ()> + Send + use<> {
-        let event = self.records.add(self.number, target);
-        let mut payload = BytesMut::new();
-        payload.put_u32(u32::try_from(event).expect("few events"));
-        payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
-        let patience = self.dice.chance(odds.impatient).then(|| self.dice.millis(0..=500));
-        let new = NewEvent { target, payload: payload.freeze(), permit: self.budget.nothing() };
+        let patience = self.patience(odds);
+        let (event, new) = self.event(target);
         let submitting = self.appender.submit(new);
         let submitted = match patience {
             Some(patience) => timeout(patience, submitting).await.ok(),
             None => Some(submitting.await),
         };
-        let (records, world) = (self.records.clone(), self.world.clone());
+        let told = self.told(event, target);
         async move {
-            let fate = match submitted {
+            told(match submitted {
                 Some(Ok(ticket)) => answer(ticket, patience).await,
                 Some(Err(error)) => Fate::Failed(error),
                 None => Fate::NeverSubmitted,
-            };
+            });
+        }
+    }
+
+    /// Submits a batch; the future that comes back waits for all its answers.
+    async fn submit_all(&mut self, targets: Vec<Target>, odds: &Odds) -> impl Future<Output = ()> + Send + use<> {
+        let patience = self.patience(odds);
+        let mut batch = Batch::default();
+        let mut tickets = Vec::new();
+        for target in targets {
+            let (event, new) = self.event(target);
+            tickets.push((self.told(event, target), batch.push(new)));
+        }
+        let submitting = self.appender.submit_all(batch);
+        let gave_up = match patience {
+            Some(patience) => timeout(patience, submitting).await.is_err(),
+            None => {
+                submitting.await;
+                false
+            }
+        };
+        async move {
+            let answers = tickets.into_iter().map(|(told, ticket)| async move {
+                told(match answer(ticket, patience).await {
+                    Fate::Failed(Error::Stopped { may_have_been_written: false }) if gave_up => Fate::NeverSubmitted,
+                    fate => fate,
+                });
+            });
+            join_all(answers).await;
+        }
+    }
+
+    fn patience(&mut self, odds: &Odds) -> Option<Duration> {
+        self.dice.chance(odds.impatient).then(|| self.dice.millis(0..=500))
+    }
+
+    fn event(&mut self, target: Target) -> (usize, NewEvent) {
+        let event = self.records.add(self.number, target);
+        let mut payload = BytesMut::new();
+        payload.put_u32(u32::try_from(event).expect("few events"));
+        payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
+        (event, NewEvent { target, payload: payload.freeze(), permit: self.budget.nothing() })
+    }
+
+    /// Notes what became of an event.
+    fn told(&self, event: usize, target: Target) -> impl FnOnce(Fate) + Send + use<> {
+        let (records, world) = (self.records.clone(), self.world.clone());
+        move |fate| {
             world.with(|state| state.trace.note(|| format!("event {event} to {target:?}: {fate:?}")));
             records.settle(event, fate);
         }
