@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 
+use super::rules::{self, Rule};
 use crate::wire::NO_VALUE;
 
 /// An event, as far as the machine cares.
@@ -122,11 +123,16 @@ impl<I: Item> Machine<I> {
 
     /// A connection is set up: everything up to `last_number` is stored, the rest is to be sent on it.
     pub fn set_up(&mut self, last_number: i64) -> Vec<Done<I>> {
-        self.sent = 0;
         self.connection_number = last_number;
         let mut done = Vec::new();
-        while let Some(block) = self.in_flight.pop_front_if(|block| block.last_number <= last_number) {
+        while rules::holds(Rule::StoredIsNotSentAgain)
+            && let Some(block) = self.in_flight.pop_front_if(|block| block.last_number <= last_number)
+        {
             done.extend(block.items.into_iter().map(|item| Done { item, place: None }));
+        }
+        self.sent = if rules::holds(Rule::UnstoredIsSentAgain) { 0 } else { self.in_flight.len() };
+        if !rules::holds(Rule::NumbersAreUsedOnce) {
+            self.next_number = self.in_flight.back().map_or(0, |block| block.last_number + 1);
         }
         self.next_number = self.next_number.max(last_number.saturating_add(1)).max(0);
         done
@@ -136,6 +142,10 @@ impl<I: Item> Machine<I> {
     pub fn lost(&mut self) {
         self.sent = 0;
         self.in_flight.retain(|block| !block.items.iter().all(Item::is_withdrawn));
+        if !rules::holds(Rule::BlocksStayAsTheyAre) {
+            let (sent, waiting) = self.drain();
+            self.waiting.extend(sent.into_iter().chain(waiting));
+        }
         self.waiting.retain(|item| !item.is_withdrawn());
     }
 

@@ -16,6 +16,7 @@ mod event;
 mod machine;
 mod published;
 mod routing;
+mod rules;
 #[cfg(test)]
 mod simulation;
 mod stream;

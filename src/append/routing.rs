@@ -1,4 +1,5 @@
 use super::event::Target;
+use super::rules::{self, Rule};
 use super::writer::SegmentWriter;
 use crate::stream::{KeyPosition, KeyRange, SegmentId};
 
@@ -59,17 +60,19 @@ impl Routing {
     /// Takes the part of one segment from it, and gives it to nobody.
     pub(super) fn abandon(&self, segment: SegmentId) -> Self {
         let nobody = Route { range: KeyRange::FULL, writer: None };
-        self.replace(segment, &[nobody])
+        self.give(|route| route.leads_to(segment) || !rules::holds(Rule::OnePartIsGivenUp), &[nobody])
     }
 
     /// Gives the part of one segment to others; the rest of the key space stays where it is.
     pub(super) fn replace(&self, segment: SegmentId, successors: &[Route]) -> Self {
-        self.give(|route| route.leads_to(segment), successors)
+        let is_followed = |route: &Route| successors.iter().any(|one| overlap(one.range, route.range).is_some());
+        let is_given = |route: &Route| !rules::holds(Rule::SuccessorTakesOnePart) && is_followed(route);
+        self.give(|route| route.leads_to(segment) || is_given(route), successors)
     }
 
     /// Gives what nobody has to others; the rest of the key space stays where it is.
     pub(super) fn fill(&self, others: &[Route]) -> Self {
-        self.give(|route| route.writer.is_none(), others)
+        self.give(|route| route.writer.is_none() || !rules::holds(Rule::OnlyGapsAreFilled), others)
     }
 
     fn give(&self, is_given: impl Fn(&Route) -> bool, successors: &[Route]) -> Self {

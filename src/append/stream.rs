@@ -9,6 +9,7 @@ use super::event::{NewEvent, PendingEvent, Submission, Target};
 use super::machine::Limits;
 use super::published::Published;
 use super::routing::{Route, Routing};
+use super::rules::{self, Rule};
 use super::task::{self, Task};
 use super::ticket::{Ticket, ticket};
 use super::writer::SegmentWriter;
@@ -29,6 +30,9 @@ const ASK_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct StreamAppender {
     shared: Arc<Shared>,
 }
+
+/// Held by the segment that hands over; nothing only where the simulation leaves that rule out.
+pub(super) type Turn<'a> = Option<MutexGuard<'a, ()>>;
 
 #[derive(Debug)]
 pub(super) struct Shared {
@@ -256,15 +260,15 @@ impl Shared {
     }
 
     /// Waits for the turn to change the routing; one segment at a time hands over.
-    pub(super) async fn turn(&self) -> MutexGuard<'_, ()> {
-        self.changing.lock().await
+    pub(super) async fn turn(&self) -> Turn<'_> {
+        if rules::holds(Rule::OneHandsOverAtATime) { Some(self.changing.lock().await) } else { None }
     }
 
     /// Gives the events of a sealed or vanished segment, in their order, to the segments that follow it, before any
     /// later event gets there.
     pub(super) async fn reroute(
         self: &Arc<Self>,
-        _turn: MutexGuard<'_, ()>,
+        _turn: Turn<'_>,
         segment: &SegmentName,
         events: VecDeque<PendingEvent>,
     ) {
@@ -284,6 +288,9 @@ impl Shared {
         };
         loop {
             routing = self.follow_up(routing, events).await?;
+            if !rules::holds(Rule::RoutingComesLast) {
+                self.routing.publish(routing.clone());
+            }
             if self.give_all(&routing, events).await {
                 break;
             }
@@ -335,7 +342,9 @@ impl Shared {
     /// The routing with what follows a segment in its place; the other segments keep theirs until they are found
     /// closed, because they may hold events that came earlier.
     async fn routing_after(self: &Arc<Self>, segment: &SegmentName, routing: &Routing) -> Result<Routing, Error> {
-        self.controller().forget_stream(&self.stream);
+        if rules::holds(Rule::SegmentsAreAskedAnew) {
+            self.controller().forget_stream(&self.stream);
+        }
         let successors = self.controller().successors(segment).await?;
         let route =
             |successor: &Successor| Route { range: successor.range, writer: Some(self.writer_of(successor.id)) };
@@ -351,6 +360,9 @@ impl Shared {
     async fn without_successors(self: &Arc<Self>, segment: &SegmentName) -> Result<Vec<Route>, Error> {
         let segments = self.segments_of_now().await?;
         if segments.contains(segment.id) {
+            if !rules::holds(Rule::CurrentIsTriedAgain) {
+                return Err(Error::StreamSealed(self.stream.clone()));
+            }
             tracing::warn!(segment = %segment, "closed for its store, active for the controller: trying it again");
             tokio::time::sleep(RETRY_ACTIVE).await;
         }
@@ -388,7 +400,9 @@ impl Shared {
     }
 
     fn fail_pinned(&self, events: VecDeque<PendingEvent>) -> VecDeque<PendingEvent> {
-        let (pinned, movable) = events.into_iter().partition(|event| matches!(event.event.target, Target::Segment(_)));
+        let (pinned, movable) = events
+            .into_iter()
+            .partition(|event| matches!(event.event.target, Target::Segment(_)) && rules::holds(Rule::NamedStaysThere));
         self.fail(pinned, |event| match event.event.target {
             Target::Segment(segment) => Error::SegmentSealed(self.name_of(segment)),
             Target::Position(_) => Error::StreamSealed(self.stream.clone()),

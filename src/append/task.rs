@@ -16,6 +16,7 @@ use super::block;
 use super::error::Error;
 use super::event::{PendingEvent, Submission};
 use super::machine::{Done, Limits, Machine};
+use super::rules::{self, Rule};
 use super::stream::Shared;
 use super::ticket::Written;
 use crate::chance;
@@ -141,7 +142,9 @@ impl Writer {
         match self.write().await {
             End::Idle => {}
             End::Sealed => {
-                self.settle_final_number().await;
+                if rules::holds(Rule::FinalNumberComesFirst) {
+                    self.settle_final_number().await;
+                }
                 self.hand_over().await;
             }
             End::Gone => self.hand_over().await,
@@ -252,7 +255,8 @@ impl Writer {
             Ok(WireCommand::DataAppended(ack)) => self.acked(&ack),
             Ok(WireCommand::SegmentIsSealed(_)) => return Some(End::Sealed),
             Ok(WireCommand::NoSuchSegment(_)) => return Some(End::Gone),
-            Ok(WireCommand::InvalidEventNumber(_)) | Err(_) => self.reopen(),
+            Ok(WireCommand::InvalidEventNumber(_)) if rules::holds(Rule::ConflictIsSetUpAnew) => self.reopen(),
+            Err(_) => self.reopen(),
             Ok(WireCommand::WrongHost(_)) => self.reopen_elsewhere(),
             Ok(other) => {
                 self.machine.lost();
@@ -290,7 +294,8 @@ impl Writer {
     /// Lets go of events that nobody waits for, and of a connection on which an acknowledgement is overdue.
     fn sweep(&mut self) {
         self.machine.sweep();
-        if self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > ACK_TIMEOUT) {
+        let is_overdue = self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > ACK_TIMEOUT);
+        if is_overdue && rules::holds(Rule::AckIsNotAwaitedForEver) {
             tracing::warn!(segment = %self.task.segment, "an acknowledgement is overdue, reconnecting");
             self.task.metrics.store_failed(StoreError::TimedOut);
             self.reopen();
@@ -324,7 +329,7 @@ impl Writer {
     }
 
     fn reopen_elsewhere(&mut self) {
-        self.task.store.moved(&self.task.segment);
+        moved(&self.task.store, &self.task.segment);
         self.reopen();
     }
 
@@ -376,6 +381,9 @@ impl Writer {
         let Some(stream) = self.task.stream.upgrade() else {
             return;
         };
+        if !rules::holds(Rule::QueueClosesInTurn) {
+            self.task.inbox.close();
+        }
         let turn = self.meanwhile(stream.turn()).await;
         self.task.inbox.close();
         while let Some(submission) = self.task.inbox.recv().await {
@@ -383,9 +391,9 @@ impl Writer {
         }
         let (sent, waiting) = self.machine.drain();
         sent.iter().for_each(|event| event.stub.unsend());
-        let events = sent.into_iter().chain(waiting).collect();
         self.task.metrics.append_handovers.inc();
-        stream.reroute(turn, &self.task.segment, events).await;
+        let in_order = if rules::holds(Rule::SentGoesFirst) { [sent, waiting] } else { [waiting, sent] };
+        stream.reroute(turn, &self.task.segment, in_order.into_iter().flatten().collect()).await;
     }
 
     /// Waits for something while events go on coming in, so that nobody who submits has to wait for it, and those who
@@ -445,9 +453,19 @@ impl Task {
 
 /// Sets the writer up on a session of the segment's store.
 async fn open(store: &SegmentStore, segment: &SegmentName, writer_id: WriterId) -> Result<Opened, OpenError> {
+    set_up(open_flow(store, segment).await?, segment, writer_id).await
+}
+
+async fn open_flow(store: &SegmentStore, segment: &SegmentName) -> Result<Flow, OpenError> {
     let session = store.session(segment, Purpose::Append).await.map_err(OpenError::Unreachable)?;
-    let flow = session.open_flow().await.map_err(|_| OpenError::Retry)?;
-    set_up(flow, segment, writer_id).await
+    session.open_flow().await.map_err(|_| OpenError::Retry)
+}
+
+/// Forgets where the segment was.
+fn moved(store: &SegmentStore, segment: &SegmentName) {
+    if rules::holds(Rule::PlaceIsAskedAnew) {
+        store.moved(segment);
+    }
 }
 
 /// The last stored number of the writer, asked on the connection on which the segment says that it is sealed; `None`
@@ -457,21 +475,24 @@ async fn final_number(
     segment: SegmentName,
     writer_id: WriterId,
 ) -> Result<Option<i64>, OpenError> {
-    let session = store.session(&segment, Purpose::Append).await.map_err(OpenError::Unreachable)?;
-    let mut flow = session.open_flow().await.map_err(|_| OpenError::Retry)?;
+    let mut flow = open_flow(&store, &segment).await?;
     let question = GetStreamSegmentInfo {
         request_id: flow.next_request_id(),
         segment_name: wire_name(&segment),
         delegation_token: DelegationToken::none(),
     };
     match ask(&mut flow, question).await? {
-        WireCommand::StreamSegmentInfo(info) if info.is_sealed => {
+        WireCommand::StreamSegmentInfo(info) if info.is_sealed || !rules::holds(Rule::SealedBeforeFinal) => {
+            if !rules::holds(Rule::FinalOnOneConnection) {
+                moved(&store, &segment);
+                flow = open_flow(&store, &segment).await?;
+            }
             set_up(flow, &segment, writer_id).await.map(|opened| Some(opened.last_number))
         }
         WireCommand::StreamSegmentInfo(_) => Ok(None),
         WireCommand::NoSuchSegment(_) => Err(OpenError::Gone),
         WireCommand::WrongHost(_) => {
-            store.moved(&segment);
+            moved(&store, &segment);
             Err(OpenError::Moved)
         }
         other => Err(OpenError::Refused(other.command_type().info().name)),
@@ -485,6 +506,10 @@ async fn set_up(mut flow: Flow, segment: &SegmentName, writer_id: WriterId) -> R
         segment: wire_name(segment),
         delegation_token: DelegationToken::none(),
     };
+    if !rules::holds(Rule::SetUpIsAwaited) {
+        send(&flow, request).await?;
+        return Ok(Opened { flow, last_number: NO_VALUE });
+    }
     match ask(&mut flow, request).await? {
         WireCommand::AppendSetup(setup) => {
             let last_number = setup.last_event_number.0;
@@ -500,11 +525,16 @@ async fn set_up(mut flow: Flow, segment: &SegmentName, writer_id: WriterId) -> R
 }
 
 async fn ask(flow: &mut Flow, request: impl Command) -> Result<WireCommand, OpenError> {
-    let mut frame = BytesMut::new();
-    request.encode_frame(&mut frame);
-    flow.send(frame.freeze()).await.map_err(|_| OpenError::Retry)?;
-    match tokio::time::timeout(SETUP_TIMEOUT, flow.receive()).await {
+    send(flow, request).await?;
+    let limit = if rules::holds(Rule::SetUpIsNotAwaitedForEver) { SETUP_TIMEOUT } else { Duration::MAX };
+    match tokio::time::timeout(limit, flow.receive()).await {
         Ok(Ok(reply)) => Ok(reply),
         Ok(Err(_)) | Err(_) => Err(OpenError::Retry),
     }
+}
+
+async fn send(flow: &Flow, request: impl Command) -> Result<(), OpenError> {
+    let mut frame = BytesMut::new();
+    request.encode_frame(&mut frame);
+    flow.send(frame.freeze()).await.map_err(|_| OpenError::Retry)
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use tokio::sync::oneshot;
 
 use super::error::Error;
+use super::rules::{self, Rule};
 use crate::stream::SegmentId;
 
 /// Where an event lies.
@@ -62,9 +63,9 @@ impl Stub {
     /// Marks the event as sent; `false` if it was withdrawn before. The mark comes first: whoever withdraws and then
     /// finds no mark can be sure that the event stays unsent. The fences keep both steps in order, here and there.
     pub(super) fn begin(&self) -> bool {
-        self.sent.store(true, Ordering::SeqCst);
+        self.sent.store(rules::holds(Rule::SentIsMarked), Ordering::SeqCst);
         fence(Ordering::SeqCst);
-        !self.outcome.is_closed()
+        !self.outcome.is_closed() || !rules::holds(Rule::WithdrawnIsNotSent)
     }
 
     pub(super) fn is_withdrawn(&self) -> bool {

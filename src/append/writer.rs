@@ -4,7 +4,12 @@ use super::event::Submission;
 use crate::stream::SegmentName;
 
 /// Submissions that may wait for a segment's task; their bytes are bounded by the budget that each holds.
+#[cfg(not(test))]
 const QUEUED_SUBMISSIONS: usize = 4096;
+
+/// So few that the simulation fills the queue.
+#[cfg(test)]
+const QUEUED_SUBMISSIONS: usize = 4;
 
 /// A handle on the one writer of a segment. The writer ends when the last handle is dropped, or when the segment is
 /// sealed.

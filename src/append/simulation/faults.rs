@@ -68,11 +68,12 @@ impl World {
 
     async fn make_anew(&self, dice: &mut Dice) {
         self.with(|state| state.history.told = Told::Missing);
+        let pause_ms = [0, 20, 300][dice.below(3)];
         for id in self.with(|state| state.segments.keys().copied().collect::<Vec<_>>()) {
             sleep(dice.millis(0..=20)).await;
             self.with(|state| state.delete(id));
         }
-        sleep(dice.millis(0..=300)).await;
+        sleep(dice.millis(0..=pause_ms)).await;
         self.with(|state| {
             state.history.begin(dice.within(1..=3) as usize);
             state.create_latest();
@@ -102,7 +103,12 @@ impl State {
     fn break_something(&mut self) {
         let up: Vec<_> = (0..self.connections.len()).filter(|id| self.connections[*id].is_up()).collect();
         let connection = self.dice.pick(&up).copied();
-        let segments: Vec<_> = self.segments.keys().copied().collect();
+        let wants_busy = self.dice.chance(0.7);
+        let is_busy = |segment: &Segment| !segment.pipeline.is_empty();
+        let mut segments: Vec<_> = self.segments.iter().filter(|(_, it)| is_busy(it)).map(|(id, _)| *id).collect();
+        if !wants_busy || segments.is_empty() {
+            segments = self.segments.keys().copied().collect();
+        }
         let segment = *self.dice.pick(&segments).expect("there is always one");
         match (self.dice.below(10), connection) {
             (0..=2, Some(connection)) => self.cut(connection),

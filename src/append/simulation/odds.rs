@@ -40,6 +40,8 @@ pub(super) struct Odds {
     pub(super) deaf_set_up: f64,
     /// Acknowledgements of one set-up never come.
     pub(super) deaf_acks: f64,
+    /// A segment moves soon after it began to refuse appends.
+    pub(super) move_at_seal: f64,
     /// A store that lost a segment goes on answering for it, with what it knew.
     pub(super) stale_store: f64,
     /// The controller tells what was true when it was asked.
@@ -64,7 +66,7 @@ pub(super) enum StreamFate {
 impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let some = |dice: &mut Dice, common: f64, odds: f64| if dice.chance(common) { odds } else { 0.0 };
-        Self {
+        let odds = Self {
             limits: Limits {
                 max_block_bytes: [40, 100, 400][dice.below(3)],
                 max_in_flight_blocks: dice.within(1..=5) as usize,
@@ -90,6 +92,7 @@ impl Odds {
             lost_refusal: some(dice, 0.3, 0.3),
             deaf_set_up: some(dice, 0.1, 0.1),
             deaf_acks: some(dice, 0.1, 0.1),
+            move_at_seal: some(dice, 0.2, 0.8),
             stale_store: some(dice, 0.4, 0.7),
             stale_controller: some(dice, 0.5, 0.5),
             controller_ms: [0, 20, 200][dice.below(3)],
@@ -98,9 +101,40 @@ impl Odds {
             retention: some(dice, 0.2, 0.5),
             fate: match dice.below(10) {
                 0 => StreamFate::Sealed,
-                1 => StreamFate::MadeAnew,
+                1..=2 => StreamFate::MadeAnew,
                 _ => StreamFate::Lives,
             },
+        };
+        odds.bent_to_moves().bent_to_fate(dice)
+    }
+
+    /// Where segments move while they are sealed, writers are told of the seal before what they sent is committed, and
+    /// the store of before lags.
+    fn bent_to_moves(self) -> Self {
+        match self.move_at_seal > 0.0 {
+            true => Self {
+                overtaking: 1.0,
+                stale_store: 1.0,
+                hop_ms: self.hop_ms.min(2),
+                controller_ms: self.controller_ms.min(20),
+                remembered_for: Duration::ZERO,
+                scales: self.scales.max(1),
+                ..self
+            },
+            false => self,
+        }
+    }
+
+    /// A stream that is made anew has segments to lose, and callers who are still there.
+    fn bent_to_fate(self, dice: &mut Dice) -> Self {
+        match self.fate {
+            StreamFate::MadeAnew => Self {
+                segments: dice.within(2..=3) as usize,
+                scales: self.scales.min(1),
+                pause_ms: self.pause_ms.max(30),
+                ..self
+            },
+            StreamFate::Lives | StreamFate::Sealed => self,
         }
     }
 }

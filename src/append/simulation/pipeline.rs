@@ -69,6 +69,12 @@ impl State {
             segment.is_sealing = true;
             self.trace.note(|| format!("{} refuses appends", short(id)));
             self.accept(id, Operation::Seal);
+            if self.dice.chance(self.odds.move_at_seal) {
+                // Late enough that a writer may be told of the seal, with nothing committed meanwhile.
+                let delay = self.dice.millis(0..=100);
+                self.segment(id).stalled_until = Instant::now() + delay;
+                self.after(delay, Event::Move(id));
+            }
         }
     }
 
@@ -83,16 +89,19 @@ impl State {
     /// Another store, or the same one, recovers the segment: of what was accepted some is found to be committed, and
     /// nobody is told.
     pub(super) fn move_segment(&mut self, id: SegmentId) {
-        let (owner, is_stale) = (self.dice.below(2), self.dice.chance(self.odds.stale_store));
-        let (recovery, stale_for) = (self.dice.millis(0..=1500), self.dice.millis(0..=3000));
+        let (goes, is_stale) = (self.dice.chance(0.7), self.dice.chance(self.odds.stale_store));
+        let longest = [20, 1500][self.dice.below(2)];
+        let (recovery, stale_for) = (self.dice.millis(0..=longest), self.dice.millis(0..=3000));
         let kept = self.segments[&id].pipeline.len();
-        let kept = self.dice.below(kept + 1);
+        let kept = if self.dice.chance(0.4) { kept } else { self.dice.below(kept + 1) };
         let now = Instant::now();
         let segment = self.segment(id);
         if segment.is_deleted {
             return;
         }
-        let before = std::mem::replace(&mut segment.owner, owner);
+        let before = segment.owner;
+        let owner = if goes { 1 - before } else { before };
+        segment.owner = owner;
         segment.stale = (before != owner && is_stale).then(|| Stale {
             host: before,
             until: now + stale_for,
@@ -108,7 +117,7 @@ impl State {
         let count = all.len();
         self.trace.note(|| format!("{} moves from {before} to {owner} with {kept} of {count}", short(id)));
         if must_seal_again {
-            self.after(recovery + stale_for, Event::Seal(id));
+            self.after(recovery, Event::Seal(id));
         }
         self.fail_all(all, Why::Elsewhere);
     }

@@ -1,11 +1,19 @@
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
-use super::claims::Breach;
+use super::claims::{Breach, Claim};
 use super::schedule::{Course, run};
+use crate::append::rules::Rule;
 use crate::telemetry::metrics::Metrics;
 
 /// How many schedules are run unless SIMULATION_SCHEDULES says otherwise.
 const SCHEDULES: u64 = 10_000;
+
+/// Failures after which no more schedules are run.
+const MOST_FAILURES: usize = 20;
+
+/// Schedules among which one must fail when a rule is left out.
+const SCHEDULES_WITHOUT_A_RULE: u64 = 10_000;
 
 fn number_from(variable: &str) -> Option<u64> {
     let text = std::env::var(variable).ok()?;
@@ -15,14 +23,18 @@ fn number_from(variable: &str) -> Option<u64> {
 /// A schedule that broke a claim.
 type Failure = (u64, Vec<Breach>);
 
-/// Shares the seeds out to threads and gives those whose schedules break a claim, in order.
-fn failures(seeds: std::ops::Range<u64>) -> Vec<Failure> {
-    let next = AtomicU64::new(seeds.start);
+/// Shares the seeds out to threads and gives those whose schedules break a claim, in order; after so many failures no
+/// more schedules are begun.
+fn failures(seeds: Range<u64>, without: Option<Rule>, breaking: Option<Claim>, most: usize) -> Vec<Failure> {
+    let (next, found) = (AtomicU64::new(seeds.start), AtomicUsize::new(0));
     let work = || {
         let metrics = Metrics::new();
         let mine = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
-        let ran = mine.take_while(|seed| *seed < seeds.end).map(|seed| (seed, run(seed, false, &metrics).breaches));
-        ran.filter(|(_, breaches)| !breaches.is_empty()).collect::<Vec<_>>()
+        let wanted = |seed: &u64| *seed < seeds.end && found.load(Ordering::Relaxed) < most;
+        let ran = mine.take_while(wanted).map(|seed| (seed, run(seed, without, false, &metrics).breaches));
+        let is_sought = |(claim, _): &Breach| breaking.is_none_or(|breaking| breaking == *claim);
+        let broken = ran.filter(|(_, breaches)| breaches.iter().any(is_sought));
+        broken.inspect(|_| _ = found.fetch_add(1, Ordering::Relaxed)).collect::<Vec<_>>()
     };
     let threads = std::thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let mut failures: Vec<_> = std::thread::scope(|scope| {
@@ -35,7 +47,7 @@ fn failures(seeds: std::ops::Range<u64>) -> Vec<Failure> {
 
 /// Prints what happens in a schedule, and what is wrong with it.
 fn retell(seed: u64) -> Course {
-    let course = run(seed, true, &Metrics::new());
+    let course = run(seed, None, true, &Metrics::new());
     println!("{}\nseed {seed}: {:#?}", course.trace.join("\n"), course.breaches);
     println!("again: SIMULATION_SEED={seed} cargo test --lib append::simulation::tests::schedules -- --nocapture");
     course
@@ -49,21 +61,62 @@ fn schedules_lose_and_double_nothing_keep_order_and_answer_all() {
     }
     let first = number_from("SIMULATION_FIRST").unwrap_or(0);
     let count = number_from("SIMULATION_SCHEDULES").unwrap_or(SCHEDULES);
-    let failures = failures(first..first + count);
+    let failures = failures(first..first + count, None, None, MOST_FAILURES);
     if let Some((seed, _)) = failures.first() {
         retell(*seed);
-        let some: Vec<_> = failures.iter().take(20).collect();
-        panic!("{} of {count} schedules break claims, among them {some:#?}", failures.len());
+        panic!("{} schedules break claims: {failures:#?}", failures.len());
     }
 }
 
 #[test]
 fn one_seed_makes_the_same_schedule_again() {
     for seed in 0..50 {
-        let courses = [0; 2].map(|_| run(seed, true, &Metrics::new()));
+        let courses = [0; 2].map(|_| run(seed, None, true, &Metrics::new()));
         let lines = courses[0].trace.iter().zip(&courses[1].trace);
         assert_eq!(lines.clone().find(|(one, other)| one != other), None, "seed {seed}");
         assert_eq!(courses[0], courses[1], "seed {seed}");
         assert!(courses[0].trace.len() > 10);
     }
+}
+
+/// A claim that breaks when the rule is left out.
+fn claim_that_needs(rule: Rule) -> Claim {
+    match rule {
+        Rule::NumbersAreUsedOnce => Claim::NothingLost,
+        Rule::StoredIsNotSentAgain
+        | Rule::BlocksStayAsTheyAre
+        | Rule::FinalNumberComesFirst
+        | Rule::SealedBeforeFinal
+        | Rule::FinalOnOneConnection => Claim::NothingDoubled,
+        Rule::QueueClosesInTurn
+        | Rule::OneHandsOverAtATime
+        | Rule::SentGoesFirst
+        | Rule::RoutingComesLast
+        | Rule::SuccessorTakesOnePart
+        | Rule::OnePartIsGivenUp
+        | Rule::OnlyGapsAreFilled => Claim::OrderKept,
+        Rule::UnstoredIsSentAgain
+        | Rule::SetUpIsNotAwaitedForEver
+        | Rule::AckIsNotAwaitedForEver
+        | Rule::PlaceIsAskedAnew
+        | Rule::SegmentsAreAskedAnew => Claim::AllAnswered,
+        Rule::SentIsMarked | Rule::WithdrawnIsNotSent => Claim::TruthTold,
+        Rule::SetUpIsAwaited | Rule::ConflictIsSetUpAnew | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
+            Claim::NoFalseAlarm
+        }
+    }
+}
+
+#[test]
+fn leaving_out_any_one_rule_breaks_a_claim() {
+    let spared: Vec<_> = Rule::ALL
+        .into_iter()
+        .filter(|rule| {
+            let claim = claim_that_needs(*rule);
+            let found = failures(0..SCHEDULES_WITHOUT_A_RULE, Some(*rule), Some(claim), 1);
+            println!("without {rule:?}, {claim:?} breaks: {:?}", found.first().map(|(seed, _)| seed));
+            found.is_empty()
+        })
+        .collect();
+    assert!(spared.is_empty(), "no schedule needs {spared:?}");
 }

@@ -61,6 +61,8 @@ pub(super) enum Event {
     Close(ConnectionId),
     /// The controller asks for a seal.
     Seal(SegmentId),
+    /// Another store takes a segment over.
+    Move(SegmentId),
     /// Retention removes a segment.
     Delete(SegmentId),
 }
@@ -153,6 +155,7 @@ impl State {
             Event::End(connection, cause) => self.end(connection, cause),
             Event::Close(connection) => self.close(connection),
             Event::Seal(segment) => self.seal(segment),
+            Event::Move(segment) => self.move_segment(segment),
             Event::Delete(segment) => self.delete(segment),
         }
     }
