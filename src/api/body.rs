@@ -11,12 +11,13 @@ use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use http_body_util::BodyExt;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, Sleep, timeout};
+use tokio::time::timeout;
 
 use super::connection::Busy;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::limits::too_large;
+use super::silence::Silence;
 use crate::budget::{Budget, Permit};
 use crate::config;
 use crate::telemetry::labels::Limit;
@@ -201,9 +202,10 @@ where
         };
         this.awaits_continue = false; // it is sent when the body is first polled
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
-            return this.silence.poll(this.limits.idle, cx).map(|idle| {
+            let silence = this.limits.idle;
+            return this.silence.poll(silence, cx).map(|()| {
                 this.body = None;
-                Some(Err(idle.into()))
+                Some(Err(IdleTooLong { silence }.into()))
             });
         };
         this.silence.end();
@@ -256,28 +258,6 @@ async fn throw_away<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: Body
     drop(busy);
 }
 
-/// Time since the last byte. The timer is made only for bodies that are ever awaited.
-#[derive(Default)]
-struct Silence {
-    timer: Option<Pin<Box<Sleep>>>,
-    running: bool,
-}
-
-impl Silence {
-    fn poll(&mut self, longest: Duration, cx: &mut Context<'_>) -> Poll<IdleTooLong> {
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
-        if !self.running {
-            timer.as_mut().reset(Instant::now() + longest);
-            self.running = true;
-        }
-        timer.as_mut().poll(cx).map(|()| IdleTooLong { silence: longest })
-    }
-
-    fn end(&mut self) {
-        self.running = false;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -289,6 +269,7 @@ mod tests {
     use prometheus_client::metrics::gauge::Gauge;
     use std::convert::Infallible;
     use std::sync::Arc;
+    use tokio::time::Instant;
 
     const LIMITS: BodyLimits =
         BodyLimits { idle: Duration::from_secs(30), drain_bytes: 10, drain_time: Duration::from_secs(2) };

@@ -41,6 +41,7 @@ mod routing_key;
 mod segments;
 mod send_timer;
 pub mod serve;
+mod silence;
 mod status;
 pub mod traceparent;
 mod webhooks;

@@ -4,36 +4,30 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::time::{Instant, Sleep};
+
+use super::silence::Silence;
 
 /// A connection that fails with `TimedOut` when its caller takes nothing of an answer for too long: whoever stops reading
 /// must not hold an answer's memory for ever.
 pub(super) struct SendTimer<S> {
     stream: S,
     allowance: Duration,
-    /// Runs while bytes wait to be taken.
-    timer: Option<Pin<Box<Sleep>>>,
-    is_running: bool,
+    /// While bytes wait to be taken.
+    silence: Silence,
 }
 
 impl<S> SendTimer<S> {
     pub(super) fn new(stream: S, allowance: Duration) -> Self {
-        Self { stream, allowance, timer: None, is_running: false }
+        Self { stream, allowance, silence: Silence::default() }
     }
 
     /// What came of a write, or the end of patience.
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
-            self.is_running = false;
+            self.silence.end();
             return written;
         }
-        let until = Instant::now() + self.allowance;
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if !self.is_running {
-            timer.as_mut().reset(until);
-            self.is_running = true;
-        }
-        timer.as_mut().poll(cx).map(|()| {
+        self.silence.poll(self.allowance, cx).map(|()| {
             let detail = "the caller took nothing of the answer for too long";
             Err(io::Error::new(io::ErrorKind::TimedOut, detail))
         })
@@ -80,6 +74,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for SendTimer<S> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::Instant;
 
     const ALLOWANCE: Duration = Duration::from_secs(30);
 
