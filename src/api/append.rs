@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::address::take_stream;
 use super::batch::{self, Form};
 use super::body::collect_in_time;
-use super::coding::{is_gzip, undo_coding};
+use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::params::Params;
@@ -34,7 +34,7 @@ const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "produce
 /// Appends the body: one event, or a batch of them.
 pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    is_gzip(&head.headers)?;
+    let coding = Coding::of(&head.headers)?;
     reject_unsupported(&head.headers)?;
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
@@ -42,7 +42,7 @@ pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Resu
     let routing = Routing::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
     let appending = Appending::begin(app, stream, routing, deadline).await?;
-    let body = undo_coding(&head.headers, body, appending.app.budget()).await?;
+    let body = coding.undo(body, appending.app.budget()).await?;
     match form {
         Form::Single => appending.append_one(body).await,
         Form::Several(form) => batch::append(appending, form, body).await,

@@ -16,43 +16,54 @@ const DECODER_BYTES: usize = 64 * 1024;
 /// Bytes that are decoded at a time.
 const PIECE_BYTES: usize = 16 * 1024;
 
-/// The body without its `Content-Encoding`. Its length is unknown then; whoever reads it sees only what was compressed,
-/// and bounds that. A body that is no gzip, or ends early, fails while it is read.
-///
-/// # Errors
-/// `415 unsupported_encoding` for every coding but one `gzip` and `identity`, and for every `Transfer-Encoding` but
-/// `chunked`; `503 overloaded` where there is no room for a decoder.
-///
-/// # Cancel safety
-/// Awaits the budget; nothing of the body is read.
-pub(crate) async fn undo_coding(headers: &HeaderMap, body: Body, budget: &Budget) -> Result<Body, ApiError> {
-    if !is_gzip(headers)? {
-        return Ok(body);
-    }
-    let permit = budget.reserve(DECODER_BYTES.min(budget.total())).await?;
-    let compressed = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
-    let mut decoder = GzipDecoder::new(compressed);
-    // RFC 1952, section 2.2: a file is a series of members.
-    decoder.multiple_members(true);
-    Ok(hold(Body::from_stream(ReaderStream::with_capacity(decoder, PIECE_BYTES)), permit))
+/// How a body is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Coding {
+    Identity,
+    Gzip,
 }
 
-/// # Errors
-/// As [`undo_coding`], for its codings.
-pub(crate) fn is_gzip(headers: &HeaderMap) -> Result<bool, ApiError> {
-    let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    if let Some(coding) = codings(headers, &header::TRANSFER_ENCODING).find(|coding| !chunked(coding)) {
-        return Err(unsupported(&header::TRANSFER_ENCODING, coding));
-    }
-    let identity = |coding: &[u8]| coding.eq_ignore_ascii_case(b"identity");
-    let mut codings = codings(headers, &header::CONTENT_ENCODING).filter(|coding| !identity(coding));
-    match (codings.next(), codings.next()) {
-        (None, _) => Ok(false),
-        // RFC 9110, section 8.4.1.3: the two names mean the same.
-        (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") => {
-            Ok(true)
+impl Coding {
+    /// What the headers say.
+    ///
+    /// # Errors
+    /// `415 unsupported_encoding` for every coding but one `gzip` and `identity`, and for every `Transfer-Encoding` but
+    /// `chunked`.
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, ApiError> {
+        let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
+        if let Some(coding) = codings(headers, &header::TRANSFER_ENCODING).find(|coding| !chunked(coding)) {
+            return Err(unsupported(&header::TRANSFER_ENCODING, coding));
         }
-        (Some(_), Some(coding)) | (Some(coding), None) => Err(unsupported(&header::CONTENT_ENCODING, coding)),
+        let identity = |coding: &[u8]| coding.eq_ignore_ascii_case(b"identity");
+        let mut codings = codings(headers, &header::CONTENT_ENCODING).filter(|coding| !identity(coding));
+        match (codings.next(), codings.next()) {
+            (None, _) => Ok(Self::Identity),
+            // RFC 9110, section 8.4.1.3: the two names mean the same.
+            (Some(coding), None) if coding.eq_ignore_ascii_case(b"gzip") || coding.eq_ignore_ascii_case(b"x-gzip") => {
+                Ok(Self::Gzip)
+            }
+            (Some(_), Some(coding)) | (Some(coding), None) => Err(unsupported(&header::CONTENT_ENCODING, coding)),
+        }
+    }
+
+    /// The body as it was before. Its length is unknown then; whoever reads it sees only what was compressed, and bounds
+    /// that. A body that is no gzip, or ends early, fails while it is read.
+    ///
+    /// # Errors
+    /// `503 overloaded` where there is no room for a decoder.
+    ///
+    /// # Cancel safety
+    /// Awaits the budget; nothing of the body is read.
+    pub(crate) async fn undo(self, body: Body, budget: &Budget) -> Result<Body, ApiError> {
+        if self == Self::Identity {
+            return Ok(body);
+        }
+        let permit = budget.reserve(DECODER_BYTES.min(budget.total())).await?;
+        let compressed = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
+        let mut decoder = GzipDecoder::new(compressed);
+        // RFC 1952, section 2.2: a file is a series of members.
+        decoder.multiple_members(true);
+        Ok(hold(Body::from_stream(ReaderStream::with_capacity(decoder, PIECE_BYTES)), permit))
     }
 }
 
@@ -95,7 +106,8 @@ mod tests {
     async fn undone(bytes: Vec<u8>) -> Result<Bytes, ErrorCode> {
         let budget = Budget::new(Size::mib(1), Duration::ZERO);
         let headers = headers(header::CONTENT_ENCODING, &["gzip"]);
-        let body = undo_coding(&headers, Body::from(bytes), &budget).await.expect("gzip is undone");
+        let coding = Coding::of(&headers).expect("gzip is undone");
+        let body = coding.undo(Body::from(bytes), &budget).await.expect("there is room");
         let collected = body.collect().await.map_err(|error| read_error(error).code())?;
         assert_eq!(budget.available(), budget.total(), "the decoder's share is given back");
         Ok(collected.to_bytes())
@@ -119,12 +131,12 @@ mod tests {
 
     #[test]
     fn one_gzip_is_undone_and_identity_is_nothing() {
-        let content = |values: &[&'static str]| is_gzip(&headers(header::CONTENT_ENCODING, values));
+        let content = |values: &[&'static str]| Coding::of(&headers(header::CONTENT_ENCODING, values));
         for plain in [&[][..], &["identity"], &["", "identity, Identity"]] {
-            assert!(matches!(content(plain), Ok(false)), "{plain:?}");
+            assert!(matches!(content(plain), Ok(Coding::Identity)), "{plain:?}");
         }
         for gzip in [&["gzip"][..], &["GZip"], &["x-gzip"], &["identity, gzip"]] {
-            assert!(matches!(content(gzip), Ok(true)), "{gzip:?}");
+            assert!(matches!(content(gzip), Ok(Coding::Gzip)), "{gzip:?}");
         }
         for refused in [&["br"][..], &["gzip, gzip"], &["gzip", "gzip"], &["deflate"], &["gzip;q=1"]] {
             let error = content(refused).expect_err("not undone");
@@ -134,8 +146,8 @@ mod tests {
 
     #[test]
     fn transfer_coding_is_chunked_or_nothing() {
-        let transfer = |values: &[&'static str]| is_gzip(&headers(header::TRANSFER_ENCODING, values));
-        assert!(matches!(transfer(&["chunked"]), Ok(false)));
+        let transfer = |values: &[&'static str]| Coding::of(&headers(header::TRANSFER_ENCODING, values));
+        assert!(matches!(transfer(&["chunked"]), Ok(Coding::Identity)));
         assert!(transfer(&["gzip, chunked"]).is_err());
     }
 }

@@ -7,7 +7,7 @@ use axum::response::Response;
 
 use super::address::{parse_segment, stream_of};
 use super::body::collect_in_time;
-use super::coding::undo_coding;
+use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::Replies;
@@ -34,7 +34,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = undo_coding(&head.headers, body, app.budget()).await?;
+    let body = Coding::of(&head.headers)?.undo(body, app.budget()).await?;
     let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::MessageTypeUnknown, error.to_string()))?;
     let command = named_command(&name)?;
     let values = FieldValues::gather(head.uri.query(), &head.headers)?;

@@ -13,7 +13,7 @@ use tokio_util::codec::Decoder as _;
 
 use super::batch::media_type;
 use super::body::collect_in_time;
-use super::coding::undo_coding;
+use super::coding::Coding;
 use super::deadline::Deadline;
 use super::error::{ApiError, ErrorCode};
 use super::exchange::{Replies, Reply};
@@ -39,7 +39,7 @@ const MESSAGE_LENGTH: HeaderName = HeaderName::from_static("message-length");
 /// Passes one message on, or a sequence of them.
 pub(crate) async fn put(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = undo_coding(&head.headers, body, app.budget()).await?;
+    let body = Coding::of(&head.headers)?.undo(body, app.budget()).await?;
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
     params.finish(PARAMETERS)?;
