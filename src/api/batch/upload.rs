@@ -18,7 +18,6 @@ use crate::api::append::Appending;
 use crate::api::body::collect_in_time;
 use crate::api::deadline::{Deadline, Elapsed};
 use crate::api::error::{ApiError, ErrorCode};
-use crate::app::App;
 use crate::append::{Batch, EVENT_OVERHEAD_BYTES, Error, Outcome, Ticket};
 use crate::budget::Permit;
 use crate::telemetry::labels::Limit;
@@ -83,7 +82,6 @@ enum Ended {
 }
 
 struct Upload {
-    app: App,
     appending: Appending,
     source: Source,
     /// Events that are to be submitted together.
@@ -109,7 +107,6 @@ impl Upload {
     fn new(appending: Appending, source: Source, tally: Tally) -> Self {
         let (outstanding, deadline) = (VecDeque::new(), appending.deadline);
         Self {
-            app: appending.app.clone(),
             source,
             batch: Batch::default(),
             batch_bytes: 0,
@@ -142,9 +139,9 @@ impl Upload {
             if !self.source.brings_more_soon().await {
                 self.submit().await?;
                 // many uploads that bring nothing must not hold what others need
-                self.spare = self.app.budget().nothing();
+                self.spare = self.appending.app.budget().nothing();
             }
-            let app = &self.app;
+            let app = &self.appending.app;
             let more = tokio::select! {
                 more = self.pending.meanwhile(self.source.read(), false) => more?.map_err(Ended::Body)?,
                 () = app.stopping() => return Err(Ended::Draining),
@@ -168,7 +165,7 @@ impl Upload {
     async fn take_what_is_there(&mut self) -> Result<(), Ended> {
         while let Some(item) = self.source.next(self.next_index).map_err(Ended::Event)? {
             self.take(item).await?;
-            if self.batch_bytes >= self.app.config().append.max_block.as_usize() {
+            if self.batch_bytes >= self.appending.app.config().append.max_block.as_usize() {
                 self.submit().await?;
             }
         }
@@ -191,14 +188,14 @@ impl Upload {
 
     /// Takes what the event needs beside its payload from the budget.
     async fn charge(&mut self, item: &mut Item) -> Result<(), Ended> {
-        let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.app.budget().total() / 4);
+        let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.appending.app.budget().total() / 4);
         if self.spare.bytes() < needed {
-            let portion = OVERHEAD_PORTION.min(self.app.budget().total() / 4).max(needed);
-            let permit = match self.app.budget().try_reserve_for_stream(portion) {
+            let portion = OVERHEAD_PORTION.min(self.appending.app.budget().total() / 4).max(needed);
+            let permit = match self.appending.app.budget().try_reserve_for_stream(portion) {
                 Some(permit) => permit,
                 None => {
                     self.submit().await?;
-                    let reserving = self.app.budget().reserve_while_progress(portion);
+                    let reserving = self.appending.app.budget().reserve_while_progress(portion);
                     self.pending.meanwhile(reserving, true).await?.map_err(|error| Ended::Event(error.into()))?
                 }
             };
@@ -233,7 +230,7 @@ impl Upload {
                 end.why = failed;
             }
         }
-        self.spare = self.app.budget().nothing();
+        self.spare = self.appending.app.budget().nothing();
         let gathered = std::mem::take(&mut self.batch).len();
         self.pending.forget_last(gathered);
         self.next_index -= gathered as u64;
