@@ -16,6 +16,8 @@ pub mod budget;
 mod chance;
 pub mod config;
 pub mod controller;
+#[expect(dead_code, unused_imports, reason = "its servers come next")]
+mod embedded;
 pub mod gateway;
 pub mod read;
 pub mod readiness;

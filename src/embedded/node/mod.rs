@@ -1,0 +1,154 @@
+//! The node's state, and the only way to change it.
+//!
+//! All segments, tables and the controller's records are one [`State`] behind one lock. A [`Step`] validates, then
+//! applies [`Change`]s; together they are one record of the log, so a step happens as a whole or not at all, also
+//! when the process is killed. A restart applies the same changes again.
+
+mod change;
+mod data;
+mod error;
+mod segment;
+mod state;
+mod step;
+
+#[cfg(test)]
+mod tests;
+
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::sync::watch;
+use tokio::time::timeout_at;
+
+pub(crate) use change::{Change, SegmentKey};
+pub(crate) use data::Part;
+pub(crate) use error::{Full, LogFailed, SegmentError};
+pub(crate) use segment::{NewSegment, Segment, SegmentKind};
+pub(crate) use state::State;
+pub(crate) use step::{Appended, Step};
+
+/// Place in the log; everything before it was written earlier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Position(pub(crate) u64);
+
+/// What a step or a look found, not to be told before the log is durable up to `position`.
+#[derive(Debug)]
+#[must_use = "is told only after `Node::durable`"]
+pub(crate) struct Stepped<T> {
+    value: T,
+    position: Position,
+}
+
+impl<T> Stepped<T> {
+    /// What it found, without awaiting anything; for what never leaves the process.
+    pub(crate) fn into_inner(self) -> T {
+        self.value
+    }
+
+    /// Splits off what the log must reach.
+    pub(crate) fn into_parts(self) -> (T, Position) {
+        (self.value, self.position)
+    }
+}
+
+/// What a node may hold, and how long it waits for room.
+#[derive(Debug, Clone)]
+pub(crate) struct NodeLimits {
+    /// Bytes of events and table entries in memory.
+    pub(crate) max_bytes: u64,
+    /// How long an append waits for truncation to make room before it fails.
+    pub(crate) wait_for_room: Duration,
+}
+
+/// The node; shared by its servers.
+#[derive(Debug)]
+pub(crate) struct Node {
+    state: Mutex<State>,
+    limits: NodeLimits,
+    /// Counts what frees memory.
+    freed: watch::Sender<u64>,
+}
+
+/// The right to add so many bytes in a step.
+#[derive(Debug)]
+pub(crate) struct Room {
+    node: Arc<Node>,
+    bytes: u64,
+}
+
+impl Drop for Room {
+    fn drop(&mut self) {
+        self.node.state().promised -= self.bytes;
+        self.node.freed.send_modify(|freed| *freed += 1);
+    }
+}
+
+impl Node {
+    /// A node that forgets everything when it is dropped.
+    pub(crate) fn in_memory(limits: NodeLimits) -> Arc<Self> {
+        Arc::new(Self { state: Mutex::default(), limits, freed: watch::Sender::new(0) })
+    }
+
+    /// Waits for room for `bytes` more of events or entries; keep it until the step is done. Cancel safe.
+    ///
+    /// # Errors
+    /// [`Full`] if nothing made room in time.
+    pub(crate) async fn room_for(self: &Arc<Self>, bytes: usize) -> Result<Room, Full> {
+        let deadline = tokio::time::Instant::now() + self.limits.wait_for_room;
+        let mut freed = self.freed.subscribe();
+        loop {
+            if self.promise(bytes as u64) {
+                return Ok(Room { node: Arc::clone(self), bytes: bytes as u64 });
+            }
+            if timeout_at(deadline, freed.changed()).await.is_err() {
+                return Err(Full { max_bytes: self.limits.max_bytes });
+            }
+        }
+    }
+
+    fn promise(&self, bytes: u64) -> bool {
+        let mut state = self.state();
+        let fits = state.bytes() + state.promised + bytes <= self.limits.max_bytes;
+        if fits {
+            state.promised += bytes;
+        }
+        fits
+    }
+
+    /// Runs one atomic step: what it changes is one record of the log. It must not block, and whatever it refuses it
+    /// must refuse before its first change.
+    pub(crate) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
+        let mut state = self.state();
+        let before = state.bytes();
+        let mut step = Step::new(&mut state, now());
+        let value = act(&mut step);
+        if state.bytes() < before {
+            self.freed.send_modify(|freed| *freed += 1);
+        }
+        Stepped { value, position: Position::default() }
+    }
+
+    /// Looks at the state without changing it; must not block.
+    pub(crate) fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Stepped<T> {
+        Stepped { value: see(&self.state()), position: Position::default() }
+    }
+
+    /// Waits until what a step changed, or a look saw, outlives the process. Cancel safe: the change stays.
+    ///
+    /// # Errors
+    /// [`LogFailed`] when it never will.
+    #[expect(clippy::unused_async, reason = "a node in memory has no log to wait for")]
+    pub(crate) async fn durable<T>(&self, stepped: Stepped<T>) -> Result<T, LogFailed> {
+        Ok(stepped.value)
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no step panics")
+    }
+}
+
+/// Milliseconds since 1970.
+fn now() -> i64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}

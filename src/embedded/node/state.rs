@@ -1,0 +1,107 @@
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::change::{Change, SegmentKey};
+use super::segment::Segment;
+
+/// Everything that the node knows. Changes only by [`apply`](Self::apply), also when the log is read back.
+#[derive(Debug, Default)]
+pub(crate) struct State {
+    segments: HashMap<SegmentKey, Segment>,
+    names: HashMap<Arc<str>, SegmentKey>,
+    next_key: u64,
+    records: BTreeMap<String, Bytes>,
+    bytes: u64,
+    /// Room that was promised to steps to come.
+    pub(super) promised: u64,
+}
+
+impl State {
+    /// Bytes of events and entries held in memory.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The segment of this name.
+    pub(crate) fn segment(&self, name: &str) -> Option<&Segment> {
+        self.segments.get(&self.key(name)?)
+    }
+
+    /// The key of the segment that has this name now.
+    pub(crate) fn key(&self, name: &str) -> Option<SegmentKey> {
+        self.names.get(name).copied()
+    }
+
+    /// The segment of this key, unless it is gone.
+    pub(crate) fn by_key(&self, key: SegmentKey) -> Option<&Segment> {
+        self.segments.get(&key)
+    }
+
+    /// All segments, in no order.
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.segments.values()
+    }
+
+    /// A record of the controller.
+    pub(crate) fn record(&self, key: &str) -> Option<&Bytes> {
+        self.records.get(key)
+    }
+
+    /// The controller's records whose keys begin with `prefix`, sorted by key.
+    pub(crate) fn records<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Bytes)> {
+        let from = self.records.range::<str, _>((std::ops::Bound::Included(prefix), std::ops::Bound::Unbounded));
+        from.map(|(key, value)| (key.as_str(), value)).take_while(move |(key, _)| key.starts_with(prefix))
+    }
+
+    /// Applies what was validated; `body` are the bytes of an append.
+    pub(crate) fn apply(&mut self, change: &Change, body: Bytes) {
+        match change {
+            Change::SegmentCreated { name, kind, attributes, at } => {
+                let key = SegmentKey(self.next_key);
+                self.next_key += 1;
+                let segment = Segment::new(name, *kind, attributes, *at);
+                self.names.insert(Arc::clone(&segment.name), key);
+                self.segments.insert(key, segment);
+            }
+            Change::Appended { segment, attributes, at } => self.modify(*segment, *at, |segment| {
+                segment.data.append(body);
+                segment.set_attributes(attributes);
+            }),
+            Change::AttributesSet { segment, attributes, at } => {
+                self.modify(*segment, *at, |segment| segment.set_attributes(attributes));
+            }
+            Change::Truncated { segment, offset, at } => {
+                self.modify(*segment, *at, |segment| segment.data.truncate(*offset));
+            }
+            Change::Sealed { segment, at } => self.modify(*segment, *at, |segment| segment.sealed = true),
+            Change::Deleted { segment } => drop(self.take(*segment)),
+            Change::Merged { target, source, attributes, at } => {
+                let source = self.take(*source);
+                self.modify(*target, *at, |target| {
+                    target.data.merge(source.data);
+                    target.set_attributes(attributes);
+                });
+            }
+            Change::RecordPut { key, value } => drop(self.records.insert(key.clone(), value.clone())),
+            Change::RecordRemoved { key } => drop(self.records.remove(key)),
+        }
+    }
+
+    fn modify(&mut self, key: SegmentKey, at: i64, change: impl FnOnce(&mut Segment)) {
+        let segment = self.segments.get_mut(&key).expect("changes name segments that exist");
+        self.bytes -= segment.data.bytes();
+        change(segment);
+        self.bytes += segment.data.bytes();
+        segment.last_modified = at;
+        segment.changed.send_replace(());
+    }
+
+    fn take(&mut self, key: SegmentKey) -> Segment {
+        let segment = self.segments.remove(&key).expect("changes name segments that exist");
+        self.names.remove(&segment.name);
+        self.bytes -= segment.data.bytes();
+        segment
+    }
+}
