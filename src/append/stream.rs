@@ -217,7 +217,7 @@ impl Shared {
     }
 
     async fn segments_of_now(&self) -> Result<Arc<StreamSegments>, Error> {
-        let segments = self.controller().current_segments(&self.stream).await?;
+        let segments = self.controller().segments_to_append(&self.stream).await?;
         match segments.is_empty() {
             true => Err(Error::StreamSealed(self.stream.clone())),
             false => Ok(segments),

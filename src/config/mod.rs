@@ -18,5 +18,7 @@ mod value;
 
 pub use error::{ConfigError, Origin};
 pub use load::environment;
-pub use sections::{Append, Config, Controller, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry};
+pub use sections::{
+    Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry,
+};
 pub use value::{ListenAddress, LogFormat, Size};

@@ -14,6 +14,7 @@ const MAX_RAW_MESSAGE: Size = Size::bytes(MAX_PAYLOAD_TO_STORE as u64);
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+const PORTS: usize = u16::MAX as usize;
 const BYTE: Size = Size::bytes(1);
 const GIB: Size = Size::mib(1024);
 
@@ -31,8 +32,14 @@ settings! {
         /// `NAME=QUERY` pairs: `POST /v1/webhooks/NAME` appends as `POST /v1/events?QUERY` does, whatever its own query.
         /// Default: none.
         webhooks: Vec<String> = Vec::new(), webhooks;
+        /// Whether an append creates the scope and the stream that it names. Default: only with the embedded Pravega.
+        auto_create: Option<bool> = None, anything;
+        /// Segments of a stream that is created so. Default 1: it is read without naming a segment.
+        auto_create_segments: usize = 1, within(1..=1000);
     }
     sections {
+        /// The Pravega in this process.
+        embedded: Embedded;
         /// How to reach Pravega's controller.
         controller: Controller;
         /// How to reach Pravega's segment stores.
@@ -51,6 +58,24 @@ settings! {
         log: Log;
         /// Where traces go.
         telemetry: Telemetry;
+    }
+}
+
+settings! {
+    /// The Pravega in this process: for development, tests and the edge. It listens on 127.0.0.1.
+    pub struct Embedded {
+        /// Whether there is one; the gateway then uses it and no other. Default no.
+        enabled: bool = false, anything;
+        /// Directory that keeps everything. Default: none, all is in memory and gone when the process ends.
+        data: Option<String> = None, anything;
+        /// Most bytes of events and table entries in memory; over it appends wait, then fail. Default 1 GiB.
+        max_bytes: Size = GIB, within(Size::mib(1)..=Size::mib(1024 * 1024));
+        /// Port of its segment store; 0 takes a free one. Default 6000.
+        segment_store_port: usize = 6000, within(0..=PORTS);
+        /// Port of its controller, gRPC and REST; 0 takes a free one. Default 9090.
+        controller_port: usize = 9090, within(0..=PORTS);
+        /// Another port of its controller, where clients look for REST; 0 takes a free one. Default 9091.
+        rest_port: usize = 9091, within(0..=PORTS);
     }
 }
 

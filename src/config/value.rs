@@ -172,6 +172,21 @@ impl Setting for Option<String> {
     }
 }
 
+/// As [`Option<String>`]: empty text is none.
+impl Setting for Option<bool> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        if text.is_empty() { Ok(None) } else { bool::from_text(text).map(Some) }
+    }
+
+    fn from_toml(value: &Value) -> Result<Self, String> {
+        if value.as_str() == Some("") { Ok(None) } else { bool::from_toml(value).map(Some) }
+    }
+
+    fn to_toml(&self) -> Value {
+        self.map_or_else(|| Value::String(String::new()), Value::Boolean)
+    }
+}
+
 impl<T: Setting> Setting for Vec<T> {
     const IS_LIST: bool = true;
 

@@ -1,5 +1,6 @@
 //! [`Controller`]: what the gateway knows of streams, asked for once and remembered for a while.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -25,10 +26,12 @@ pub struct CacheSettings {
     pub missing_for: Duration,
     /// Where to dial instead of where the controller says.
     pub rewrite: Vec<RewriteRule>,
+    /// Segments of a stream that is created because an append found none; `None` creates nothing.
+    pub create_missing: Option<NonZeroU32>,
 }
 
 impl Default for CacheSettings {
-    /// 100,000 keys; 60 s, 1 s, 20 s (as Pravega's Java client) and 1 s; no rules.
+    /// 100,000 keys; 60 s, 1 s, 20 s (as Pravega's Java client) and 1 s; no rules, nothing is created.
     fn default() -> Self {
         Self {
             capacity: 100_000,
@@ -37,6 +40,7 @@ impl Default for CacheSettings {
             endpoint_for: Duration::from_secs(20),
             missing_for: Duration::from_secs(1),
             rewrite: Vec::new(),
+            create_missing: None,
         }
     }
 }
@@ -112,6 +116,22 @@ impl Controller {
             outcome => inner.settings.keep(inner.settings.current_segments_for, outcome),
         };
         inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
+    }
+
+    /// As [`current_segments`](Self::current_segments), for one who means to append: creates scope and stream where they
+    /// are missing and [`CacheSettings::create_missing`] wants it.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments), and what the controller says of the creation.
+    pub async fn segments_to_append(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
+        match (self.current_segments(stream).await, self.inner.settings.create_missing) {
+            (Err(error), Some(segments)) if error.is_not_found() => {
+                self.inner.create(stream, segments).await?;
+                self.forget_stream(stream);
+                self.current_segments(stream).await
+            }
+            (outcome, _) => outcome,
+        }
     }
 
     /// The segments that take appends at this moment. Asked anew each time, and not remembered.
@@ -210,6 +230,13 @@ impl Controller {
 }
 
 impl Inner {
+    async fn create(&self, stream: &ScopedStream, segments: NonZeroU32) -> Result<(), Error> {
+        self.health.persist("createScope", || self.client.create_scope(&stream.scope)).await?;
+        self.health.persist("createStream", || self.client.create_stream(stream, segments)).await?;
+        tracing::info!(%stream, segments, "created a stream for an append");
+        Ok(())
+    }
+
     async fn fetch_current(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
         let ask = || self.client.current_segments(stream);
         let outcome = self.health.persist("getCurrentSegments", ask).await;

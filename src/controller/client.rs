@@ -1,5 +1,6 @@
 //! One round of questions to a controller, without memory.
 
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
@@ -44,7 +45,7 @@ pub struct Placement {
 /// whether its scope is missing.
 ///
 /// # Cancel safety
-/// Every call only asks; dropping its future gives up the answer and nothing else.
+/// Dropping a call's future gives up the answer and nothing else; what was to be created may be created.
 pub trait ControllerClient: Send + Sync + 'static {
     /// The segments that take appends; none when the stream is sealed.
     fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>>;
@@ -76,6 +77,12 @@ pub trait ControllerClient: Send + Sync + 'static {
 
     /// Whether there is such a scope.
     fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>>;
+
+    /// Creates a scope; one that exists is fine.
+    fn create_scope<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>>;
+
+    /// Creates a stream of a fixed number of segments, in a scope that exists; a stream that exists is fine.
+    fn create_stream<'a>(&'a self, stream: &'a ScopedStream, segments: NonZeroU32) -> BoxFuture<'a, Result<(), Error>>;
 
     /// Whether there is such a stream.
     fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>>;

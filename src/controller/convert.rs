@@ -1,6 +1,7 @@
 //! Between the gateway's words and those of the generated messages.
 
 use std::collections::HashMap;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use super::client::{Access, Placement, SegmentLocation};
@@ -24,6 +25,28 @@ pub(super) fn stream_info(stream: &ScopedStream, access: AccessOperation) -> pro
         scope: stream.scope.to_string(),
         stream: stream.stream.to_string(),
         access_operation: access.into(),
+    }
+}
+
+/// A stream that does not scale by itself and forgets nothing.
+pub(super) fn fixed_stream(stream: &ScopedStream, segments: NonZeroU32) -> proto::StreamConfig {
+    let fixed = proto::ScalingPolicy {
+        scale_type: proto::scaling_policy::ScalingPolicyType::FixedNumSegments.into(),
+        min_num_segments: i32::try_from(segments.get()).unwrap_or(i32::MAX),
+        ..Default::default()
+    };
+    proto::StreamConfig {
+        stream_info: Some(stream_info(stream, AccessOperation::Unspecified)),
+        scaling_policy: Some(fixed),
+        ..Default::default()
+    }
+}
+
+/// What the controller says of something that it was to create; that it is there already is as good.
+pub(super) fn created(call: &'static str, status: &str, exists: &str) -> Result<(), Error> {
+    match status == "SUCCESS" || status == exists {
+        true => Ok(()),
+        false => Err(nonsense(call, format!("the status {status}"))),
     }
 }
 

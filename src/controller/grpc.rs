@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -321,6 +322,28 @@ impl ControllerClient for GrpcClient {
             let send = |mut client: Client, request| async move { client.check_scope_exists(request).await };
             let (answer, _) = self.call("checkScopeExists", request, send).await?;
             Ok(answer.exists)
+        }
+        .boxed()
+    }
+
+    fn create_scope<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+        const CALL: &str = "createScope";
+        async move {
+            let request = convert::scope_info(scope);
+            let send = |mut client: Client, request| async move { client.create_scope(request).await };
+            let (answer, _) = self.call(CALL, request, send).await?;
+            convert::created(CALL, answer.status().as_str_name(), "SCOPE_EXISTS")
+        }
+        .boxed()
+    }
+
+    fn create_stream<'a>(&'a self, stream: &'a ScopedStream, segments: NonZeroU32) -> BoxFuture<'a, Result<(), Error>> {
+        const CALL: &str = "createStream";
+        async move {
+            let request = convert::fixed_stream(stream, segments);
+            let send = |mut client: Client, request| async move { client.create_stream(request).await };
+            let (answer, _) = self.call(CALL, request, send).await?;
+            convert::created(CALL, answer.status().as_str_name(), "STREAM_EXISTS")
         }
         .boxed()
     }

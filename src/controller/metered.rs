@@ -1,5 +1,7 @@
 //! Counts what the controller is asked.
 
+use std::num::NonZeroU32;
+
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 
@@ -84,6 +86,14 @@ impl<C: ControllerClient> ControllerClient for MeteredClient<C> {
 
     fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
         self.counted("checkScopeExists", self.client.scope_exists(scope))
+    }
+
+    fn create_scope<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+        self.counted("createScope", self.client.create_scope(scope))
+    }
+
+    fn create_stream<'a>(&'a self, stream: &'a ScopedStream, segments: NonZeroU32) -> BoxFuture<'a, Result<(), Error>> {
+        self.counted("createStream", self.client.create_stream(stream, segments))
     }
 
     fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {

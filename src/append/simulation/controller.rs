@@ -1,4 +1,5 @@
 use std::fmt;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +113,14 @@ impl ControllerClient for SimulatedController {
 
     fn scope_exists<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
         self.answer("scope", |_| Ok(true)).boxed()
+    }
+
+    fn create_scope<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+        unreachable!("streams are not created by the gateway here")
+    }
+
+    fn create_stream<'a>(&'a self, _: &'a ScopedStream, _: NonZeroU32) -> BoxFuture<'a, Result<(), Error>> {
+        unreachable!("streams are not created by the gateway here")
     }
 
     fn stream_exists<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {

@@ -20,6 +20,8 @@ struct Fake {
     down: Mutex<bool>,
     /// The stream takes no appends.
     sealed: Mutex<bool>,
+    /// Streams that were created.
+    created: Mutex<Vec<ScopedStream>>,
 }
 
 fn refused() -> Error {
@@ -41,11 +43,9 @@ impl Fake {
         failure.map_or(answer, Err)
     }
 
-    fn known<T>(stream: &ScopedStream, answer: T) -> Result<T, Error> {
-        match stream.stream.as_str() {
-            "st" => Ok(answer),
-            _ => Err(Error::StreamNotFound(stream.clone())),
-        }
+    fn known<T>(&self, stream: &ScopedStream, answer: T) -> Result<T, Error> {
+        let is_there = stream.stream.as_str() == "st" || self.created.lock().expect("free").contains(stream);
+        if is_there { Ok(answer) } else { Err(Error::StreamNotFound(stream.clone())) }
     }
 
     fn calls(&self, call: &str) -> u32 {
@@ -68,7 +68,7 @@ impl ControllerClient for Fake {
             false => vec![(SegmentId::new(0, 0), KeyRange::FULL)],
         };
         let segments = StreamSegments::new(segments).expect("whole, or none");
-        self.answer("current", Self::known(stream, segments)).boxed()
+        self.answer("current", self.known(stream, segments)).boxed()
     }
 
     fn epoch_segments<'a>(
@@ -77,12 +77,12 @@ impl ControllerClient for Fake {
         epoch: u32,
     ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
         let whole = StreamSegments::new(vec![(SegmentId::new(0, epoch), KeyRange::FULL)]).expect("whole");
-        self.answer("epoch", Self::known(stream, whole)).boxed()
+        self.answer("epoch", self.known(stream, whole)).boxed()
     }
 
     fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         let head = vec![SegmentLocation { segment: SegmentId::new(1, 0), offset: 5 }];
-        self.answer("head", Self::known(stream, head)).boxed()
+        self.answer("head", self.known(stream, head)).boxed()
     }
 
     fn segments_between<'a>(
@@ -97,7 +97,7 @@ impl ControllerClient for Fake {
     }
 
     fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
-        self.answer("following", Self::known(&segment.stream, Vec::new())).boxed()
+        self.answer("following", self.known(&segment.stream, Vec::new())).boxed()
     }
 
     fn get_uri<'a>(&'a self, _segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
@@ -109,8 +109,21 @@ impl ControllerClient for Fake {
         self.answer("scope", Ok(scope.as_str() == "sc")).boxed()
     }
 
+    fn create_scope<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+        self.answer("create scope", Ok(())).boxed()
+    }
+
+    fn create_stream<'a>(
+        &'a self,
+        stream: &'a ScopedStream,
+        _segments: NonZeroU32,
+    ) -> BoxFuture<'a, Result<(), Error>> {
+        self.created.lock().expect("free").push(stream.clone());
+        self.answer("create stream", Ok(())).boxed()
+    }
+
     fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
-        self.answer("stream", Ok(Self::known(stream, ()).is_ok())).boxed()
+        self.answer("stream", Ok(self.known(stream, ()).is_ok())).boxed()
     }
 
     fn delegation_token<'a>(
@@ -175,6 +188,22 @@ async fn that_a_stream_is_sealed_is_kept_as_briefly_since_it_may_be_made_anew() 
     *fake.sealed.lock().expect("free") = false;
     advance(Duration::from_secs(1)).await;
     assert_eq!(controller.current_segments(&st).await.expect("it is known").len(), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn missing_stream_is_created_for_an_append_and_only_where_that_is_wanted() {
+    let missing = stream("sc/none");
+    let (fake, controller) = controller();
+    assert!(controller.segments_to_append(&missing).await.is_err());
+    assert_eq!(fake.calls("create stream"), 0);
+
+    let (fake, controller) = with(CacheSettings { create_missing: NonZeroU32::new(1), ..CacheSettings::default() });
+    assert!(controller.current_segments(&missing).await.is_err(), "who only looks creates nothing");
+    let segments = controller.segments_to_append(&missing).await.expect("created");
+    assert_eq!(segments.len(), 1);
+    controller.segments_to_append(&missing).await.expect("there");
+    controller.segments_to_append(&stream("sc/st")).await.expect("there");
+    assert_eq!((fake.calls("create scope"), fake.calls("create stream")), (1, 1));
 }
 
 #[tokio::test(start_paused = true)]
