@@ -11,3 +11,4 @@
 //! told to a client before that record is durable.
 
 mod node;
+mod store;

@@ -33,6 +33,7 @@ pub(crate) use connect::Connect;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;
+pub(crate) use outbox::Outbox;
 #[cfg(test)]
 pub(crate) use peer::Peer;
 pub use pool::{Pool, Purpose};

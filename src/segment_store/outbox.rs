@@ -8,38 +8,55 @@ const OWN_SLICE_BYTES: usize = 8 * 1024;
 
 /// Bytes that wait to be written, in order, for vectored writes.
 #[derive(Debug, Default)]
-pub(super) struct Outbox {
+pub(crate) struct Outbox {
     slices: VecDeque<Bytes>,
+    sealed: usize,
     small: BytesMut,
-    bytes: usize,
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, frame: Bytes) {
-        self.bytes += frame.len();
+    pub(crate) fn push(&mut self, frame: Bytes) {
         if frame.len() < OWN_SLICE_BYTES {
             self.small.extend_from_slice(&frame);
         } else {
             self.seal_small();
-            self.slices.push_back(frame);
+            self.push_slice(frame);
         }
+    }
+
+    /// The end of what was pushed, for small frames to be encoded at.
+    pub(crate) fn small(&mut self) -> &mut BytesMut {
+        &mut self.small
+    }
+
+    /// Pushes all of another outbox, without copying.
+    pub(crate) fn append(&mut self, mut other: Self) {
+        self.seal_small();
+        other.seal_small();
+        other.slices.into_iter().for_each(|slice| self.push_slice(slice));
     }
 
     /// Makes what was pushed visible to the [`Buf`] methods.
-    pub(super) fn seal_small(&mut self) {
+    pub(crate) fn seal_small(&mut self) {
         if !self.small.is_empty() {
-            self.slices.push_back(self.small.split().freeze());
+            let small = self.small.split().freeze();
+            self.push_slice(small);
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.bytes
+    pub(crate) fn bytes(&self) -> usize {
+        self.sealed + self.small.len()
+    }
+
+    fn push_slice(&mut self, slice: Bytes) {
+        self.sealed += slice.len();
+        self.slices.push_back(slice);
     }
 }
 
 impl Buf for Outbox {
     fn remaining(&self) -> usize {
-        self.bytes - self.small.len()
+        self.sealed
     }
 
     fn chunk(&self) -> &[u8] {
@@ -53,7 +70,7 @@ impl Buf for Outbox {
     }
 
     fn advance(&mut self, mut count: usize) {
-        self.bytes -= count;
+        self.sealed -= count;
         while count > 0 {
             let front = self.slices.front_mut().expect("advances no further than what remains");
             let step = count.min(front.len());

@@ -191,6 +191,13 @@ macro_rules! wire_commands {
                 }
             }
 
+            /// Appends the whole frame.
+            pub fn encode_frame(&self, out: &mut BytesMut) {
+                match self {
+                    $(Self::$name(command) => command.encode_frame(out),)+
+                }
+            }
+
             /// The whole frame.
             pub fn frame(&self) -> Frame {
                 Frame { code: self.command_type().info().code, payload: self.payload() }

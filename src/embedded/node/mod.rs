@@ -7,6 +7,7 @@
 mod change;
 mod data;
 mod error;
+mod recent;
 mod segment;
 mod state;
 mod step;
@@ -25,7 +26,7 @@ pub(crate) use data::Part;
 pub(crate) use error::{Full, LogFailed, SegmentError};
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;
-pub(crate) use step::{Appended, Step};
+pub(crate) use step::{ACCUMULATE, Appended, REPLACE, REPLACE_IF_EQUALS, Step};
 
 /// Place in the log; everything before it was written earlier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
@@ -40,14 +41,49 @@ pub(crate) struct Stepped<T> {
 }
 
 impl<T> Stepped<T> {
+    /// A value that no step found: it may be told at once.
+    pub(crate) fn known(value: T) -> Self {
+        Self { value, position: Position::default() }
+    }
+
+    /// The same place with another value.
+    pub(crate) fn map<U>(self, convert: impl FnOnce(T) -> U) -> Stepped<U> {
+        Stepped { value: convert(self.value), position: self.position }
+    }
+
     /// What it found, without awaiting anything; for what never leaves the process.
     pub(crate) fn into_inner(self) -> T {
         self.value
     }
 
+    /// Looks at the value before it may be told.
+    pub(crate) fn value(&self) -> &T {
+        &self.value
+    }
+
+    /// Takes the value out of its place.
+    pub(crate) fn split(self) -> (T, Stepped<()>) {
+        (self.value, Stepped { value: (), position: self.position })
+    }
+
     /// Splits off what the log must reach.
     pub(crate) fn into_parts(self) -> (T, Position) {
         (self.value, self.position)
+    }
+}
+
+impl Stepped<()> {
+    /// Another value in this place.
+    pub(crate) fn with<T>(&self, value: T) -> Stepped<T> {
+        Stepped { value, position: self.position }
+    }
+}
+
+impl<T, E> Stepped<Result<T, E>> {
+    /// The value with its place, or the error without one.
+    pub(crate) fn transpose(self) -> Result<Stepped<T>, E> {
+        let position = self.position;
+        self.value.map(|value| Stepped { value, position })
     }
 }
 
@@ -108,7 +144,7 @@ impl Node {
 
     fn promise(&self, bytes: u64) -> bool {
         let mut state = self.state();
-        let fits = state.bytes() + state.promised + bytes <= self.limits.max_bytes;
+        let fits = state.fits(bytes, self.limits.max_bytes);
         if fits {
             state.promised += bytes;
         }
@@ -120,7 +156,7 @@ impl Node {
     pub(crate) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
         let mut state = self.state();
         let before = state.bytes();
-        let mut step = Step::new(&mut state, now());
+        let mut step = Step::new(&mut state, now(), self.limits.max_bytes);
         let value = act(&mut step);
         if state.bytes() < before {
             self.freed.send_modify(|freed| *freed += 1);
@@ -137,9 +173,18 @@ impl Node {
     ///
     /// # Errors
     /// [`LogFailed`] when it never will.
-    #[expect(clippy::unused_async, reason = "a node in memory has no log to wait for")]
     pub(crate) async fn durable<T>(&self, stepped: Stepped<T>) -> Result<T, LogFailed> {
+        self.reached(stepped.position).await?;
         Ok(stepped.value)
+    }
+
+    /// Waits until the log is durable up to `position`. Cancel safe.
+    ///
+    /// # Errors
+    /// [`LogFailed`] when it never will be.
+    #[expect(clippy::unused_async, reason = "a node in memory has no log to wait for")]
+    pub(crate) async fn reached(&self, _position: Position) -> Result<(), LogFailed> {
+        Ok(())
     }
 
     fn state(&self) -> MutexGuard<'_, State> {

@@ -43,8 +43,8 @@ pub(crate) struct Segment {
     pub(super) sealed: bool,
     pub(super) attributes: BTreeMap<Uuid, i64>,
     pub(super) last_modified: i64,
-    /// Tells waiting reads that there is something new; dropped with the segment.
-    pub(super) changed: watch::Sender<()>,
+    /// Tells waiting reads that there is something new, and whether it is the last; dropped with the segment.
+    pub(super) changed: watch::Sender<bool>,
 }
 
 impl Segment {
@@ -56,7 +56,7 @@ impl Segment {
             sealed: false,
             attributes: BTreeMap::new(),
             last_modified: at,
-            changed: watch::Sender::new(()),
+            changed: watch::Sender::new(false),
         };
         segment.set_attributes(attributes);
         segment
@@ -92,8 +92,8 @@ impl Segment {
         self.attributes.get(&id).copied().unwrap_or(NO_VALUE)
     }
 
-    /// Changes with every append and with a seal; fails once the segment is gone.
-    pub(crate) fn subscribe(&self) -> watch::Receiver<()> {
+    /// Whether it is sealed; seen anew with every change, and fails once the segment is gone.
+    pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
         self.changed.subscribe()
     }
 

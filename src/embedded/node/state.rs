@@ -4,6 +4,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::change::{Change, SegmentKey};
+use super::recent::RecentNames;
 use super::segment::Segment;
 
 /// Everything that the node knows. Changes only by [`apply`](Self::apply), also when the log is read back.
@@ -14,6 +15,7 @@ pub(crate) struct State {
     next_key: u64,
     records: BTreeMap<String, Bytes>,
     bytes: u64,
+    merged: RecentNames,
     /// Room that was promised to steps to come.
     pub(super) promised: u64,
 }
@@ -22,6 +24,11 @@ impl State {
     /// Bytes of events and entries held in memory.
     pub(crate) fn bytes(&self) -> u64 {
         self.bytes
+    }
+
+    /// Whether it may hold so many bytes more, beside what was promised.
+    pub(super) fn fits(&self, bytes: u64, max_bytes: u64) -> bool {
+        self.bytes + self.promised + bytes <= max_bytes
     }
 
     /// The segment of this name.
@@ -44,6 +51,11 @@ impl State {
         self.segments.values()
     }
 
+    /// Whether a segment of this name was merged a short while ago, and there is none now.
+    pub(crate) fn was_merged(&self, name: &str) -> bool {
+        self.merged.contains(name)
+    }
+
     /// A record of the controller.
     pub(crate) fn record(&self, key: &str) -> Option<&Bytes> {
         self.records.get(key)
@@ -62,6 +74,7 @@ impl State {
                 let key = SegmentKey(self.next_key);
                 self.next_key += 1;
                 let segment = Segment::new(name, *kind, attributes, *at);
+                self.merged.remove(name);
                 self.names.insert(Arc::clone(&segment.name), key);
                 self.segments.insert(key, segment);
             }
@@ -79,6 +92,9 @@ impl State {
             Change::Deleted { segment } => drop(self.take(*segment)),
             Change::Merged { target, source, attributes, at } => {
                 let source = self.take(*source);
+                // a merge seals its source first
+                source.changed.send_replace(true);
+                self.merged.insert(&source.name);
                 self.modify(*target, *at, |target| {
                     target.data.merge(source.data);
                     target.set_attributes(attributes);
@@ -95,7 +111,7 @@ impl State {
         change(segment);
         self.bytes += segment.data.bytes();
         segment.last_modified = at;
-        segment.changed.send_replace(());
+        segment.changed.send_replace(segment.sealed);
     }
 
     fn take(&mut self, key: SegmentKey) -> Segment {

@@ -10,19 +10,20 @@ use super::segment::{NewSegment, Segment};
 use super::state::State;
 
 /// Set whatever the attribute's value is.
-const REPLACE: i8 = 1;
+pub(crate) const REPLACE: i8 = 1;
 /// Set if it is greater than the attribute's value, or that is not set.
-const REPLACE_IF_GREATER: i8 = 2;
+pub(crate) const REPLACE_IF_GREATER: i8 = 2;
 /// Add to the attribute's value; not set counts as 0.
-const ACCUMULATE: i8 = 3;
+pub(crate) const ACCUMULATE: i8 = 3;
 /// Set if the attribute has the old value.
-const REPLACE_IF_EQUALS: i8 = 4;
+pub(crate) const REPLACE_IF_EQUALS: i8 = 4;
 
 /// One atomic step: looks at the state through `Deref`, and changes it.
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
     state: &'a mut State,
     at: i64,
+    max_bytes: u64,
 }
 
 /// Where an append or a merge went.
@@ -41,8 +42,15 @@ impl Deref for Step<'_> {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(state: &'a mut State, at: i64) -> Self {
-        Self { state, at }
+    pub(super) fn new(state: &'a mut State, at: i64, max_bytes: u64) -> Self {
+        Self { state, at, max_bytes }
+    }
+
+    /// Whether there is room for so many more bytes of events or entries; if not, [`Node::room_for`] waits for it.
+    ///
+    /// [`Node::room_for`]: super::Node::room_for
+    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
+        self.state.fits(bytes as u64, self.max_bytes)
     }
 
     /// Milliseconds since 1970: when the step happens.

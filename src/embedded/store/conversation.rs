@@ -1,0 +1,303 @@
+//! What a connection says, apart from its socket.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::StoreContext;
+use super::attributes::EVENT_COUNT;
+use super::reads::{Read, ReadAnswer, WaitingRead, WaitingReads};
+use super::refused::{Answered, Asked, Refused, offset_of};
+use super::replies::Replies;
+use super::segments::{named, token_refused};
+use super::tokens::{Access, TokenRefused};
+use super::writers::{Append, WriterState, Writers};
+use crate::embedded::node::{ACCUMULATE, Appended, Full, REPLACE_IF_EQUALS, SegmentError, Stepped};
+use crate::wire::{
+    AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, DataAppended, ErrorMessage, EventNumber, Frame,
+    Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset, ReadSegment, ServerErrorCode,
+    SetupAppend, WIRE_VERSION, WireCommand,
+};
+
+/// Most reads of one connection that may wait; more are told to ask again.
+const MAX_WAITING_READS: usize = 4096;
+
+/// What a connection has to do next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Hear the next command.
+    Hear,
+    /// Wait for room, and hear nothing before.
+    WaitForRoom(Append),
+    /// Write what is due, and end; why is for the log.
+    Close(&'static str),
+}
+
+/// One client's commands and their replies.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    context: Arc<StoreContext>,
+    writers: Writers,
+    /// Reads that have no reply yet.
+    pub(super) waiting: WaitingReads,
+    /// Replies that are due.
+    pub(super) replies: Replies,
+    expiry: Option<SystemTime>,
+}
+
+impl Conversation {
+    pub(super) fn new(context: Arc<StoreContext>) -> Self {
+        Self {
+            context,
+            writers: Writers::default(),
+            waiting: WaitingReads::new(),
+            replies: Replies::default(),
+            expiry: None,
+        }
+    }
+
+    /// When the first token expires with which a writer was set up; the connection then ends.
+    pub(super) fn expiry(&self) -> Option<SystemTime> {
+        self.expiry
+    }
+
+    /// Handles one command.
+    pub(super) fn hear(&mut self, frame: Frame) -> Next {
+        match CommandType::from_code(frame.code) {
+            None | Some(CommandType::LocateOffset) => Next::Close("a type of command that this version does not know"),
+            // whatever it is filled with
+            Some(CommandType::Padding) => closing(self.writers.expect_no_block()),
+            Some(command) => match WireCommand::decode(command, frame.payload) {
+                Ok((command, _)) => self.handle(command),
+                Err(error) => {
+                    tracing::debug!(%error, "undecodable command");
+                    Next::Close("a command that can't be decoded")
+                }
+            },
+        }
+    }
+
+    fn handle(&mut self, command: WireCommand) -> Next {
+        match command {
+            WireCommand::Hello(hello) => self.hello(&hello),
+            WireCommand::KeepAlive(_) => {
+                self.replies.push_at_once(&KeepAlive {}.into());
+                Next::Hear
+            }
+            WireCommand::SetupAppend(command) => {
+                let answered = self.set_up(command);
+                self.tell(answered)
+            }
+            WireCommand::AppendBlock(block) => closing(self.writers.begin(block)),
+            WireCommand::AppendBlockEnd(end) => {
+                let append = self.writers.end(end);
+                self.try_append(append)
+            }
+            WireCommand::ConditionalAppend(append) => {
+                let append = self.writers.conditional(append);
+                self.try_append(append)
+            }
+            WireCommand::ConditionalBlockEnd(block) => {
+                let append = self.writers.conditional_block(block);
+                self.try_append(append)
+            }
+            WireCommand::ReadSegment(command) => self.read(command),
+            command => {
+                let answered = self.context.answer(command);
+                self.tell(answered)
+            }
+        }
+    }
+
+    fn tell(&mut self, answered: Answered) -> Next {
+        match answered {
+            Ok(reply) => {
+                self.replies.push(reply);
+                Next::Hear
+            }
+            Err(Refused::Told(reply)) => {
+                self.replies.push(Stepped::known(*reply));
+                Next::Hear
+            }
+            Err(Refused::Closed(why)) => Next::Close(why),
+        }
+    }
+
+    fn hello(&mut self, hello: &Hello) -> Next {
+        let ours = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
+        self.replies.push(Stepped::known(ours.into()));
+        if hello.low_version > WIRE_VERSION || hello.high_version < OLDEST_COMPATIBLE_VERSION {
+            Next::Close("a client of another protocol version")
+        } else {
+            Next::Hear
+        }
+    }
+
+    fn set_up(&mut self, command: SetupAppend) -> Answered {
+        let SetupAppend { request_id, writer_id, segment, delegation_token } = command;
+        self.writers.expect_no_block().map_err(Refused::Closed)?;
+        let expiry = match self.context.check(&delegation_token, &segment, Access::ReadUpdate) {
+            Ok(expiry) => expiry,
+            Err(TokenRefused::Expired) => return Err(Refused::Closed("a writer's token has expired")),
+            Err(refused) => {
+                self.writers.set_up(writer_id, &segment, None).map_err(Refused::Closed)?;
+                return Err(Refused::told(token_refused(request_id, refused)));
+            }
+        };
+        named(&segment)?;
+        let seen = self.context.node.look(|state| {
+            let stored = state.segment(segment.0.as_str()).ok_or(SegmentError::NotFound)?;
+            Ok(stored.attribute(writer_id.0))
+        });
+        let number = seen.value().as_ref().ok().copied();
+        self.writers.set_up(writer_id, &segment, number).map_err(Refused::Closed)?;
+        if number.is_some() {
+            self.expiry = self.expiry.into_iter().chain(expiry).min();
+        }
+        Asked::new(request_id, &segment).answer(seen, |number| {
+            AppendSetup { request_id, segment, writer_id, last_event_number: EventNumber(number) }.into()
+        })
+    }
+
+    fn try_append(&mut self, append: Result<Append, &'static str>) -> Next {
+        match append {
+            Ok(append) => self.append(append, false),
+            Err(why) => Next::Close(why),
+        }
+    }
+
+    /// Appends; `has_room` if room was waited for.
+    pub(super) fn append(&mut self, append: Append, has_room: bool) -> Next {
+        let state = match self.writers.state(append.writer_id, append.number) {
+            Ok(state) => state,
+            Err(why) => return Next::Close(why),
+        };
+        let last = match state {
+            WriterState::Full(message) => {
+                let reply = full(&append, message.clone());
+                self.replies.push(Stepped::known(reply));
+                return Next::Hear;
+            }
+            WriterState::Stored(last) => *last,
+            WriterState::NotSetUp => unreachable!("refused above"),
+        };
+        let bytes = append.data.len();
+        let appended = self.context.node.step(|step| {
+            let fits = has_room || step.has_room_for(bytes);
+            fits.then(|| {
+                step.append(append.segment.0.as_str(), append.data.clone(), &updates(&append, last), append.expected)
+            })
+        });
+        let (appended, place) = appended.split();
+        match appended {
+            None => Next::WaitForRoom(append),
+            Some(Ok(Appended { length })) => {
+                *state = WriterState::Stored(append.number);
+                self.replies.appended(bytes, place.with(()));
+                if last < append.number {
+                    self.replies.push(place.with(acknowledged(&append, last, length)));
+                }
+                Next::Hear
+            }
+            Some(Err(error)) => {
+                let (reply, next) = refused(&append, error);
+                self.replies.push(place.with(reply));
+                next
+            }
+        }
+    }
+
+    /// Refuses an append for which there was no room, and the writer's later ones, until it is set up again.
+    pub(super) fn refuse(&mut self, append: &Append, full_up: Full) -> Next {
+        let message = JavaStr::new(full_up.to_string()).expect("short");
+        let state = self.writers.state(append.writer_id, append.number);
+        state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
+        self.replies.push(Stepped::known(full(append, message)));
+        Next::Hear
+    }
+
+    fn read(&mut self, command: ReadSegment) -> Next {
+        // a refused token comes back with the offset in place of the request id
+        let as_request = crate::wire::RequestId(command.offset.0);
+        if let Err(refused) = self.context.allow(&command.delegation_token, &command.segment, as_request) {
+            return self.tell(Err(refused));
+        }
+        match Read::from(command).begin(&self.context.node) {
+            Ok(answer) => {
+                self.tell_read(answer);
+                Next::Hear
+            }
+            Err(why) => Next::Close(why),
+        }
+    }
+
+    /// A waiting read's segment has changed.
+    pub(super) fn resume(&mut self, read: WaitingRead) {
+        let answer = read.resume(&self.context.node);
+        self.tell_read(answer);
+    }
+
+    fn tell_read(&mut self, answer: ReadAnswer) {
+        match answer {
+            ReadAnswer::Bytes(reply) => self.replies.push_read(reply),
+            ReadAnswer::Refused(reply) => self.replies.push(reply),
+            ReadAnswer::Waits(read) if self.waiting.len() < MAX_WAITING_READS => {
+                self.waiting.push(Box::pin(read.changed()));
+            }
+            ReadAnswer::Waits(read) => self.replies.push(Stepped::known(read.ask_again())),
+        }
+    }
+}
+
+fn closing(result: Result<(), &'static str>) -> Next {
+    result.map_or_else(Next::Close, |()| Next::Hear)
+}
+
+/// What an append does beside its bytes: the writer's number moves on from the last one, and its events are counted.
+fn updates(append: &Append, last: i64) -> [AttributeUpdate; 2] {
+    let number = AttributeUpdate {
+        attribute_id: append.writer_id.0,
+        update_type: REPLACE_IF_EQUALS,
+        new_value: append.number,
+        old_value: last,
+    };
+    let events = i64::from(append.events);
+    [number, AttributeUpdate { attribute_id: EVENT_COUNT, update_type: ACCUMULATE, new_value: events, old_value: 0 }]
+}
+
+fn acknowledged(append: &Append, last: i64, length: u64) -> WireCommand {
+    DataAppended {
+        writer_id: append.writer_id,
+        event_number: EventNumber(append.number),
+        previous_event_number: EventNumber(last),
+        request_id: append.request_id,
+        current_segment_write_offset: offset_of(length),
+    }
+    .into()
+}
+
+/// The reply to an append that was refused, and whether the connection goes on.
+/// Source: AppendProcessor.java, `handleAppendResult` and `handleException`.
+fn refused(append: &Append, error: SegmentError) -> (WireCommand, Next) {
+    let Append { writer_id, number, request_id, .. } = *append;
+    let event_number = EventNumber(number);
+    match error {
+        SegmentError::BadOffset { .. } => {
+            (ConditionalCheckFailed { writer_id, event_number, request_id }.into(), Next::Hear)
+        }
+        SegmentError::BadAttribute => {
+            let server_stack_trace = JavaStr::default();
+            let reply = InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number };
+            (reply.into(), Next::Close("another connection wrote with the same writer id"))
+        }
+        error => {
+            let asked = Asked::new(request_id, &append.segment);
+            let asked = if error == SegmentError::Sealed { asked.at(Offset(number)) } else { asked };
+            (asked.refuse(error).expect("appends meet nothing else"), Next::Hear)
+        }
+    }
+}
+
+fn full(append: &Append, message: JavaStr) -> WireCommand {
+    let (request_id, segment) = (append.request_id, append.segment.clone());
+    ErrorMessage { request_id, segment, message, error_code: ServerErrorCode(-1) }.into()
+}

@@ -1,0 +1,80 @@
+use crate::embedded::node::{SegmentError, Stepped};
+use crate::wire::{
+    JavaStr, NoSuchSegment, Offset, RequestId, Segment, SegmentAlreadyExists, SegmentIsSealed, SegmentIsTruncated,
+    WireCommand,
+};
+
+/// Why a command has no ordinary reply.
+#[derive(Debug)]
+pub(super) enum Refused {
+    /// The client is told, for a reason that has nothing to do with the state.
+    Told(Box<WireCommand>),
+    /// The connection ends without a word, as a real store's would; why is for the log.
+    Closed(&'static str),
+}
+
+/// A command's reply.
+pub(super) type Answered = Result<Stepped<WireCommand>, Refused>;
+
+impl Refused {
+    pub(super) fn told(reply: impl Into<WireCommand>) -> Self {
+        Self::Told(Box::new(reply.into()))
+    }
+}
+
+/// What a refusal repeats of the request.
+#[derive(Debug, Clone)]
+pub(super) struct Asked {
+    pub(super) request_id: RequestId,
+    pub(super) segment: Segment,
+    /// What the request said of a place in the segment; −1 if nothing.
+    pub(super) offset: Offset,
+}
+
+impl Asked {
+    pub(super) fn new(request_id: RequestId, segment: &Segment) -> Self {
+        Self { request_id, segment: segment.clone(), offset: Offset(-1) }
+    }
+
+    pub(super) fn at(self, offset: Offset) -> Self {
+        Self { offset, ..self }
+    }
+
+    /// The reply to a refused operation; some end the connection.
+    /// Source: PravegaRequestProcessor.java, `handleException`.
+    pub(super) fn refuse(self, error: SegmentError) -> Result<WireCommand, &'static str> {
+        let Self { request_id, segment, offset } = self;
+        let server_stack_trace = JavaStr::default();
+        Ok(match error {
+            SegmentError::NotFound => NoSuchSegment { request_id, segment, server_stack_trace, offset }.into(),
+            SegmentError::Exists => SegmentAlreadyExists { request_id, segment, server_stack_trace }.into(),
+            SegmentError::Sealed => SegmentIsSealed { request_id, segment, server_stack_trace, offset }.into(),
+            SegmentError::Truncated { start } => {
+                let start_offset = offset_of(start);
+                SegmentIsTruncated { request_id, segment, start_offset, server_stack_trace, offset }.into()
+            }
+            SegmentError::BadOffset { .. } => return Err("an offset that only appends may get wrong"),
+            SegmentError::BadAttribute => return Err("an attribute has another value"),
+            SegmentError::TruncatedSource => return Err("the source of a merge is truncated"),
+            SegmentError::MergeIntoItself => return Err("a segment can't be merged into itself"),
+        })
+    }
+
+    /// The reply to what a step came to.
+    pub(super) fn answer<T>(
+        self,
+        stepped: Stepped<Result<T, SegmentError>>,
+        reply: impl FnOnce(T) -> WireCommand,
+    ) -> Answered {
+        let answered = stepped.map(|result| match result {
+            Ok(value) => Ok(reply(value)),
+            Err(error) => self.refuse(error),
+        });
+        answered.transpose().map_err(Refused::Closed)
+    }
+}
+
+/// A place in a segment as the wire has it.
+pub(super) fn offset_of(place: u64) -> Offset {
+    Offset(i64::try_from(place).expect("no segment has 2^63 bytes"))
+}
