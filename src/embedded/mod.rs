@@ -10,5 +10,6 @@
 //! Both servers turn a request into one step of the [`node`]. What a step changes is one record of the log; nothing is
 //! told to a client before that record is durable.
 
+mod controller;
 mod node;
 mod store;

@@ -14,6 +14,9 @@ pub const MAX_NAME_CHARS: usize = 255;
 /// What ends the stream part of a key-value table's segment names.
 const TABLE_SUFFIX: &str = "_kvtable";
 
+/// What the name of a stream begins with that holds the watermarks of an internal stream.
+const INTERNAL_MARK: &str = "_MARK_";
+
 /// Which kind of name an error speaks of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NameKind {
@@ -87,14 +90,15 @@ pub enum NameError {
 }
 
 fn check(kind: NameKind, name: &str) -> Result<(), NameError> {
-    let internal = name.starts_with('_');
-    let body = &name[usize::from(internal)..];
+    let mark = name.strip_prefix(INTERNAL_MARK).filter(|_| kind == NameKind::Stream);
+    let body = mark.or_else(|| name.strip_prefix('_')).unwrap_or(name);
+    let before = name.len() - body.len();
     if body.is_empty() {
         return Err(NameError::Empty { kind, name: name.to_owned() });
     }
     let allowed = |c: char| c.is_ascii_alphanumeric() || c == '.' || c == '-';
     if let Some((index, found)) = body.chars().enumerate().find(|(_, c)| !allowed(*c)) {
-        let position = index + 1 + usize::from(internal);
+        let position = index + 1 + before;
         return Err(NameError::Character { kind, name: shortened(name), found, position });
     }
     if name.len() > MAX_NAME_CHARS {
@@ -229,7 +233,7 @@ mod tests {
 
     #[test]
     fn letters_digits_dots_and_dashes_make_a_name() {
-        for name in ["a", "A-1.b", "..", "_RGgroup", "0"] {
+        for name in ["a", "A-1.b", "..", "_RGgroup", "_MARK_RGgroup", "0"] {
             assert_eq!(StreamName::new(name).expect("a valid name").to_string(), name);
         }
     }
@@ -259,6 +263,14 @@ mod tests {
     fn a_hostile_name_is_shortened_in_its_error() {
         let error = StreamName::new(&" ".repeat(10_000)).expect_err("spaces");
         assert!(error.to_string().len() < 500);
+    }
+
+    #[test]
+    fn only_a_stream_of_watermarks_has_two_underscores() {
+        for name in ["_RG_a", "_MARK_a_b", "a_MARK_"] {
+            assert!(StreamName::new(name).is_err(), "{name}");
+        }
+        assert!(Scope::new("_MARK_RGgroup").is_err());
     }
 
     #[test]
