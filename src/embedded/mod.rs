@@ -13,3 +13,4 @@
 mod controller;
 mod node;
 mod store;
+mod users;

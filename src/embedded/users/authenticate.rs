@@ -1,0 +1,195 @@
+//! Who a caller is.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroU32;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use ring::hmac;
+use ring::rand::SystemRandom;
+use thiserror::Error;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::spawn_blocking;
+use tokio::time::Instant;
+
+use super::credentials::Credentials;
+use super::file::{LineError, User, parse};
+use super::password::PasswordHash;
+use super::permission::Permission;
+
+/// How long a password that was right is believed without deriving its key again.
+const REMEMBERED_FOR: Duration = Duration::from_secs(5 * 60);
+
+/// Keys derived at once: guessing takes one core, not all of them.
+const DERIVED_AT_ONCE: usize = 1;
+
+/// All users of a user file.
+///
+/// A password's key is derived once in five minutes; meanwhile a keyed hash of the password tells it, one per user,
+/// under a key that never leaves the process.
+#[derive(Debug)]
+pub(crate) struct Users {
+    users: BTreeMap<String, Arc<Known>>,
+    nobody: PasswordHash,
+    remembering: hmac::Key,
+    turns: Arc<Semaphore>,
+}
+
+/// A user, and the password that was right lately.
+#[derive(Debug)]
+struct Known {
+    user: User,
+    remembered: Mutex<Option<Remembered>>,
+}
+
+#[derive(Debug)]
+struct Remembered {
+    tag: hmac::Tag,
+    until: Instant,
+}
+
+/// Somebody who has shown to be a user of the file.
+#[derive(Debug, Clone)]
+pub(crate) struct Caller(Arc<Known>);
+
+/// Why a caller is nobody.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+pub(crate) enum AuthenticationError {
+    /// There is no `Authorization`.
+    #[error("there are no credentials")]
+    Missing,
+    /// It is not of the form `Basic BASE64`.
+    #[error("the credentials are not of the form Basic and base64 of USER:PASSWORD")]
+    Malformed,
+    /// No such user, or another password.
+    #[error("user or password is wrong")]
+    Wrong,
+}
+
+/// Why there are no users.
+#[derive(Debug, Error)]
+pub(crate) enum LoadError {
+    /// The file cannot be read.
+    #[error("user file {path} cannot be read")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A line of it is wrong.
+    #[error("user file {path}, line {line}: {error}")]
+    Line {
+        /// The file.
+        path: PathBuf,
+        /// From 1.
+        line: usize,
+        /// What is wrong with it.
+        error: LineError,
+    },
+    /// Nobody could do anything.
+    #[error("user file {path} names no user")]
+    Empty {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl Users {
+    /// Reads a user file.
+    ///
+    /// # Errors
+    /// When it cannot be read, names nobody, or a line is wrong; the error names file, line and fault, never a hash.
+    pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
+        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+        let users =
+            parse(&text).map_err(|bad| LoadError::Line { path: path.to_owned(), line: bad.line, error: bad.error })?;
+        let slowest = users.values().map(|user| user.hash.iterations()).max();
+        let slowest = slowest.ok_or_else(|| LoadError::Empty { path: path.to_owned() })?;
+        Ok(Self::new(users, slowest))
+    }
+
+    fn new(users: BTreeMap<String, User>, slowest: NonZeroU32) -> Self {
+        let known = |user| Arc::new(Known { user, remembered: Mutex::default() });
+        Self {
+            users: users.into_iter().map(|(name, user)| (name, known(user))).collect(),
+            nobody: PasswordHash::of_nobody(slowest),
+            remembering: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
+                .expect("the system has random bytes"),
+            turns: Arc::new(Semaphore::new(DERIVED_AT_ONCE)),
+        }
+    }
+
+    /// Finds out who sent this `Authorization` value. Whether the user or only the password is wrong can be told
+    /// neither from the answer nor from its time.
+    ///
+    /// # Errors
+    /// [`AuthenticationError`]; all kinds of it are `UNAUTHENTICATED` to gRPC.
+    ///
+    /// # Cancel safety
+    /// Safe: it changes nothing but what is remembered. It awaits its turn and a blocking thread.
+    pub(crate) async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, AuthenticationError> {
+        let value = authorization.ok_or(AuthenticationError::Missing)?;
+        let credentials = Credentials::from_authorization(value).ok_or(AuthenticationError::Malformed)?;
+        if let Some(caller) = self.recall(&credentials) {
+            return Ok(caller);
+        }
+        let turn = Arc::clone(&self.turns).acquire_owned().await.expect("never closed");
+        // Somebody with the same password may have had the turn before.
+        match self.recall(&credentials) {
+            Some(caller) => Ok(caller),
+            None => self.verify(credentials, turn).await,
+        }
+    }
+
+    fn recall(&self, credentials: &Credentials) -> Option<Caller> {
+        let known = self.users.get(&credentials.user)?;
+        let remembered = known.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let Remembered { tag, until } = remembered.as_ref()?;
+        let right = hmac::verify(&self.remembering, credentials.password.as_bytes(), tag.as_ref()).is_ok();
+        (right && Instant::now() < *until).then(|| Caller(Arc::clone(known)))
+    }
+
+    /// Derives the key, also for a user who is not there.
+    async fn verify(
+        &self,
+        credentials: Credentials,
+        turn: OwnedSemaphorePermit,
+    ) -> Result<Caller, AuthenticationError> {
+        let known = self.users.get(&credentials.user);
+        let hash = known.map_or(&self.nobody, |known| &known.user.hash).clone();
+        let tag = hmac::sign(&self.remembering, credentials.password.as_bytes());
+        let derived = spawn_blocking(move || {
+            // Given back when the key is there, even if nobody waits for it any more.
+            let _turn = turn;
+            hash.is_of(credentials.password.as_bytes())
+        });
+        let right = derived.await.expect("deriving a key does not panic");
+        let known = known.filter(|_| right).ok_or(AuthenticationError::Wrong)?;
+        known.remember(tag);
+        Ok(Caller(Arc::clone(known)))
+    }
+}
+
+impl Known {
+    fn remember(&self, tag: hmac::Tag) {
+        let remembered = Remembered { tag, until: Instant::now() + REMEMBERED_FOR };
+        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+    }
+}
+
+impl Caller {
+    /// The user's name.
+    pub(crate) fn name(&self) -> &str {
+        &self.0.user.name
+    }
+
+    /// Whether the user may do this to the resource, such as `prn::/scope:s/stream:t`.
+    pub(crate) fn may(&self, resource: &str, permission: Permission) -> bool {
+        self.0.user.permission_for(resource) >= permission
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,21 @@
+//! Who may do what: the user file, permissions, delegation tokens and TLS.
+//!
+//! ```text
+//! controller: Authorization ─▶ Users::authenticate ─▶ Caller::may(resource, Permission) ─▶ Tokens::mint
+//! store:      DelegationToken of a command ─▶ Tokens::check ─▶ Expiry, at which a connection that appends is closed
+//! ```
+//!
+//! Files, tokens and rules are those of Pravega's `PasswordAuthHandler`, `AclAuthorizerImpl` and `TokenVerifierImpl`,
+//! so that both can use the same ones. This module knows neither gRPC nor wire commands.
+
+mod authenticate;
+mod credentials;
+mod entry;
+mod file;
+mod line;
+mod password;
+mod permission;
+
+pub(crate) use authenticate::{AuthenticationError, Caller, LoadError, Users};
+pub(crate) use line::{UserLineError, hash_password, user_line};
+pub(crate) use permission::Permission;
