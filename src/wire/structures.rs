@@ -137,6 +137,8 @@ error_code! {
 }
 
 impl AuthErrorCode {
+    /// The code of a token that is none, or does not grant what is needed.
+    pub const TOKEN_CHECK_FAILED: Self = Self(0);
     /// The code that tells an expired token from a refused one.
     pub const TOKEN_EXPIRED: Self = Self(1);
 }

@@ -12,10 +12,13 @@ mod authenticate;
 mod credentials;
 mod entry;
 mod file;
+mod jwt;
 mod line;
 mod password;
 mod permission;
+mod tokens;
 
 pub(crate) use authenticate::{AuthenticationError, Caller, LoadError, Users};
 pub(crate) use line::{UserLineError, hash_password, user_line};
 pub(crate) use permission::Permission;
+pub(crate) use tokens::{Expiry, Refusal, Tokens};
