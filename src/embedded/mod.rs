@@ -13,4 +13,5 @@
 mod controller;
 mod node;
 mod store;
+mod table;
 mod users;
