@@ -16,6 +16,7 @@ mod jwt;
 mod line;
 mod password;
 mod permission;
+pub(crate) mod tls;
 mod tokens;
 
 pub(crate) use authenticate::{AuthenticationError, Caller, LoadError, Users};
