@@ -1,6 +1,7 @@
 //! Who a caller is.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -43,7 +44,7 @@ struct Known {
     remembered: Mutex<Option<Remembered>>,
 }
 
-#[derive(Debug)]
+/// Its `Debug` does not show the tag.
 struct Remembered {
     tag: hmac::Tag,
     until: Instant,
@@ -176,6 +177,12 @@ impl Known {
     fn remember(&self, tag: hmac::Tag) {
         let remembered = Remembered { tag, until: Instant::now() + REMEMBERED_FOR };
         *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+    }
+}
+
+impl fmt::Debug for Remembered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Remembered").field("until", &self.until).finish_non_exhaustive()
     }
 }
 

@@ -38,11 +38,23 @@ pub(crate) enum Refusal {
     Expired,
 }
 
+/// Anybody could sign with this key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
+#[error("the signing key of delegation tokens is empty")]
+pub(crate) struct EmptyKey;
+
 impl Tokens {
     /// Tokens under a key that the controller and all stores share, its raw bytes, and how long new ones hold: whole
-    /// seconds, or for ever.
-    pub(crate) fn new(signing_key: &str, life: Option<Duration>) -> Self {
-        Self { key: jwt::key(signing_key), life }
+    /// seconds, or for ever. A node that is started anew with another key refuses what its clients hold, and clients
+    /// renew only what has expired: the key must outlive the process.
+    ///
+    /// # Errors
+    /// [`EmptyKey`].
+    pub(crate) fn new(signing_key: &str, life: Option<Duration>) -> Result<Self, EmptyKey> {
+        if signing_key.is_empty() {
+            return Err(EmptyKey);
+        }
+        Ok(Self { key: jwt::key(signing_key), life })
     }
 
     /// Makes a token for one resource: `prn::/scope:s/stream:t`, or `*` for everything.

@@ -57,6 +57,14 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
     }
 }
 
+#[test]
+fn an_unknown_user_costs_as_much_as_the_slowest_known_one() {
+    let line = |name, iterations| format!("{name}:{}:\n", PasswordHash::of_nobody(iterations).to_hex());
+    let [quick, slow] = [3, 5].map(|iterations| NonZeroU32::new(iterations).expect("not 0"));
+    let users = Users::load(file(&[line("a", quick), line("b", slow), line("c", quick)].concat()).path());
+    assert_eq!(users.expect("users").nobody.iterations(), slow);
+}
+
 #[tokio::test]
 async fn without_credentials_of_the_method_basic_nobody_is_known() {
     let users = golden();
@@ -152,11 +160,13 @@ fn a_file_that_names_no_user_is_refused() {
 async fn nothing_told_for_debugging_shows_a_password_or_a_hash() {
     let users = golden();
     let caller = caller(&users, "admin").await;
+    let remembered = users.users["admin"].remembered.lock().expect("not poisoned").as_ref().expect("remembered").tag;
     let told = format!("{users:?} {caller:?}");
     let text = std::fs::read_to_string(GOLDEN).expect("text");
     let hashes = text.lines().filter_map(|line| line.split(':').nth(1)).filter(|hash| hash.len() > 64);
     assert_eq!(hashes.clone().count(), 6);
-    for secret in hashes.map(|hash| &hash[..64]).chain(["päss"]) {
+    let tag = hex::encode(remembered);
+    for secret in hashes.map(|hash| &hash[..64]).chain(["päss", &tag]) {
         assert!(!told.contains(secret), "{told}");
     }
 }

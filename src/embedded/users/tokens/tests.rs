@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 
 use base64::Engine as _;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
+use proptest::prelude::*;
 use serde_json::json;
 
 use super::Permission::{Read, ReadUpdate};
@@ -29,7 +30,7 @@ fn golden_token(what: &str) -> String {
 }
 
 fn tokens() -> Tokens {
-    Tokens::new("secret", Some(LIFE))
+    Tokens::new("secret", Some(LIFE)).expect("a key")
 }
 
 fn claims(token: &str) -> Value {
@@ -67,7 +68,8 @@ fn a_token_is_that_of_pravegas_controller_to_the_byte() {
 fn a_token_without_a_life_is_that_of_pravega_to_the_byte() {
     let token = golden_token("never expires");
     let issued = seconds(&claims(&token)["iat"]);
-    assert_eq!(Tokens::new("secret", None).mint_at(issued, "*", ReadUpdate), token);
+    let for_ever = Tokens::new("secret", None).expect("a key");
+    assert_eq!(for_ever.mint_at(issued, "*", ReadUpdate), token);
 }
 
 #[tokio::test(start_paused = true)]
@@ -174,6 +176,23 @@ fn refusals_have_the_wires_codes() {
 
 #[test]
 fn debug_does_not_show_the_key() {
-    let told = format!("{:?}", Tokens::new("hidden", None));
+    let told = format!("{:?}", Tokens::new("hidden", None).expect("a key"));
     assert!(told.contains("[redacted]") && !told.contains("hidden"), "{told}");
+}
+
+#[test]
+fn a_key_that_anybody_has_is_refused() {
+    assert_eq!(Tokens::new("", None).err(), Some(EmptyKey));
+}
+
+proptest! {
+    #[test]
+    fn no_text_is_a_token_nor_makes_it_panic(token in "[a-zA-Z0-9._=-]{0,40}|.{0,20}") {
+        prop_assert_eq!(check(&token, SEGMENT, Read), Err(Refusal::Refused));
+    }
+
+    #[test]
+    fn no_claims_make_it_panic(claims in r#"\{("(exp|\*|sub)":("READ"|null|-?[0-9]{1,25}(e[0-9]{1,3})?|\[\]),?){0,3}\}"#) {
+        let _ = check(&jwt::sign(&jwt::key("secret"), claims.as_bytes()), SEGMENT, Read);
+    }
 }
