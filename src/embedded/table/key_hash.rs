@@ -1,4 +1,4 @@
-use sha2::{Digest, Sha256};
+use ring::digest::{SHA256, digest};
 
 /// First half of a key's SHA-256, the order of hash tables: two numbers with signs, as Java compares UUIDs.
 ///
@@ -17,8 +17,8 @@ impl KeyHash {
     pub(super) const BYTES: usize = 16;
 
     pub(super) fn of(key: &[u8]) -> Self {
-        let digest = Sha256::digest(key);
-        let hash = Self::from_bytes(digest[..Self::BYTES].try_into().expect("a digest has 32 bytes"));
+        let digest = digest(&SHA256, key);
+        let hash = Self::from_bytes(digest.as_ref()[..Self::BYTES].try_into().expect("a digest has 32 bytes"));
         Self { high: hash.high.clamp(*HIGHS.start(), *HIGHS.end()), ..hash }
     }
 
