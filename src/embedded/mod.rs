@@ -11,6 +11,7 @@
 //! told to a client before that record is durable.
 
 mod controller;
+mod log;
 mod node;
 mod store;
 mod table;

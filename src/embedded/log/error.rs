@@ -1,0 +1,178 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// Something that should be in a file is not there, and no crash explains it.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{} is damaged at byte {offset}: {what}", .file.display())]
+pub(crate) struct Damage {
+    /// Which file.
+    pub(crate) file: PathBuf,
+    /// Where in it, in bytes.
+    pub(crate) offset: u64,
+    /// What is wrong there.
+    pub(crate) what: &'static str,
+}
+
+/// What the operating system refused.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot {action} {}: {source}", .path.display())]
+pub(crate) struct Refused {
+    action: &'static str,
+    path: PathBuf,
+    source: io::Error,
+}
+
+impl Refused {
+    /// For `map_err`.
+    pub(super) fn to<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
+        move |source| Self { action, path: path.to_owned(), source }
+    }
+
+    /// Whether room on the disk is all that is missing.
+    pub(super) fn is_full(&self) -> bool {
+        matches!(self.source.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    }
+}
+
+/// Why a file's records could not be read.
+#[derive(Debug)]
+pub(super) enum FileError {
+    Damaged(Damage),
+    Io(Refused),
+}
+
+impl From<Damage> for FileError {
+    fn from(damage: Damage) -> Self {
+        Self::Damaged(damage)
+    }
+}
+
+impl From<Refused> for FileError {
+    fn from(refused: Refused) -> Self {
+        Self::Io(refused)
+    }
+}
+
+/// Why a log could not be opened; the directory is as it was, or was begun.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum OpenError {
+    /// Its lock is held.
+    #[error("{} is in use: another process runs an embedded node there", .0.display())]
+    InUse(PathBuf),
+    /// The directory belongs to something else.
+    #[error(
+        "{} holds {found:?} and no embedded node's data: name a directory that is new, empty or an embedded node's",
+        .dir.display()
+    )]
+    Foreign {
+        /// The directory.
+        dir: PathBuf,
+        /// A name in it.
+        found: String,
+    },
+    /// Another version of this program made it.
+    #[error("{} is of format {found:?}, this program knows {known:?} only", .dir.display())]
+    Version {
+        /// The directory.
+        dir: PathBuf,
+        /// What its FORMAT says.
+        found: String,
+        /// What it should say.
+        known: &'static str,
+    },
+    /// A file is damaged.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// A file could not be made, read or written.
+    #[error(transparent)]
+    Io(#[from] Refused),
+}
+
+impl From<FileError> for OpenError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Io(refused) => Self::Io(refused),
+        }
+    }
+}
+
+/// Why records could not be replayed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ReplayError {
+    /// The log doesn't reach there.
+    #[error("the log holds positions {first} to {end}, it can't be replayed from {from}")]
+    Outside {
+        /// What was asked for.
+        from: u64,
+        /// Where its first file begins.
+        first: u64,
+        /// Where its last record ends.
+        end: u64,
+    },
+    /// A file is damaged; nothing behind is replayed.
+    #[error(transparent)]
+    Damaged(#[from] Damage),
+    /// A file could not be read.
+    #[error(transparent)]
+    Io(#[from] Refused),
+}
+
+impl From<FileError> for ReplayError {
+    fn from(error: FileError) -> Self {
+        match error {
+            FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Io(refused) => Self::Io(refused),
+        }
+    }
+}
+
+/// The log takes no more records; what was durable stays so, and readable.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("the embedded node's log is {0}")]
+pub(crate) struct LogFailed(Arc<Ended>);
+
+#[derive(Debug, thiserror::Error)]
+enum Ended {
+    #[error("closed")]
+    Closed,
+    #[error("out of order since it failed: {0}")]
+    Failed(Refused),
+}
+
+impl LogFailed {
+    pub(super) fn closed() -> Self {
+        Self(Arc::new(Ended::Closed))
+    }
+
+    /// Whether it was closed, with all records in it, rather than failed.
+    pub(crate) fn is_closed(&self) -> bool {
+        matches!(*self.0, Ended::Closed)
+    }
+}
+
+impl From<Refused> for LogFailed {
+    fn from(refused: Refused) -> Self {
+        Self(Arc::new(Ended::Failed(refused)))
+    }
+}
+
+/// Why there is no room for a record; nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ReserveError {
+    /// The disk is full. Later reservations look again.
+    #[error("no room for more records: {0}")]
+    NoSpace(Arc<Refused>),
+    /// It will never fit.
+    #[error("a record of {bytes} bytes exceeds the log's limit of {max}")]
+    TooLarge {
+        /// What was asked for.
+        bytes: u64,
+        /// Bytes of the largest record.
+        max: u64,
+    },
+    /// The log is closed or failed.
+    #[error(transparent)]
+    Failed(#[from] LogFailed),
+}

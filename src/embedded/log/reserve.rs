@@ -1,0 +1,88 @@
+use std::sync::Arc;
+
+use super::error::{LogFailed, ReserveError};
+use super::layout::RECORD_HEADER;
+use super::shared::Shared;
+
+/// Room for one record, in memory and on disk. Dropped, it is given back.
+#[derive(Debug)]
+#[must_use = "is room for one record"]
+pub(crate) struct Reservation {
+    shared: Arc<Shared>,
+    bytes: u64,
+}
+
+impl Reservation {
+    /// Gives it up, and tells how many bytes of it a record holds in memory until it is written.
+    pub(super) fn spend(mut self, payload_bytes: u64) -> usize {
+        let held = self.bytes.min(RECORD_HEADER + payload_bytes);
+        self.shared.memory.add_permits((self.bytes - held) as usize);
+        self.bytes = 0;
+        held as usize
+    }
+
+    pub(super) fn promised(&self) -> u64 {
+        self.bytes
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        if self.bytes > 0 {
+            self.shared.gather().take_back(self.bytes);
+            self.shared.memory.add_permits(self.bytes as usize);
+        }
+    }
+}
+
+/// Waits until there is room for a record, but for `kept` bytes.
+pub(super) async fn reserve(
+    shared: &Arc<Shared>,
+    payload_bytes: usize,
+    kept: u64,
+) -> Result<Reservation, ReserveError> {
+    let bytes = RECORD_HEADER + payload_bytes as u64;
+    let permits = shared.check_size(bytes)?;
+    let Ok(memory) = shared.memory.acquire_many(permits).await else {
+        return Err(shared.gather().ended().unwrap_or_else(LogFailed::closed).into());
+    };
+    shared.promise(bytes, kept).await?;
+    memory.forget();
+    Ok(Reservation { shared: Arc::clone(shared), bytes })
+}
+
+impl Shared {
+    fn check_size(&self, bytes: u64) -> Result<u32, ReserveError> {
+        let max = self.sizes.gathered;
+        let fits = u32::try_from(bytes).ok().filter(|_| bytes <= max);
+        fits.ok_or(ReserveError::TooLarge { bytes: bytes - RECORD_HEADER, max: max - RECORD_HEADER })
+    }
+
+    async fn promise(&self, bytes: u64, kept: u64) -> Result<(), ReserveError> {
+        let mut tried = self.spare_tried.subscribe();
+        let mut has_asked = false;
+        while !self.try_promise(bytes, kept, has_asked)? {
+            has_asked = true;
+            tried.changed().await.expect("this owns the other end");
+        }
+        Ok(())
+    }
+
+    /// Promises room; where there is none, asks for a spare file, or tells why there is none.
+    fn try_promise(&self, bytes: u64, kept: u64, has_asked: bool) -> Result<bool, ReserveError> {
+        let mut gather = self.gather();
+        if let Some(ended) = gather.ended() {
+            return Err(ended.into());
+        }
+        if gather.promise(bytes, kept) {
+            return Ok(true);
+        }
+        if let Some(refused) = gather.no_space.clone().filter(|_| has_asked) {
+            return Err(ReserveError::NoSpace(refused));
+        }
+        if gather.wants_spare() {
+            self.spare_wanted.notify_one();
+        }
+        Ok(false)
+    }
+}
