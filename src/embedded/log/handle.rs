@@ -16,7 +16,7 @@ use super::files::{FileSpan, Files};
 use super::gather::{Gather, Receipt, Sizes};
 use super::layout::FILE_HEADER;
 use super::replay::Replay;
-use super::reserve::{Reservation, reserve};
+use super::reserve::{Reservation, reserve, try_reserve};
 use super::shared::{Progress, Shared};
 use super::spare::{install, make_file, make_spares};
 use super::tail::Tail;
@@ -107,6 +107,16 @@ impl Log {
         reserve(&self.shared, bytes, self.shared.sizes.kept).await
     }
 
+    /// Takes room for a record of so many bytes, if it is there now.
+    pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
+        try_reserve(&self.shared, bytes, self.shared.sizes.kept)
+    }
+
+    /// Why there is no room for another file, if the disk was found full.
+    pub(crate) fn no_space(&self) -> Option<Arc<Refused>> {
+        self.shared.gather().no_space.clone()
+    }
+
     /// As [`reserve`](Self::reserve), for a record that leads to room being freed: it may take the last bytes, too.
     ///
     /// # Errors
@@ -166,6 +176,11 @@ impl Log {
             Ok(progress) => Err(progress.ended.clone().unwrap_or_else(LogFailed::closed)),
             Err(_) => Err(LogFailed::closed()),
         }
+    }
+
+    /// Up to where it is durable.
+    pub(crate) fn durable_end(&self) -> u64 {
+        self.progress.borrow().durable
     }
 
     /// Where the next record will begin.

@@ -39,7 +39,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{Damage, LogFailed, OpenError, ReplayError, ReserveError};
+pub(crate) use error::{Damage, LogFailed, OpenError, Refused, ReplayError, ReserveError};
 pub(crate) use files::FileSpan;
 pub(crate) use gather::Receipt;
 pub(crate) use handle::{Log, Options};

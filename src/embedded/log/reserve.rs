@@ -51,6 +51,17 @@ pub(super) async fn reserve(
     Ok(Reservation { shared: Arc::clone(shared), bytes })
 }
 
+/// Takes room for a record, but for `kept` bytes, if it is there now.
+pub(super) fn try_reserve(shared: &Arc<Shared>, payload_bytes: usize, kept: u64) -> Option<Reservation> {
+    let bytes = RECORD_HEADER + payload_bytes as u64;
+    let permits = shared.check_size(bytes).ok()?;
+    let memory = shared.memory.try_acquire_many(permits).ok()?;
+    shared.gather().promise(bytes, kept).then(|| {
+        memory.forget();
+        Reservation { shared: Arc::clone(shared), bytes }
+    })
+}
+
 impl Shared {
     fn check_size(&self, bytes: u64) -> Result<u32, ReserveError> {
         let max = self.sizes.gathered;

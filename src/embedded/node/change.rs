@@ -2,6 +2,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
+use super::data::Stretch;
 use super::segment::SegmentKind;
 
 /// One segment of the node's life; a name that is used again gets another.
@@ -16,8 +17,8 @@ pub(crate) type AttributeValues = Vec<(Uuid, i64)>;
 pub(crate) enum Change {
     /// A segment begins; its key is the next free one.
     SegmentCreated { name: String, kind: SegmentKind, attributes: AttributeValues, at: i64 },
-    /// The change's body is appended.
-    Appended { segment: SegmentKey, attributes: AttributeValues, at: i64 },
+    /// The change's body, of `len` bytes, is appended.
+    Appended { segment: SegmentKey, len: u32, attributes: AttributeValues, at: i64 },
     /// Attributes change and nothing else.
     AttributesSet { segment: SegmentKey, attributes: AttributeValues, at: i64 },
     /// The head moves forward.
@@ -28,8 +29,22 @@ pub(crate) enum Change {
     Deleted { segment: SegmentKey },
     /// All bytes of `source` move to the end of `target`, and `source` is gone.
     Merged { target: SegmentKey, source: SegmentKey, attributes: AttributeValues, at: i64 },
+    /// The records of a table's change are in the change's body, of `len` bytes.
+    TableChanged { segment: SegmentKey, len: u32, at: i64 },
+    /// Neighbouring stretches of a segment lie together in the change's body from now on.
+    Relocated { segment: SegmentKey, stretches: Vec<Stretch>, len: u32 },
     /// A record of the controller is set.
     RecordPut { key: String, value: Bytes },
     /// A record of the controller is gone.
     RecordRemoved { key: String },
+}
+
+impl Change {
+    /// Bytes of its body.
+    pub(super) fn body_len(&self) -> u32 {
+        match self {
+            Self::Appended { len, .. } | Self::TableChanged { len, .. } | Self::Relocated { len, .. } => *len,
+            _ => 0,
+        }
+    }
 }

@@ -1,3 +1,8 @@
+use std::sync::Arc;
+
+use crate::embedded::log::ReserveError;
+use crate::embedded::table::Refusal;
+
 /// Why an operation on a segment was refused; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SegmentError {
@@ -33,20 +38,38 @@ pub(crate) enum SegmentError {
     MergeIntoItself,
 }
 
-/// Nothing made room for an append in time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "the embedded store holds as much as it may, {max_bytes} bytes (--embedded-max-bytes); truncate or delete streams"
-)]
-pub(crate) struct Full {
-    /// What it may hold.
-    pub(crate) max_bytes: u64,
+/// Why an operation on a table was refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TableError {
+    /// Its segment is not there, or sealed.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The segment holds no table.
+    #[error("the segment is no table")]
+    NoTable,
+    /// The table does not take it.
+    #[error("{0:?}")]
+    Refused(Refusal),
 }
 
-/// The log can't be written any more; what was acknowledged is safe.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the embedded store can't write its log: {why}")]
-pub(crate) struct LogFailed {
-    /// What the system said.
-    pub(crate) why: std::sync::Arc<str>,
+impl From<Refusal> for TableError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// There is no room for an append; nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum NoRoom {
+    /// Nothing made room in memory in time.
+    #[error(
+        "the embedded store holds as much as it may, {max_bytes} bytes (--embedded-max-bytes); truncate or delete streams"
+    )]
+    Memory {
+        /// What it may hold.
+        max_bytes: u64,
+    },
+    /// The disk is full, or the log has ended.
+    #[error("the embedded store: {0}")]
+    Log(#[from] Arc<ReserveError>),
 }

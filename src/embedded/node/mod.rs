@@ -6,8 +6,12 @@
 
 mod change;
 mod data;
+mod dirty;
 mod error;
+mod image;
+mod journal;
 mod recent;
+mod record;
 mod segment;
 mod state;
 mod step;
@@ -15,17 +19,25 @@ mod step;
 #[cfg(test)]
 mod tests;
 
+use std::io;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use bytes::Bytes;
 use tokio::sync::watch;
 use tokio::time::timeout_at;
 
+pub(crate) use crate::embedded::log::LogFailed;
+use crate::embedded::log::Reservation;
+
+use journal::{Cache, Journal};
+
 pub(crate) use change::{Change, SegmentKey};
 pub(crate) use data::Part;
-pub(crate) use error::{Full, LogFailed, SegmentError};
+pub(crate) use error::{NoRoom, SegmentError, TableError};
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;
+use step::Written;
 pub(crate) use step::{ACCUMULATE, Appended, REPLACE, REPLACE_IF_EQUALS, Step};
 
 /// Place in the log; everything before it was written earlier.
@@ -99,10 +111,20 @@ pub(crate) struct NodeLimits {
 /// The node; shared by its servers.
 #[derive(Debug)]
 pub(crate) struct Node {
-    state: Mutex<State>,
+    held: Mutex<Held>,
     limits: NodeLimits,
     /// Counts what frees memory.
     freed: watch::Sender<u64>,
+    journal: Option<Journal>,
+}
+
+/// What the lock guards.
+#[derive(Debug, Default)]
+struct Held {
+    state: State,
+    cache: Cache,
+    /// Where the record of the last change ends.
+    last: Position,
 }
 
 /// The right to add so many bytes in a step.
@@ -110,11 +132,12 @@ pub(crate) struct Node {
 pub(crate) struct Room {
     node: Arc<Node>,
     bytes: u64,
+    reservation: Option<Reservation>,
 }
 
 impl Drop for Room {
     fn drop(&mut self) {
-        self.node.state().promised -= self.bytes;
+        self.node.held().state.promised -= self.bytes;
         self.node.freed.send_modify(|freed| *freed += 1);
     }
 }
@@ -122,28 +145,30 @@ impl Drop for Room {
 impl Node {
     /// A node that forgets everything when it is dropped.
     pub(crate) fn in_memory(limits: NodeLimits) -> Arc<Self> {
-        Arc::new(Self { state: Mutex::default(), limits, freed: watch::Sender::new(0) })
+        Arc::new(Self { held: Mutex::default(), limits, freed: watch::Sender::new(0), journal: None })
     }
 
     /// Waits for room for `bytes` more of events or entries; keep it until the step is done. Cancel safe.
     ///
     /// # Errors
-    /// [`Full`] if nothing made room in time.
-    pub(crate) async fn room_for(self: &Arc<Self>, bytes: usize) -> Result<Room, Full> {
+    /// [`NoRoom`] if nothing made room in time, or the disk is full.
+    pub(crate) async fn room_for(self: &Arc<Self>, bytes: usize) -> Result<Room, NoRoom> {
+        let (promised, reservation) = match &self.journal {
+            None => (bytes as u64, None),
+            Some(journal) => (0, Some(journal.reserve(bytes).await.map_err(Arc::new)?)),
+        };
         let deadline = tokio::time::Instant::now() + self.limits.wait_for_room;
         let mut freed = self.freed.subscribe();
-        loop {
-            if self.promise(bytes as u64) {
-                return Ok(Room { node: Arc::clone(self), bytes: bytes as u64 });
-            }
+        while !self.promise(promised) {
             if timeout_at(deadline, freed.changed()).await.is_err() {
-                return Err(Full { max_bytes: self.limits.max_bytes });
+                return Err(NoRoom::Memory { max_bytes: self.limits.max_bytes });
             }
         }
+        Ok(Room { node: Arc::clone(self), bytes: promised, reservation })
     }
 
     fn promise(&self, bytes: u64) -> bool {
-        let mut state = self.state();
+        let state = &mut self.held().state;
         let fits = state.fits(bytes, self.limits.max_bytes);
         if fits {
             state.promised += bytes;
@@ -154,19 +179,34 @@ impl Node {
     /// Runs one atomic step: what it changes is one record of the log. It must not block, and whatever it refuses it
     /// must refuse before its first change.
     pub(crate) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
-        let mut state = self.state();
+        self.run(None, act)
+    }
+
+    /// As [`step`](Self::step), in room that was waited for.
+    pub(crate) fn step_in<T>(&self, mut room: Room, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
+        self.run(room.reservation.take(), act)
+    }
+
+    fn run<T>(&self, room: Option<Reservation>, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
+        let mut held = self.held();
+        let Held { state, cache, last } = &mut *held;
         let before = state.bytes();
-        let mut step = Step::new(&mut state, now(), self.limits.max_bytes);
+        let mut step = Step::new(state, now(), self.limits.max_bytes, self.journal.as_ref(), room);
         let value = act(&mut step);
+        let written = step.into_written();
+        if let Some(journal) = self.journal.as_ref().filter(|_| !written.changes.is_empty()) {
+            *last = journal.write(state, cache, written);
+        }
         if state.bytes() < before {
             self.freed.send_modify(|freed| *freed += 1);
         }
-        Stepped { value, position: Position::default() }
+        Stepped { value, position: *last }
     }
 
     /// Looks at the state without changing it; must not block.
     pub(crate) fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Stepped<T> {
-        Stepped { value: see(&self.state()), position: Position::default() }
+        let held = self.held();
+        Stepped { value: see(&held.state), position: held.last }
     }
 
     /// Waits until what a step changed, or a look saw, outlives the process. Cancel safe: the change stays.
@@ -182,13 +222,26 @@ impl Node {
     ///
     /// # Errors
     /// [`LogFailed`] when it never will be.
-    #[expect(clippy::unused_async, reason = "a node in memory has no log to wait for")]
-    pub(crate) async fn reached(&self, _position: Position) -> Result<(), LogFailed> {
-        Ok(())
+    pub(crate) async fn reached(&self, position: Position) -> Result<(), LogFailed> {
+        match &self.journal {
+            Some(journal) => journal.reached(position).await,
+            None => Ok(()),
+        }
     }
 
-    fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no step panics")
+    /// Reads the parts that are not in memory. Cancel safe.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub(crate) async fn fetch(&self, parts: Vec<Part>) -> io::Result<Vec<Bytes>> {
+        match &self.journal {
+            Some(journal) => journal.fetch(parts).await,
+            None => Ok(parts.iter().map(Part::bytes).collect()),
+        }
+    }
+
+    fn held(&self) -> MutexGuard<'_, Held> {
+        self.held.lock().expect("no step panics")
     }
 }
 

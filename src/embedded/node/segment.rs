@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
+use crate::embedded::table::{Keys, Table};
 use crate::wire::NO_VALUE;
 
 use super::change::AttributeValues;
@@ -21,6 +22,17 @@ pub(crate) enum SegmentKind {
     HashTable,
     /// A table whose keys all have this many bytes.
     FixedKeyTable(u32),
+}
+
+impl SegmentKind {
+    /// An empty table, if it is one.
+    fn table(self) -> Option<Table> {
+        match self {
+            Self::Stream | Self::Transient => None,
+            Self::HashTable => Some(Table::new(Keys::Hashed)),
+            Self::FixedKeyTable(length) => Some(Table::new(Keys::Fixed(length))),
+        }
+    }
 }
 
 /// A segment to be created.
@@ -40,6 +52,7 @@ pub(crate) struct Segment {
     pub(super) name: Arc<str>,
     pub(super) kind: SegmentKind,
     pub(super) data: SegmentData,
+    pub(super) table: Option<Table>,
     pub(super) sealed: bool,
     pub(super) attributes: BTreeMap<Uuid, i64>,
     pub(super) last_modified: i64,
@@ -53,6 +66,7 @@ impl Segment {
             name: name.into(),
             kind,
             data: SegmentData::default(),
+            table: kind.table(),
             sealed: false,
             attributes: BTreeMap::new(),
             last_modified: at,
@@ -75,6 +89,16 @@ impl Segment {
     /// Its bytes.
     pub(crate) fn data(&self) -> &SegmentData {
         &self.data
+    }
+
+    /// Its entries, if it is a table.
+    pub(crate) fn table(&self) -> Option<&Table> {
+        self.table.as_ref()
+    }
+
+    /// Bytes that it takes in memory.
+    pub(super) fn bytes(&self) -> u64 {
+        self.data.bytes() + self.table.as_ref().map_or(0, Table::bytes)
     }
 
     /// Whether it takes no more appends.

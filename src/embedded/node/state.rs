@@ -4,6 +4,8 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::change::{Change, SegmentKey};
+use super::data::{Body, SegmentData};
+use super::dirty::Dirty;
 use super::recent::RecentNames;
 use super::segment::Segment;
 
@@ -12,10 +14,11 @@ use super::segment::Segment;
 pub(crate) struct State {
     segments: HashMap<SegmentKey, Segment>,
     names: HashMap<Arc<str>, SegmentKey>,
-    next_key: u64,
-    records: BTreeMap<String, Bytes>,
+    pub(super) next_key: u64,
+    pub(super) records: BTreeMap<String, Bytes>,
     bytes: u64,
     merged: RecentNames,
+    pub(super) dirty: Dirty,
     /// Room that was promised to steps to come.
     pub(super) promised: u64,
 }
@@ -67,8 +70,9 @@ impl State {
         from.map(|(key, value)| (key.as_str(), value)).take_while(move |(key, _)| key.starts_with(prefix))
     }
 
-    /// Applies what was validated; `body` are the bytes of an append.
-    pub(crate) fn apply(&mut self, change: &Change, body: Bytes) {
+    /// Applies what was validated; `body` are the bytes that belong to it.
+    pub(crate) fn apply(&mut self, change: &Change, body: Body) {
+        self.dirty.mark(change, SegmentKey(self.next_key));
         match change {
             Change::SegmentCreated { name, kind, attributes, at } => {
                 let key = SegmentKey(self.next_key);
@@ -78,7 +82,7 @@ impl State {
                 self.names.insert(Arc::clone(&segment.name), key);
                 self.segments.insert(key, segment);
             }
-            Change::Appended { segment, attributes, at } => self.modify(*segment, *at, |segment| {
+            Change::Appended { segment, attributes, at, .. } => self.modify(*segment, *at, |segment| {
                 segment.data.append(body);
                 segment.set_attributes(attributes);
             }),
@@ -100,16 +104,41 @@ impl State {
                     target.set_attributes(attributes);
                 });
             }
+            Change::TableChanged { segment, at, .. } => {
+                let change = body.into_table_change();
+                self.modify(*segment, *at, |segment| {
+                    segment.table.as_mut().expect("changes of tables name tables").apply(&change);
+                });
+            }
+            Change::Relocated { segment, stretches, .. } => {
+                if let Some(segment) = self.segments.get_mut(segment) {
+                    self.bytes -= segment.bytes();
+                    segment.data.relocate(stretches, body);
+                    self.bytes += segment.bytes();
+                }
+            }
             Change::RecordPut { key, value } => drop(self.records.insert(key.clone(), value.clone())),
             Change::RecordRemoved { key } => drop(self.records.remove(key)),
         }
     }
 
+    /// Adds a segment as it was.
+    pub(super) fn restore_segment(&mut self, key: SegmentKey, segment: Segment) {
+        self.bytes += segment.bytes();
+        self.names.insert(Arc::clone(&segment.name), key);
+        self.segments.insert(key, segment);
+    }
+
+    /// The segment of this key, to tell it where its bytes are.
+    pub(super) fn data_mut(&mut self, key: SegmentKey) -> Option<&mut SegmentData> {
+        self.segments.get_mut(&key).map(|segment| &mut segment.data)
+    }
+
     fn modify(&mut self, key: SegmentKey, at: i64, change: impl FnOnce(&mut Segment)) {
         let segment = self.segments.get_mut(&key).expect("changes name segments that exist");
-        self.bytes -= segment.data.bytes();
+        self.bytes -= segment.bytes();
         change(segment);
-        self.bytes += segment.data.bytes();
+        self.bytes += segment.bytes();
         segment.last_modified = at;
         segment.changed.send_replace(segment.sealed);
     }
@@ -117,7 +146,7 @@ impl State {
     fn take(&mut self, key: SegmentKey) -> Segment {
         let segment = self.segments.remove(&key).expect("changes name segments that exist");
         self.names.remove(&segment.name);
-        self.bytes -= segment.data.bytes();
+        self.bytes -= segment.bytes();
         segment
     }
 }

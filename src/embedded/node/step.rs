@@ -1,11 +1,15 @@
 use std::ops::Deref;
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
-use crate::wire::{AttributeUpdate, NO_VALUE};
+use crate::embedded::log::Reservation;
+use crate::embedded::table::{Refusal, Table, TableChange};
+use crate::wire::{AttributeUpdate, NO_VALUE, TableEntry, TableKey};
 
 use super::change::{AttributeValues, Change, SegmentKey};
-use super::error::SegmentError;
+use super::data::{Body, Stretch};
+use super::error::{SegmentError, TableError};
+use super::journal::Journal;
 use super::segment::{NewSegment, Segment};
 use super::state::State;
 
@@ -24,6 +28,27 @@ pub(crate) struct Step<'a> {
     state: &'a mut State,
     at: i64,
     max_bytes: u64,
+    journal: Option<&'a Journal>,
+    written: Written,
+}
+
+/// What a step changed, for the log.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) changes: Vec<Change>,
+    /// What belongs to each change.
+    pub(super) bodies: Vec<Bytes>,
+    /// Where that begins in its segment.
+    pub(super) offsets: Vec<Option<(SegmentKey, u64)>>,
+    pub(super) reservation: Option<Reservation>,
+}
+
+impl Written {
+    fn push(&mut self, change: Change, body: Bytes, place: Option<(SegmentKey, u64)>) {
+        self.changes.push(change);
+        self.bodies.push(body);
+        self.offsets.push(place);
+    }
 }
 
 /// Where an append or a merge went.
@@ -42,15 +67,31 @@ impl Deref for Step<'_> {
 }
 
 impl<'a> Step<'a> {
-    pub(super) fn new(state: &'a mut State, at: i64, max_bytes: u64) -> Self {
-        Self { state, at, max_bytes }
+    /// A step at this time; what it writes goes into the journal, if there is one, in the room that was taken.
+    pub(super) fn new(
+        state: &'a mut State,
+        at: i64,
+        max_bytes: u64,
+        journal: Option<&'a Journal>,
+        reservation: Option<Reservation>,
+    ) -> Self {
+        Self { state, at, max_bytes, journal, written: Written { reservation, ..Written::default() } }
     }
 
-    /// Whether there is room for so many more bytes of events or entries; if not, [`Node::room_for`] waits for it.
+    pub(super) fn into_written(self) -> Written {
+        self.written
+    }
+
+    /// Whether there is room for so many more bytes of events or entries, which is then taken; if not,
+    /// [`Node::room_for`] waits for it.
     ///
     /// [`Node::room_for`]: super::Node::room_for
-    pub(crate) fn has_room_for(&self, bytes: usize) -> bool {
-        self.state.fits(bytes as u64, self.max_bytes)
+    pub(crate) fn has_room_for(&mut self, bytes: usize) -> bool {
+        let Some(journal) = self.journal else { return self.state.fits(bytes as u64, self.max_bytes) };
+        if self.written.reservation.is_none() {
+            self.written.reservation = journal.try_reserve(bytes);
+        }
+        self.written.reservation.is_some() && self.state.fits(0, self.max_bytes)
     }
 
     /// Milliseconds since 1970: when the step happens.
@@ -88,8 +129,9 @@ impl<'a> Step<'a> {
         if expected.is_some_and(|expected| expected != length) {
             return Err(SegmentError::BadOffset { length });
         }
-        let length = length + data.len() as u64;
-        self.apply_with(Change::Appended { segment: key, attributes, at: self.at }, data);
+        let len = u32::try_from(data.len()).expect("a frame is shorter");
+        let length = length + u64::from(len);
+        self.apply_with(Change::Appended { segment: key, len, attributes, at: self.at }, data);
         Ok(Appended { length })
     }
 
@@ -166,6 +208,51 @@ impl<'a> Step<'a> {
         Ok(Appended { length })
     }
 
+    /// Updates entries of a table; gives their versions. `offset` is where the table must end, unless it is negative.
+    ///
+    /// # Errors
+    /// [`TableError`]; nothing of the batch is done then.
+    pub(crate) fn update_table(
+        &mut self,
+        name: &str,
+        entries: &[TableEntry],
+        offset: i64,
+    ) -> Result<Vec<i64>, TableError> {
+        self.change_table(name, |table| table.check_update(entries, offset))
+    }
+
+    /// Removes keys of a table.
+    ///
+    /// # Errors
+    /// As [`update_table`](Self::update_table).
+    pub(crate) fn remove_keys(&mut self, name: &str, keys: &[TableKey], offset: i64) -> Result<(), TableError> {
+        self.change_table(name, |table| table.check_removal(keys, offset)).map(drop)
+    }
+
+    fn change_table(
+        &mut self,
+        name: &str,
+        check: impl FnOnce(&Table) -> Result<TableChange, Refusal>,
+    ) -> Result<Vec<i64>, TableError> {
+        let (segment, found) = self.open(name)?;
+        let table = found.table().ok_or(TableError::NoTable)?;
+        let change = check(table)?;
+        let versions = table.versions_of(&change);
+        self.apply_to_table(segment, change);
+        Ok(versions)
+    }
+
+    fn apply_to_table(&mut self, segment: SegmentKey, change: TableChange) {
+        let len = u32::try_from(change.encoded_len()).expect("a frame is shorter");
+        let changed = Change::TableChanged { segment, len, at: self.at };
+        if self.journal.is_some() {
+            let mut records = BytesMut::with_capacity(change.encoded_len());
+            change.encode(&mut records);
+            self.written.push(changed.clone(), records.freeze(), None);
+        }
+        self.state.apply(&changed, Body::Table(change));
+    }
+
     /// Sets a record of the controller.
     pub(crate) fn put(&mut self, key: &str, value: Bytes) {
         self.apply(Change::RecordPut { key: key.to_owned(), value });
@@ -175,6 +262,16 @@ impl<'a> Step<'a> {
     pub(crate) fn remove(&mut self, key: &str) {
         if self.record(key).is_some() {
             self.apply(Change::RecordRemoved { key: key.to_owned() });
+        }
+    }
+
+    /// Puts the bytes of neighbouring stretches, read before, together at the end of the log, if the segment still has
+    /// them.
+    pub(super) fn relocate(&mut self, segment: SegmentKey, stretches: Vec<Stretch>, data: Bytes) {
+        let has_them = self.by_key(segment).is_some_and(|segment| segment.data().has(&stretches));
+        if has_them {
+            let len = u32::try_from(data.len()).expect("a relocation is shorter");
+            self.apply_with(Change::Relocated { segment, stretches, len }, data);
         }
     }
 
@@ -193,7 +290,21 @@ impl<'a> Step<'a> {
     }
 
     fn apply_with(&mut self, change: Change, body: Bytes) {
-        self.state.apply(&change, body);
+        if self.journal.is_none() {
+            return self.state.apply(&change, Body::Memory(body));
+        }
+        let place = self.place_of(&change);
+        self.state.apply(&change, Body::ToLog(body.clone()));
+        self.written.push(change, body, place);
+    }
+
+    /// Where a change's body begins in its segment.
+    fn place_of(&self, change: &Change) -> Option<(SegmentKey, u64)> {
+        match change {
+            Change::Appended { segment, len: 1.., .. } => Some((*segment, self.by_key(*segment)?.data().length())),
+            Change::Relocated { segment, stretches, .. } => Some((*segment, stretches.first()?.offset)),
+            _ => None,
+        }
     }
 }
 

@@ -14,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::StoreContext;
 use super::conversation::{Conversation, Next};
-use super::reads::WaitingRead;
+use super::reads::Awaited;
 use super::writers::Append;
-use crate::embedded::node::{Full, LogFailed, Node, Room};
+use crate::embedded::node::{LogFailed, NoRoom, Node, Room};
 use crate::wire::FrameCodec;
 
 /// Room that is made for each read of the socket.
@@ -57,8 +57,8 @@ enum Event {
     Read(io::Result<usize>),
     Written(io::Result<usize>),
     Reached(Result<(), LogFailed>),
-    Changed(WaitingRead),
-    Room(Append, Result<Room, Full>),
+    Changed(Awaited),
+    Room(Append, Result<Room, NoRoom>),
     End(&'static str),
 }
 
@@ -69,7 +69,7 @@ struct Connection<R, W> {
     incoming: BytesMut,
     conversation: Conversation,
     /// Waited for by an append; nothing else is heard meanwhile.
-    room: Option<BoxFuture<'static, (Append, Result<Room, Full>)>>,
+    room: Option<BoxFuture<'static, (Append, Result<Room, NoRoom>)>>,
     node: Arc<Node>,
 }
 
@@ -103,7 +103,7 @@ where
     }
 
     fn hears(&self) -> bool {
-        self.room.is_none() && self.conversation.replies.has_room()
+        self.room.is_none() && self.conversation.has_room()
     }
 
     fn settle(&mut self) -> Result<(), &'static str> {
@@ -152,15 +152,15 @@ where
             Event::Read(Err(_)) | Event::Written(Err(_)) => Err("the connection failed"),
             Event::Read(Ok(_)) | Event::Written(Ok(_)) => Ok(()),
             Event::Reached(reached) => self.conversation.replies.settled(reached).map_err(log_failed),
-            Event::Changed(read) => {
-                self.conversation.resume(read);
-                Ok(())
+            Event::Changed(awaited) => {
+                let next = self.conversation.resume(awaited);
+                self.go_on(next)
             }
             Event::Room(append, room) => {
                 self.room = None;
                 let next = match room {
-                    Ok(_room) => self.conversation.append(append, true),
-                    Err(full) => self.conversation.refuse(&append, full),
+                    Ok(room) => self.conversation.append(append, Some(room)),
+                    Err(full) => self.conversation.refuse(&append, &full),
                 };
                 self.go_on(next)
             }

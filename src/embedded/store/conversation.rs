@@ -5,13 +5,13 @@ use std::time::SystemTime;
 
 use super::StoreContext;
 use super::attributes::EVENT_COUNT;
-use super::reads::{Read, ReadAnswer, WaitingRead, WaitingReads};
+use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::replies::Replies;
 use super::segments::{named, token_refused};
 use super::tokens::{Access, TokenRefused};
 use super::writers::{Append, WriterState, Writers};
-use crate::embedded::node::{ACCUMULATE, Appended, Full, REPLACE_IF_EQUALS, SegmentError, Stepped};
+use crate::embedded::node::{ACCUMULATE, Appended, NoRoom, REPLACE_IF_EQUALS, Room, SegmentError, Step, Stepped};
 use crate::wire::{
     AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, DataAppended, ErrorMessage, EventNumber, Frame,
     Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset, ReadSegment, ServerErrorCode,
@@ -20,6 +20,9 @@ use crate::wire::{
 
 /// Most reads of one connection that may wait; more are told to ask again.
 const MAX_WAITING_READS: usize = 4096;
+
+/// Most reads of one connection that wait for the log.
+const MAX_FETCHING_READS: usize = 8;
 
 /// What a connection has to do next.
 #[derive(Debug)]
@@ -42,6 +45,8 @@ pub(super) struct Conversation {
     /// Replies that are due.
     pub(super) replies: Replies,
     expiry: Option<SystemTime>,
+    /// Reads that wait for the log.
+    fetching: usize,
 }
 
 impl Conversation {
@@ -52,6 +57,7 @@ impl Conversation {
             waiting: WaitingReads::new(),
             replies: Replies::default(),
             expiry: None,
+            fetching: 0,
         }
     }
 
@@ -160,13 +166,13 @@ impl Conversation {
 
     fn try_append(&mut self, append: Result<Append, &'static str>) -> Next {
         match append {
-            Ok(append) => self.append(append, false),
+            Ok(append) => self.append(append, None),
             Err(why) => Next::Close(why),
         }
     }
 
-    /// Appends; `has_room` if room was waited for.
-    pub(super) fn append(&mut self, append: Append, has_room: bool) -> Next {
+    /// Appends, in the room that was waited for, if any.
+    pub(super) fn append(&mut self, append: Append, room: Option<Room>) -> Next {
         let state = match self.writers.state(append.writer_id, append.number) {
             Ok(state) => state,
             Err(why) => return Next::Close(why),
@@ -181,12 +187,14 @@ impl Conversation {
             WriterState::NotSetUp => unreachable!("refused above"),
         };
         let bytes = append.data.len();
-        let appended = self.context.node.step(|step| {
-            let fits = has_room || step.has_room_for(bytes);
-            fits.then(|| {
-                step.append(append.segment.0.as_str(), append.data.clone(), &updates(&append, last), append.expected)
-            })
-        });
+        let node = &self.context.node;
+        let act = |step: &mut Step<'_>| {
+            step.append(append.segment.0.as_str(), append.data.clone(), &updates(&append, last), append.expected)
+        };
+        let appended = match room {
+            Some(room) => node.step_in(room, |step| Some(act(step))),
+            None => node.step(|step| step.has_room_for(bytes).then(|| act(step))),
+        };
         let (appended, place) = appended.split();
         match appended {
             None => Next::WaitForRoom(append),
@@ -207,7 +215,7 @@ impl Conversation {
     }
 
     /// Refuses an append for which there was no room, and the writer's later ones, until it is set up again.
-    pub(super) fn refuse(&mut self, append: &Append, full_up: Full) -> Next {
+    pub(super) fn refuse(&mut self, append: &Append, full_up: &NoRoom) -> Next {
         let message = JavaStr::new(full_up.to_string()).expect("short");
         let state = self.writers.state(append.writer_id, append.number);
         state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
@@ -230,15 +238,38 @@ impl Conversation {
         }
     }
 
-    /// A waiting read's segment has changed.
-    pub(super) fn resume(&mut self, read: WaitingRead) {
-        let answer = read.resume(&self.context.node);
-        self.tell_read(answer);
+    /// What a read waited for has come.
+    pub(super) fn resume(&mut self, awaited: Awaited) -> Next {
+        match awaited {
+            Awaited::Changed(read) => self.tell_read(read.resume(&self.context.node)),
+            Awaited::Fetched(fetched) => {
+                self.fetching -= 1;
+                match fetched {
+                    Ok(reply) => self.replies.push_read(reply),
+                    Err(error) => {
+                        tracing::error!(%error, "the log can't be read");
+                        return Next::Close("the log can't be read");
+                    }
+                }
+            }
+        }
+        Next::Hear
+    }
+
+    /// Whether another command may be heard: reads from the log hold their bytes until these are told.
+    pub(super) fn has_room(&self) -> bool {
+        self.fetching < MAX_FETCHING_READS && self.replies.has_room()
     }
 
     fn tell_read(&mut self, answer: ReadAnswer) {
         match answer {
-            ReadAnswer::Bytes(reply) => self.replies.push_read(reply),
+            ReadAnswer::Bytes(reply) => match in_memory(reply) {
+                Ok(reply) => self.replies.push_read(reply),
+                Err(reply) => {
+                    self.fetching += 1;
+                    self.waiting.push(Box::pin(fetch(Arc::clone(&self.context.node), reply)));
+                }
+            },
             ReadAnswer::Refused(reply) => self.replies.push(reply),
             ReadAnswer::Waits(read) if self.waiting.len() < MAX_WAITING_READS => {
                 self.waiting.push(Box::pin(read.changed()));

@@ -1,3 +1,7 @@
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
 use futures::future::BoxFuture;
 use futures::stream::FuturesUnordered;
 use tokio::sync::watch;
@@ -12,8 +16,23 @@ const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
 /// What the least request is taken for: the header of an event. Source: the same, `readSegment`.
 const MIN_READ_BYTES: usize = 8;
 
-/// Reads that wait for their segments to change.
-pub(super) type WaitingReads = FuturesUnordered<BoxFuture<'static, WaitingRead>>;
+/// Reads that wait for their segments to change, or for their bytes from the log.
+pub(super) type WaitingReads = FuturesUnordered<BoxFuture<'static, Awaited>>;
+
+/// A reply, and where its bytes are.
+pub(super) type Located = Stepped<(SegmentRead, Vec<Part>)>;
+
+/// A reply, and its bytes.
+pub(super) type Found = Stepped<(SegmentRead, Vec<Bytes>)>;
+
+/// What a read waited for.
+#[derive(Debug)]
+pub(super) enum Awaited {
+    /// Its segment has changed, or is gone.
+    Changed(WaitingRead),
+    /// Its bytes have come from the log.
+    Fetched(io::Result<Found>),
+}
 
 /// A read of one place.
 #[derive(Debug)]
@@ -35,7 +54,7 @@ pub(super) struct WaitingRead {
 /// What a read came to.
 pub(super) enum ReadAnswer {
     /// Bytes.
-    Bytes(Stepped<(SegmentRead, Vec<Part>)>),
+    Bytes(Located),
     /// Another reply.
     Refused(Stepped<WireCommand>),
     /// None yet.
@@ -103,12 +122,28 @@ impl Read {
     }
 }
 
+/// The bytes of a read, if all are in memory; else the read as it was.
+pub(super) fn in_memory(reply: Located) -> Result<Found, Located> {
+    let is_memory = |part: &Part| matches!(part, Part::Bytes(_));
+    if !reply.value().1.iter().all(is_memory) {
+        return Err(reply);
+    }
+    Ok(reply.map(|(read, parts)| (read, parts.iter().map(Part::bytes).collect())))
+}
+
+/// Reads what is not in memory.
+pub(super) async fn fetch(node: Arc<Node>, reply: Located) -> Awaited {
+    let ((read, parts), place) = reply.split();
+    let fetched = node.fetch(parts).await;
+    Awaited::Fetched(fetched.map(|parts| place.with((read, parts))))
+}
+
 impl WaitingRead {
     /// Waits for the segment to change, or to be gone.
-    pub(super) async fn changed(mut self) -> Self {
+    pub(super) async fn changed(mut self) -> Awaited {
         // gone: looking for it tells the same
         let _ = self.changed.changed().await;
-        self
+        Awaited::Changed(self)
     }
 
     /// Gives up.

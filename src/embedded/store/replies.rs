@@ -1,7 +1,7 @@
 use bytes::Bytes;
 use futures::FutureExt as _;
 
-use crate::embedded::node::{LogFailed, Node, Part, Position, Stepped};
+use crate::embedded::node::{LogFailed, Node, Position, Stepped};
 use crate::segment_store::Outbox;
 use crate::wire::{Command as _, SegmentRead, WireCommand};
 
@@ -48,7 +48,7 @@ impl Replies {
     }
 
     /// Adds a reply to a read, whose data are not copied.
-    pub(super) fn push_read(&mut self, reply: Stepped<(SegmentRead, Vec<Part>)>) {
+    pub(super) fn push_read(&mut self, reply: Stepped<(SegmentRead, Vec<Bytes>)>) {
         let ((read, parts), position) = reply.into_parts();
         self.gathered.position = self.gathered.position.max(position);
         push_read(&mut self.gathered.frames, &read, parts);
@@ -116,8 +116,7 @@ impl Replies {
 }
 
 /// Lays a read's reply out with its data between the fields of an empty one.
-fn push_read(out: &mut Outbox, read: &SegmentRead, parts: Vec<Part>) {
-    let parts: Vec<Bytes> = parts.into_iter().map(|Part::Bytes(bytes)| bytes).collect();
+fn push_read(out: &mut Outbox, read: &SegmentRead, parts: Vec<Bytes>) {
     let len = parts.iter().map(Bytes::len).sum();
     let small = out.small();
     let start = small.len();
@@ -162,7 +161,7 @@ mod tests {
             let mut expected = BytesMut::new();
             read(parts.concat().into()).encode_frame(&mut expected);
             let mut out = Outbox::default();
-            push_read(&mut out, &read(Data::default().0.0), parts.into_iter().map(Part::Bytes).collect());
+            push_read(&mut out, &read(Data::default().0.0), parts);
             out.seal_small();
             let written = out.copy_to_bytes(out.remaining());
             assert!(written == expected, "{sizes:?}");

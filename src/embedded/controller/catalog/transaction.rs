@@ -70,6 +70,7 @@ pub(crate) struct Transaction {
 
 /// Why a lease is not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::enum_variant_names, reason = "leases have bounds on all sides")]
 pub(crate) enum LeaseRefused {
     TooShort,
     TooLong,

@@ -1,0 +1,46 @@
+use std::collections::HashSet;
+
+use super::change::{Change, SegmentKey};
+
+/// What has changed since the last checkpoint.
+#[derive(Debug, Default)]
+pub(super) struct Dirty {
+    /// Without a log nobody asks.
+    is_kept: bool,
+    pub(super) segments: HashSet<SegmentKey>,
+    pub(super) records: HashSet<String>,
+}
+
+impl Dirty {
+    /// Nothing has changed yet, and what does is kept.
+    pub(super) fn kept() -> Self {
+        Self { is_kept: true, ..Self::default() }
+    }
+
+    /// Notes what a change touches; a segment that it creates gets the key `next`.
+    pub(super) fn mark(&mut self, change: &Change, next: SegmentKey) {
+        if !self.is_kept {
+            return;
+        }
+        match change {
+            Change::SegmentCreated { .. } => self.touch(next),
+            Change::Appended { segment, .. }
+            | Change::AttributesSet { segment, .. }
+            | Change::Truncated { segment, .. }
+            | Change::Sealed { segment, .. }
+            | Change::Deleted { segment }
+            | Change::TableChanged { segment, .. }
+            | Change::Relocated { segment, .. } => self.touch(*segment),
+            Change::Merged { target, source, .. } => [*target, *source].into_iter().for_each(|key| self.touch(key)),
+            Change::RecordPut { key, .. } | Change::RecordRemoved { key } => {
+                if !self.records.contains(key) {
+                    self.records.insert(key.clone());
+                }
+            }
+        }
+    }
+
+    fn touch(&mut self, key: SegmentKey) {
+        self.segments.insert(key);
+    }
+}
