@@ -1,8 +1,10 @@
 //! Puts the parts together and runs them until they are told to stop.
 
 use std::io;
+use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use futures::future::OptionFuture;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
@@ -18,6 +20,7 @@ use crate::controller::{
     AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings,
     MeteredClient, RestProxy, RestSettings, SetupError,
 };
+use crate::embedded::{self, Addresses, Embedded};
 use crate::readiness;
 use crate::segment_store::{Pool, SegmentStore};
 use crate::shutdown::{self, Exit, Phases};
@@ -44,6 +47,9 @@ pub enum StartError {
     /// A webhook's query is none of `POST /v1/events`.
     #[error("webhooks: {0}")]
     Webhook(String),
+    /// The embedded Pravega cannot start.
+    #[error("the embedded Pravega: {0}")]
+    Embedded(#[from] embedded::StartError),
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] TracesError),
@@ -62,6 +68,7 @@ pub enum StartError {
 pub struct Gateway {
     config: Config,
     app: App,
+    embedded: Option<Embedded>,
     public: Vec<Listener>,
     management: Listener,
     metrics: Metrics,
@@ -75,7 +82,14 @@ impl Gateway {
     ///
     /// # Errors
     /// [`StartError`] naming the setting.
-    pub async fn bind(config: Config) -> Result<Self, StartError> {
+    pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+        let embedded = match config.embedded.enabled {
+            true => Some(Embedded::bind(&config.embedded).await?),
+            false => None,
+        };
+        if let Some(node) = &embedded {
+            use_embedded(&mut config, &node.addresses());
+        }
         let traces = Traces::from_settings(&config.telemetry)?;
         let metrics = Metrics::new();
         let phases = Phases::default();
@@ -85,7 +99,7 @@ impl Gateway {
             public.push(Listener::bind(address).await?);
         }
         let management = Listener::bind(&config.management).await?;
-        Ok(Self { config, app, public, management, metrics, traces, phases })
+        Ok(Self { config, app, embedded, public, management, metrics, traces, phases })
     }
 
     /// Where callers are served.
@@ -104,12 +118,17 @@ impl Gateway {
         self.management.local_address()
     }
 
+    /// Where the embedded Pravega is, if there is one.
+    pub fn embedded_addresses(&self) -> Option<Addresses> {
+        self.embedded.as_ref().map(Embedded::addresses)
+    }
+
     /// Serves until a signal comes and what was in flight is finished, or the grace is over.
     ///
     /// # Errors
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
-        let Self { config, app, public, management, metrics, traces, phases } = self;
+        let Self { config, app, embedded, public, management, metrics, traces, phases } = self;
         let signals = shutdown::signals()?;
         let connections = effective_connections(&config.limits);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
@@ -127,6 +146,11 @@ impl Gateway {
             management_stop.clone(),
             phases.cut.clone(),
         ));
+        let embedded_stop = CancellationToken::new();
+        let node = embedded.map(|node| {
+            let running = node.run(&config.limits, embedded_stop.clone(), phases.cut.clone());
+            tokio::spawn(running)
+        });
         let settings = ServeSettings::public(&config.limits, connections, &metrics);
         let (stop, cut) = (phases.stop.clone(), phases.cut.clone());
         let work = async move {
@@ -134,6 +158,11 @@ impl Gateway {
             management_stop.cancel();
             if let Err(error) = managing.await {
                 tracing::warn!(%error, "the management listener ended badly");
+            }
+            // last, since all that was in flight needs it
+            embedded_stop.cancel();
+            if let Some(Err(error)) = OptionFuture::from(node).await {
+                tracing::warn!(%error, "the embedded Pravega ended badly");
             }
         };
         let in_flight = || usize::try_from(metrics.http_requests_in_flight.get()).unwrap_or(0);
@@ -151,6 +180,13 @@ impl Gateway {
 pub fn check(config: &Config) -> Result<(), StartError> {
     Traces::from_settings(&config.telemetry)?;
     build_app(config, Metrics::new(), Phases::default()).map(drop)
+}
+
+/// The gateway reaches the embedded Pravega as any other, by its ports.
+fn use_embedded(config: &mut Config, addresses: &Addresses) {
+    config.controller.address = vec![addresses.controller.to_string()];
+    config.controller.rest = Some(format!("http://{}", addresses.rest));
+    config.auto_create = config.auto_create.or(Some(true));
 }
 
 fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, StartError> {
@@ -176,11 +212,13 @@ pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, Star
     let connect_timeout = settings.connect_timeout;
     let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(addresses(config)?) })?;
     let rules = config.segment_store.rewrite.iter().map(|rule| rule.parse());
+    let segments = u32::try_from(config.auto_create_segments).ok().and_then(NonZeroU32::new);
     let cache = CacheSettings {
         current_segments_for: settings.segments_ttl,
         endpoint_for: settings.endpoint_ttl,
         missing_for: settings.missing_ttl,
         rewrite: rules.collect::<Result<_, _>>()?,
+        create_missing: config.auto_create.unwrap_or(false).then_some(segments).flatten(),
         ..CacheSettings::default()
     };
     let client = MeteredClient::new(client, metrics.clone());

@@ -17,7 +17,7 @@ mod chance;
 pub mod config;
 pub mod controller;
 #[expect(dead_code, unused_imports, reason = "its servers come next")]
-mod embedded;
+pub mod embedded;
 pub mod gateway;
 pub mod read;
 pub mod readiness;
@@ -26,4 +26,5 @@ pub mod segment_store;
 pub mod shutdown;
 pub mod stream;
 pub mod telemetry;
+mod tls;
 pub mod wire;

@@ -22,6 +22,8 @@ struct Cli {
 enum Command {
     /// Serves; what the program does when no command is given
     Serve(SettingsArgs),
+    /// Runs the embedded Pravega alone, for anything that speaks to Pravega
+    Embedded(cli::settings::EmbeddedArgs),
     /// Shows the segment store's wire commands and turns frames into JSON and back
     #[command(subcommand)]
     Wire(cli::wire::WireCommand),
@@ -53,6 +55,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
     match cli.command {
         None => return cli::serve::run(cli.settings.load()?),
         Some(Command::Serve(settings)) => return cli::serve::run(settings.load()?),
+        Some(Command::Embedded(settings)) => return cli::embedded::run(&settings.load()?),
         Some(Command::Wire(command)) => cli::wire::run(&command)?,
         Some(Command::Route(args)) => cli::route::run(&args)?,
         Some(Command::Config(ConfigCommand::Check(settings))) => cli::config::check(&settings.load()?)?,

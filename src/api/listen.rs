@@ -106,6 +106,12 @@ impl Listener {
     }
 }
 
+impl From<TcpListener> for Listener {
+    fn from(listener: TcpListener) -> Self {
+        Self(Socket::Tcp(listener))
+    }
+}
+
 impl Drop for Socket {
     fn drop(&mut self) {
         if let Self::Unix { path, .. } = self {

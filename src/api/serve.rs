@@ -34,6 +34,7 @@ use super::send_timer::SendTimer;
 use crate::config;
 use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
+use crate::tls::Acceptor;
 
 /// How far the headers may exceed their limit and still be read, to be answered with a problem. Beyond it, and
 /// beyond 100 header lines, hyper answers `431` without a body.
@@ -41,6 +42,9 @@ const HEAD_EXCESS_BYTES: usize = 64 * 1024;
 
 /// Most connections of the management listener: probes and a few scrapers.
 const MANAGEMENT_CONNECTIONS: usize = 64;
+
+/// Most connections of the embedded controller: a few for each client of Pravega.
+const EMBEDDED_CONNECTIONS: usize = 1024;
 
 /// Pauses after a failure to accept, doubled up to the longest.
 const SHORTEST_ACCEPT_PAUSE: Duration = Duration::from_millis(20);
@@ -54,6 +58,7 @@ pub struct ServeSettings {
     header_timeout: Duration,
     http2_streams: u32,
     body: BodyLimits,
+    acceptor: Acceptor,
     open: Gauge,
     in_flight: Gauge,
     accept_errors: Counter,
@@ -110,11 +115,17 @@ impl ServeSettings {
             header_timeout: limits.header_timeout,
             http2_streams: u32::try_from(limits.http2_streams).unwrap_or(u32::MAX),
             body: BodyLimits::from(limits),
+            acceptor: Acceptor::plain(),
             open: Gauge::default(),
             in_flight: Gauge::default(),
             accept_errors: Counter::default(),
             hits: Hits::default(),
         }
+    }
+
+    /// For the embedded controller, as [`management`](Self::management) but for many clients.
+    pub(crate) fn embedded(limits: &config::Limits, acceptor: Acceptor) -> Self {
+        Self { acceptor, ..Self::management(limits).with_connections(EMBEDDED_CONNECTIONS) }
     }
 
     fn with_connections(self, connections: usize) -> Self {
@@ -254,6 +265,7 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let _open = Open::new(self.settings.open.clone(), slot);
+        let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
         let state = Arc::new(ConnectionState::default());
         let stream = SendTimer::new(stream, self.settings.body.idle);
         let stream = HeadTimer::new(stream, Arc::clone(&state), self.settings.header_timeout);

@@ -3,23 +3,64 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use pravega_gateway::config::Config;
+use pravega_gateway::config::{self, Config, ListenAddress, LogFormat};
+use pravega_gateway::embedded::Addresses;
 use pravega_gateway::gateway::Gateway;
 use pravega_gateway::telemetry::log;
+
+use super::embedded;
 
 pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
     log::install(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
     let exit = runtime.block_on(async {
+        let settings = config.clone();
         let gateway = Gateway::bind(config).await?;
-        for address in gateway.addresses()? {
-            tracing::info!(%address, "serving");
-        }
-        tracing::info!(address = %gateway.management_address()?, "management");
+        announce(&gateway, &settings)?;
         let exit = gateway.run().await?;
         Ok(ExitCode::from(exit.code()))
     });
     // What is to be awaited was; dropped, the runtime would also wait for whatever looks up a name.
     runtime.shutdown_background();
     exit
+}
+
+/// Tells where it serves: people who try the embedded Pravega also what to try first.
+fn announce(gateway: &Gateway, settings: &Config) -> anyhow::Result<()> {
+    let (public, management) = (gateway.addresses()?, gateway.management_address()?);
+    if let Some(node) = gateway.embedded_addresses() {
+        if settings.log.format == LogFormat::Text {
+            return embedded::print(&welcome(&public, &management, &settings.embedded, &node));
+        }
+        embedded::log(&node);
+    }
+    for address in public {
+        tracing::info!(%address, "serving");
+    }
+    tracing::info!(address = %management, "management");
+    Ok(())
+}
+
+/// What runs where, and what to try first.
+fn welcome(
+    public: &[ListenAddress],
+    management: &ListenAddress,
+    settings: &config::Embedded,
+    node: &Addresses,
+) -> Vec<String> {
+    let [pravega, data] = embedded::places(settings, node);
+    let gateway = public.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let curl = match public.first() {
+        Some(ListenAddress::Unix(path)) => format!("curl --unix-socket {} 'http://gateway", path.display()),
+        Some(ListenAddress::Tcp(address)) => format!("curl 'http://{address}"),
+        None => return Vec::new(),
+    };
+    let events = format!("{curl}/v1/events?scope=demo&stream=hello'");
+    vec![
+        format!("gateway  {gateway}, health and metrics {management}"),
+        pravega,
+        data,
+        format!("write    {events} -d 'hello, Pravega'"),
+        format!("read     {events}"),
+    ]
 }

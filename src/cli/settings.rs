@@ -26,9 +26,88 @@ pub(crate) struct SettingsArgs {
     /// Replaces a store's address as the controller says it: host:port=host:port, either may be *
     #[arg(long, value_name = "FROM=TO")]
     segment_store_rewrite: Vec<String>,
+    /// Serves with a Pravega of its own, in this process: in memory, or in DIR
+    #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["controller", "controller_rest"])]
+    embedded: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
     /// Any other setting, such as limits.connections=1000; may be given several times
     #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
     others: Vec<(String, String)>,
+}
+
+/// Flags of the embedded Pravega, with and without a gateway before it.
+#[derive(Debug, Args)]
+pub(crate) struct NodeArgs {
+    /// Most bytes of events and table entries that the embedded Pravega holds in memory
+    #[arg(long, value_name = "SIZE")]
+    embedded_max_bytes: Option<String>,
+    /// Port of the embedded segment store; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    segment_store_port: Option<String>,
+    /// Port of the embedded controller, gRPC and REST; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    controller_port: Option<String>,
+    /// Another port of the embedded controller, where clients look for REST; 0 takes a free one
+    #[arg(long, value_name = "PORT")]
+    rest_port: Option<String>,
+}
+
+impl NodeArgs {
+    fn flags(&self) -> impl Iterator<Item = (&'static str, &String)> {
+        let flags = [
+            ("embedded.max-bytes", &self.embedded_max_bytes),
+            ("embedded.segment-store-port", &self.segment_store_port),
+            ("embedded.controller-port", &self.controller_port),
+            ("embedded.rest-port", &self.rest_port),
+        ];
+        flags.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
+    }
+}
+
+/// What `embedded` is told: the same settings as `serve`, of which it uses those of the node and of the log.
+#[derive(Debug, Args)]
+pub(crate) struct EmbeddedArgs {
+    /// Reads settings from this TOML file; config/gateway.toml lists them all
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Keeps everything in DIR; in memory unless given
+    #[arg(long, value_name = "DIR")]
+    data: Option<String>,
+    /// Lets only the users of this file in: lines user:HASH:resource,PERMISSION;… as Pravega has them
+    #[arg(long, value_name = "FILE")]
+    users: Option<String>,
+    /// How long a delegation token is good, with --users; 0s: for ever
+    #[arg(long, value_name = "DURATION")]
+    token_life: Option<String>,
+    /// Speaks TLS with the certificates in this PEM file, the leaf first
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    tls_certificate: Option<String>,
+    /// The certificate's key, as PEM
+    #[arg(long, value_name = "FILE", requires = "tls_certificate")]
+    tls_key: Option<String>,
+    #[command(flatten)]
+    node: NodeArgs,
+    /// Any other setting, such as log.level=debug; may be given several times
+    #[arg(long = "set", value_name = "KEY=VALUE", value_parser = pair)]
+    others: Vec<(String, String)>,
+}
+
+impl EmbeddedArgs {
+    /// Reads and checks all settings.
+    pub(crate) fn load(&self) -> Result<Config, ConfigError> {
+        let own = [
+            ("embedded.data", &self.data),
+            ("embedded.users", &self.users),
+            ("embedded.token-life", &self.token_life),
+            ("embedded.tls-certificate", &self.tls_certificate),
+            ("embedded.tls-key", &self.tls_key),
+        ];
+        let own = own.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
+        let named = own.chain(self.node.flags()).map(|(key, value)| (key.to_owned(), value.clone()));
+        let flags: Vec<_> = named.chain(self.others.iter().cloned()).collect();
+        Config::load(self.config.as_deref(), config::environment(), &flags)
+    }
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
@@ -42,6 +121,12 @@ impl SettingsArgs {
         Config::load(self.config.as_deref(), config::environment(), &self.flags())
     }
 
+    fn embedded_flags(&self) -> impl Iterator<Item = (String, String)> {
+        let enabled = self.embedded.iter().map(|_| ("embedded.enabled", "true"));
+        let data = self.embedded.iter().filter(|data| !data.is_empty()).map(|data| ("embedded.data", data.as_str()));
+        enabled.chain(data).map(|(key, value)| (key.to_owned(), value.to_owned()))
+    }
+
     fn flags(&self) -> Vec<(String, String)> {
         let many = [
             ("listen", &self.listen),
@@ -51,7 +136,7 @@ impl SettingsArgs {
         let one = [("management", &self.management), ("controller.rest", &self.controller_rest)];
         let many = many.into_iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
         let one = one.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
-        let named = many.chain(one).map(|(key, value)| (key.to_owned(), value.clone()));
-        named.chain(self.others.iter().cloned()).collect()
+        let named = many.chain(one).chain(self.node.flags()).map(|(key, value)| (key.to_owned(), value.clone()));
+        named.chain(self.embedded_flags()).chain(self.others.iter().cloned()).collect()
     }
 }

@@ -76,6 +76,16 @@ settings! {
         controller_port: usize = 9090, within(0..=PORTS);
         /// Another port of its controller, where clients look for REST; 0 takes a free one. Default 9091.
         rest_port: usize = 9091, within(0..=PORTS);
+        /// File of those who may use it, in Pravega's own form. Default: none, everybody may do everything. Not with a
+        /// gateway before it, which has no credentials to show yet.
+        users: Option<String> = None, anything;
+        /// How long a delegation token is good; 0: for ever. Default 10 min.
+        token_life: Duration = Duration::from_secs(600), within(Duration::ZERO..=24 * HOUR);
+        /// PEM file of its certificates, the leaf first; wants `tls-key`, and then all ports speak TLS. Default: none. Not
+        /// with a gateway before it.
+        tls_certificate: Option<String> = None, anything;
+        /// PEM file of the key. Default: none.
+        tls_key: Option<String> = None, anything;
     }
 }
 

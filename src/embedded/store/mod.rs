@@ -25,14 +25,17 @@ mod writers;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
+use tokio_util::either::Either;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::node::Node;
+use crate::tls::Acceptor;
 
 pub(crate) use tokens::{Access, CheckTokens, TokenRefused};
 
@@ -46,6 +49,8 @@ pub(crate) struct StoreContext {
     pub(crate) node: Arc<Node>,
     /// Checks delegation tokens; `None` lets everybody do everything.
     pub(crate) tokens: Option<Arc<dyn CheckTokens>>,
+    /// What new connections pass first.
+    pub(crate) acceptor: Acceptor,
 }
 
 /// Serves connections until `stop`, then ends them: each still tells what is due, and nothing more is read.
@@ -77,7 +82,9 @@ async fn accept(
 ) {
     loop {
         match listener.accept().await {
-            Ok((socket, _)) => drop(connections.spawn(converse(socket, Arc::clone(context), stop.clone()))),
+            Ok((socket, peer)) => {
+                connections.spawn(converse(socket, peer, Arc::clone(context), stop.clone()));
+            }
             Err(error) => {
                 tracing::warn!(%error, "the embedded store can't accept connections");
                 tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -86,9 +93,18 @@ async fn accept(
     }
 }
 
-async fn converse(socket: TcpStream, context: Arc<StoreContext>, stop: CancellationToken) {
+async fn converse(socket: TcpStream, peer: SocketAddr, context: Arc<StoreContext>, stop: CancellationToken) {
     // a peer that is gone already is found out by the first read
     let _ = socket.set_nodelay(true);
-    let (reader, writer) = socket.into_split();
-    connection::run(reader, writer, context, stop).await;
+    match context.acceptor.accept(socket, peer).await {
+        Some(Either::Left(socket)) => {
+            let (reader, writer) = socket.into_split();
+            connection::run(reader, writer, context, stop).await;
+        }
+        Some(Either::Right(stream)) => {
+            let (reader, writer) = tokio::io::split(stream);
+            connection::run(reader, writer, context, stop).await;
+        }
+        None => {}
+    }
 }

@@ -33,7 +33,7 @@ impl Store {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let limits = NodeLimits { max_bytes, wait_for_room: Duration::from_millis(200) };
-        let context = StoreContext { node: Node::in_memory(limits), tokens: None };
+        let context = StoreContext { node: Node::in_memory(limits), tokens: None, acceptor: Acceptor::plain() };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, context, stop.clone()));
         Self { address, stop, serving }

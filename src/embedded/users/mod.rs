@@ -1,4 +1,4 @@
-//! Who may do what: the user file, permissions, delegation tokens and TLS.
+//! Who may do what: the user file, permissions and delegation tokens.
 //!
 //! ```text
 //! controller: Authorization ─▶ Users::authenticate ─▶ Caller::may(resource, Permission) ─▶ Tokens::mint
@@ -16,7 +16,6 @@ mod jwt;
 mod line;
 mod password;
 mod permission;
-pub(crate) mod tls;
 mod tokens;
 
 pub(crate) use authenticate::{AuthenticationError, Caller, LoadError, Users};

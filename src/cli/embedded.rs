@@ -1,0 +1,50 @@
+//! `embedded`: the embedded Pravega without a gateway before it.
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use pravega_gateway::config::{Config, Embedded as Settings, LogFormat};
+use pravega_gateway::embedded::{Addresses, Embedded};
+use pravega_gateway::telemetry::log;
+
+pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
+    log::install(&config.log)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
+    let exit = runtime.block_on(async {
+        let node = Embedded::bind(&config.embedded).await?;
+        match config.log.format {
+            LogFormat::Text => print(&places(&config.embedded, &node.addresses()))?,
+            LogFormat::Json => self::log(&node.addresses()),
+        }
+        anyhow::Ok(ExitCode::from(node.serve(config).await?.code()))
+    });
+    runtime.shutdown_background();
+    exit
+}
+
+/// Lines that say what runs where.
+pub(crate) fn places(settings: &Settings, addresses: &Addresses) -> [String; 2] {
+    let Addresses { segment_store, controller, rest } = addresses;
+    let data = match &settings.data {
+        Some(data) => format!("everything is kept in {data}"),
+        None => format!("up to {} in memory, gone when this process ends", settings.max_bytes),
+    };
+    [
+        format!("Pravega  controller tcp://{controller}, REST also http://{rest}, segment store {segment_store}"),
+        format!("data     {data}"),
+    ]
+}
+
+/// Prints lines for people.
+pub(crate) fn print(lines: &[String]) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{}", lines.join("\n"))?;
+    Ok(out.flush()?)
+}
+
+/// Tells programs where the node listens.
+pub(crate) fn log(addresses: &Addresses) {
+    let Addresses { segment_store, controller, rest } = addresses;
+    tracing::info!(%controller, %rest, %segment_store, "the embedded Pravega serves");
+}
