@@ -10,9 +10,12 @@
 //! Both servers turn a request into one step of the [`node`]. What a step changes is one record of the log; nothing is
 //! told to a client before that record is durable.
 
+mod checkpoint;
 mod controller;
 mod log;
 mod node;
+#[cfg(test)]
+mod other_process;
 mod store;
 mod table;
 mod users;

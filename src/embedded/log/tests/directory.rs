@@ -1,6 +1,7 @@
 use std::io::Read as _;
 
 use super::*;
+use crate::embedded::other_process;
 
 #[test]
 fn a_directory_is_made_with_those_above_it() {
@@ -22,7 +23,7 @@ fn a_directory_is_opened_once_in_a_process() {
 
 #[test]
 fn a_directory_is_opened_by_one_process() {
-    if let Some(dir) = child::directory() {
+    if let Some(dir) = other_process::directory() {
         let _log = Log::open(&dir, small_files()).expect("a log");
         println!("is open");
         // Ends with the other process.
@@ -30,7 +31,8 @@ fn a_directory_is_opened_by_one_process() {
         return;
     }
     let dir = new_dir();
-    let mut other = child::Other::start("directory::a_directory_is_opened_by_one_process", dir.path());
+    let mut other =
+        other_process::Other::start("log::tests::directory::a_directory_is_opened_by_one_process", dir.path());
     other.told("is open").expect("it opens the log");
     assert!(refusal(dir.path()).contains("is in use: another process"));
     other.kill();
@@ -39,7 +41,7 @@ fn a_directory_is_opened_by_one_process() {
 
 #[tokio::test]
 async fn killed_process_loses_nothing_that_was_durable() {
-    if let Some(dir) = child::directory() {
+    if let Some(dir) = other_process::directory() {
         let (log, _) = Log::open(&dir, small_files()).expect("a log");
         for n in 0.. {
             append(&log, payload(n, 1 + n % 1000)).await;
@@ -48,7 +50,8 @@ async fn killed_process_loses_nothing_that_was_durable() {
         }
     }
     let dir = new_dir();
-    let mut other = child::Other::start("directory::killed_process_loses_nothing_that_was_durable", dir.path());
+    let mut other =
+        other_process::Other::start("log::tests::directory::killed_process_loses_nothing_that_was_durable", dir.path());
     let mut told = || other.told("is durable: ").expect("it goes on").parse::<usize>().expect("a number");
     while told() < 100 {}
     other.kill();

@@ -7,6 +7,7 @@ use rustix::io::Errno;
 use super::disk::Call;
 use super::*;
 use crate::embedded::log::ReserveError;
+use crate::embedded::other_process;
 
 /// A disk whose room can be set.
 enum Small {
@@ -86,12 +87,12 @@ async fn full_disk_refuses_reservations_until_there_is_room() {
 /// On a file system of its own, in another process that alone sees it; where none can be had, simulated.
 #[tokio::test]
 async fn full_file_system_refuses_reservations_until_there_is_room() {
-    if let Some(dir) = child::directory() {
+    if let Some(dir) = other_process::directory() {
         return fill_and_heal(&dir.join("log"), Small::Real(dir.join("filler"))).await;
     }
     let dir = new_dir();
-    let test = "full::full_file_system_refuses_reservations_until_there_is_room";
-    match child::on_small_file_system(test, dir.path()) {
+    let test = "log::tests::full::full_file_system_refuses_reservations_until_there_is_room";
+    match other_process::on_small_file_system(test, dir.path()) {
         Some(passed) => assert!(passed),
         None => fill_and_heal(dir.path(), Small::Simulated(TestDisk::new())).await,
     }

@@ -2,7 +2,6 @@
 
 mod append;
 mod broken;
-mod child;
 mod crash;
 mod directory;
 mod disk;

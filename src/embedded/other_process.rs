@@ -5,24 +5,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// Tells a test that it is the other process, and its directory.
-const DIRECTORY: &str = "LOG_TEST_DIRECTORY";
+const DIRECTORY: &str = "EMBEDDED_TEST_DIRECTORY";
 
 /// The directory to work on, in the other process.
-pub(super) fn directory() -> Option<PathBuf> {
+pub(crate) fn directory() -> Option<PathBuf> {
     std::env::var_os(DIRECTORY).map(PathBuf::from)
 }
 
-/// This program, asked to run one test as the other process.
-pub(super) fn command(test: &str, dir: &Path) -> Command {
+/// This program, asked to run one test of `embedded` as the other process.
+fn command(test: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "--nocapture", &format!("embedded::log::tests::{test}")]).env(DIRECTORY, dir);
+    command.args(["--exact", "--nocapture", &format!("embedded::{test}")]).env(DIRECTORY, dir);
     command
+}
+
+/// Runs a test as the other process, and says whether it passed.
+pub(crate) fn passes(test: &str, dir: &Path) -> bool {
+    command(test, dir).status().expect("a process").success()
 }
 
 /// Runs a test as the other process, whose directory is a file system of 1 MiB. It lies in a mount namespace, so it is gone
 /// with the process, however that ends. `None` when the machine allows no such thing.
-pub(super) fn on_small_file_system(test: &str, dir: &Path) -> Option<bool> {
-    const MOUNT: &str = r#"mount -t tmpfs -o size=1m tmpfs "$LOG_TEST_DIRECTORY" || exit 99; exec "$@""#;
+pub(crate) fn on_small_file_system(test: &str, dir: &Path) -> Option<bool> {
+    const MOUNT: &str = r#"mount -t tmpfs -o size=1m tmpfs "$EMBEDDED_TEST_DIRECTORY" || exit 99; exec "$@""#;
     let test = command(test, dir);
     let mut namespace = Command::new("unshare");
     namespace
@@ -36,26 +41,26 @@ pub(super) fn on_small_file_system(test: &str, dir: &Path) -> Option<bool> {
 }
 
 /// The other process, killed when this is dropped.
-pub(super) struct Other {
+pub(crate) struct Other {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
 }
 
 impl Other {
-    pub(super) fn start(test: &str, dir: &Path) -> Self {
+    pub(crate) fn start(test: &str, dir: &Path) -> Self {
         let mut child = command(test, dir).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("a process");
         let lines = BufReader::new(child.stdout.take().expect("is piped")).lines();
         Self { child, lines }
     }
 
     /// What its next line says behind `prefix`; `None` when it ended.
-    pub(super) fn told(&mut self, prefix: &str) -> Option<String> {
+    pub(crate) fn told(&mut self, prefix: &str) -> Option<String> {
         let mut lines = self.lines.by_ref().map_while(Result::ok);
         lines.find_map(|line| line.split_once(prefix).map(|(_, told)| told.to_owned()))
     }
 
     /// Kills it as `kill -9` does.
-    pub(super) fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it ended");
     }
