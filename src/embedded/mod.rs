@@ -22,6 +22,7 @@ mod users;
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,9 @@ pub enum StartError {
         /// What the system said.
         source: io::Error,
     },
+    /// The directory cannot be used.
+    #[error("{0}")]
+    Data(String),
     /// TLS is wanted and cannot be had.
     #[error("{0}")]
     Tls(String),
@@ -110,7 +114,8 @@ impl Embedded {
             rest: rest.local_addr()?,
         };
         let limits = NodeLimits { max_bytes: settings.max_bytes.as_u64(), wait_for_room: WAIT_FOR_ROOM };
-        Ok(Self { node: Node::in_memory(limits), segment_store, controller, rest, addresses, acceptors })
+        let node = open(settings.data.as_deref(), limits).await?;
+        Ok(Self { node, segment_store, controller, rest, addresses, acceptors })
     }
 
     /// Where it listens.
@@ -132,9 +137,15 @@ impl Embedded {
         let settings = ServeSettings::embedded(limits, http);
         let router = axum::Router::new();
         let listeners = vec![Listener::from(controller), Listener::from(rest)];
+        let keeping = Arc::clone(&node);
         let storing = store::serve(segment_store, StoreContext { node, tokens: None, acceptor: wire }, stop.clone());
         async move {
-            tokio::join!(serve(listeners, router, settings, stop, cut), storing);
+            let served = CancellationToken::new();
+            let serving = async {
+                tokio::join!(serve(listeners, router, settings, stop, cut), storing);
+                served.cancel();
+            };
+            tokio::join!(serving, keeping.keep(served.clone()));
         }
     }
 
@@ -150,6 +161,12 @@ impl Embedded {
         let settings = config::Shutdown { delay: Duration::ZERO, ..config.shutdown.clone() };
         Ok(shutdown::run(signals, &settings, &phases, work, || 0).await)
     }
+}
+
+async fn open(data: Option<&str>, limits: NodeLimits) -> Result<Arc<Node>, StartError> {
+    let Some(data) = data.map(PathBuf::from) else { return Ok(Node::in_memory(limits)) };
+    let opened = tokio::task::spawn_blocking(move || Node::open(&data, limits)).await;
+    opened.map_err(io::Error::other)?.map_err(|error| StartError::Data(error.to_string()))
 }
 
 /// What connections pass first: TLS, where the settings say so.

@@ -55,6 +55,11 @@ impl Files {
         files.iter().zip(ends).map(|((&first, &bytes), end)| FileSpan { first, end, bytes }).collect()
     }
 
+    /// Whether what lies between two positions is in one file.
+    pub(super) fn is_one(&self, from: u64, to: u64) -> bool {
+        self.bytes().range(from + 1..=to).next().is_none()
+    }
+
     /// Reads what is durable.
     pub(super) fn read(&self, position: u64, length: usize) -> io::Result<Bytes> {
         let gone = || io::Error::new(io::ErrorKind::NotFound, format!("position {position} was removed from the log"));

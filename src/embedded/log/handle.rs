@@ -201,6 +201,11 @@ impl Log {
         self.shared.files.read(position, length)
     }
 
+    /// Whether what lies between two positions can be read at once.
+    pub(crate) fn is_in_one_file(&self, from: u64, to: u64) -> bool {
+        self.shared.files.is_one(from, to)
+    }
+
     /// The files in order. All but the last can be removed.
     pub(crate) fn files(&self) -> Vec<FileSpan> {
         self.shared.files.spans(self.progress.borrow().durable)

@@ -12,6 +12,13 @@ const PIECE_BYTES: usize = 64 * 1024;
 /// A new piece's first allocation; it grows by doubling.
 const FIRST_BYTES: usize = 512;
 
+impl Stretch {
+    /// Where it ends in the segment.
+    pub(super) fn end(&self) -> u64 {
+        self.offset + u64::from(self.len)
+    }
+}
+
 /// What a piece takes beside its bytes, nearly.
 const PIECE_OVERHEAD: u64 = 64;
 
@@ -113,9 +120,6 @@ pub(crate) enum Part {
     },
 }
 
-/// Bytes between two parts in the log that are rather read along than skipped.
-const READ_ALONG: u64 = 64 * 1024;
-
 impl Part {
     /// How many bytes.
     pub(crate) fn len(&self) -> usize {
@@ -130,17 +134,6 @@ impl Part {
         match self {
             Self::Bytes(bytes) => bytes.clone(),
             Self::Logged { .. } => Bytes::new(),
-        }
-    }
-
-    /// Whether `next` lies so near behind it in the log that both are best read together.
-    pub(super) fn joins(&self, next: &Self) -> bool {
-        match (self, next) {
-            (Self::Logged { position, len }, Self::Logged { position: next, .. }) => {
-                let end = position + *len as u64;
-                *next >= end && next - end <= READ_ALONG
-            }
-            _ => false,
         }
     }
 }

@@ -40,6 +40,12 @@ impl Dirty {
         }
     }
 
+    /// What was taken is not in a checkpoint after all.
+    pub(super) fn mark_again(&mut self, taken: Self) {
+        self.segments.extend(taken.segments);
+        self.records.extend(taken.records);
+    }
+
     fn touch(&mut self, key: SegmentKey) {
         self.segments.insert(key);
     }

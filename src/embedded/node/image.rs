@@ -14,6 +14,7 @@ use super::data::{SegmentData, Stretch};
 use super::dirty::Dirty;
 use super::segment::{Segment, SegmentKind};
 use super::state::State;
+use crate::embedded::checkpoint::Entry;
 use crate::embedded::table::{Keys, Table};
 
 const NEXT_KEY: &[u8] = b"n";
@@ -24,9 +25,6 @@ const RECORD: u8 = b'r';
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the checkpoint holds what is none of this program's")]
 pub(crate) struct BadImage;
-
-/// A key of the checkpoint, and its value, or none if it is gone.
-pub(super) type Entry = (Bytes, Option<Bytes>);
 
 /// One segment.
 #[derive(Debug, Serialize, Deserialize)]
@@ -92,19 +90,25 @@ impl TableImage {
 }
 
 impl State {
-    /// What has changed since the last time, as entries of a checkpoint.
-    pub(super) fn take_dirty(&mut self) -> Vec<Entry> {
-        let Dirty { segments, records, .. } = std::mem::replace(&mut self.dirty, Dirty::kept());
-        let segments = segments.into_iter().map(|key| {
-            let image = self.by_key(key).map(|segment| to_bytes(&SegmentImage::from(segment)));
-            (segment_key(key), image)
+    /// What has changed since the last time, and as entries of a checkpoint.
+    pub(super) fn take_dirty(&mut self) -> (Dirty, Vec<Entry>) {
+        let dirty = std::mem::replace(&mut self.dirty, Dirty::kept());
+        let segments = dirty.segments.iter().map(|key| {
+            let image = self.by_key(*key).map(|segment| to_bytes(&SegmentImage::from(segment)));
+            entry(prefixed(SEGMENT, &key.0.to_be_bytes()), image)
         });
-        let records = records.into_iter().map(|key| {
-            let value = self.record(&key).cloned();
-            (prefixed(RECORD, key.as_bytes()), value)
+        let records = dirty.records.iter().map(|key| {
+            let value = self.record(key).cloned();
+            entry(prefixed(RECORD, key.as_bytes()), value)
         });
-        let next_key = (Bytes::from_static(NEXT_KEY), Some(to_bytes(&self.next_key)));
-        segments.chain(records).chain([next_key]).collect()
+        let next_key = entry(Bytes::from_static(NEXT_KEY), Some(to_bytes(&self.next_key)));
+        let entries = segments.chain(records).chain([next_key]).collect();
+        (dirty, entries)
+    }
+
+    /// All that lies in the log, in no order.
+    pub(super) fn stretches(&self) -> impl Iterator<Item = (SegmentKey, Stretch)> {
+        self.keyed().flat_map(|(key, segment)| segment.data().stretches().map(move |stretch| (key, stretch)))
     }
 
     /// Takes an entry of a checkpoint back.
@@ -129,8 +133,11 @@ impl State {
     }
 }
 
-fn segment_key(key: SegmentKey) -> Bytes {
-    prefixed(SEGMENT, &key.0.to_be_bytes())
+fn entry(key: Bytes, value: Option<Bytes>) -> Entry {
+    match value {
+        Some(value) => Entry::Put { key, value },
+        None => Entry::Remove { key },
+    }
 }
 
 fn prefixed(prefix: u8, key: &[u8]) -> Bytes {

@@ -1,9 +1,12 @@
 use std::collections::VecDeque;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use tokio::time::Instant;
 
+use crate::embedded::checkpoint::Checkpoint;
 use crate::embedded::log::{Log, LogFailed, Reservation, ReserveError};
 
 use super::change::{Change, SegmentKey};
@@ -15,13 +18,34 @@ use super::{Position, Written};
 /// Bytes that were written last and are still in memory, so that who reads at the tail needs no disk.
 const CACHE_BYTES: u64 = 32 * 1024 * 1024;
 
+/// Bytes of log after which a checkpoint is made, at least: what a start has to read.
+const CHECKPOINT_AFTER: u64 = 32 * 1024 * 1024;
+
+/// Time after which one is made if anything changed.
+const CHECKPOINT_EVERY: Duration = Duration::from_secs(60);
+
+/// Bytes between two parts in the log that are rather read along than skipped.
+const READ_ALONG: u64 = 64 * 1024;
+
 /// What a record takes beside the bytes of an append.
 pub(super) const RECORD_BYTES: usize = 4096;
 
-/// The log under the node, seen from its steps.
+/// The log under the node, seen from its steps, and the checkpoint.
 #[derive(Debug)]
 pub(super) struct Journal {
     pub(super) log: Arc<Log>,
+    pub(super) checkpoint: Arc<Checkpoint>,
+    saved: Mutex<Saved>,
+}
+
+/// The last checkpoint.
+#[derive(Debug)]
+struct Saved {
+    /// How far the log is in it.
+    applied: u64,
+    /// What it wrote.
+    bytes: u64,
+    at: Instant,
 }
 
 /// Copies of what was written last, in the order they came.
@@ -40,6 +64,32 @@ struct Cached {
 }
 
 impl Journal {
+    pub(super) fn new(log: Log, checkpoint: Checkpoint, applied: u64) -> Self {
+        let saved = Mutex::new(Saved { applied, bytes: 0, at: Instant::now() });
+        Self { log: Arc::new(log), checkpoint: Arc::new(checkpoint), saved }
+    }
+
+    /// A checkpoint was made.
+    pub(super) fn saved(&self, applied: u64, bytes: u64) {
+        *self.last() = Saved { applied, bytes, at: Instant::now() };
+    }
+
+    /// How far the log is in the last checkpoint.
+    pub(super) fn applied(&self) -> u64 {
+        self.last().applied
+    }
+
+    /// Whether it is time for a checkpoint: at once when it is small beside what a restart would have to read.
+    pub(super) fn is_due(&self) -> bool {
+        let behind = self.log.end() - self.applied();
+        let last = self.last();
+        behind >= CHECKPOINT_AFTER.max(2 * last.bytes) || (behind > 0 && last.at.elapsed() >= CHECKPOINT_EVERY)
+    }
+
+    fn last(&self) -> MutexGuard<'_, Saved> {
+        self.saved.lock().expect("nobody panics while holding it")
+    }
+
     /// Takes room on disk, if it is there now.
     pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         self.log.try_reserve(bytes + RECORD_BYTES)
@@ -88,7 +138,16 @@ impl Journal {
     /// What the system says.
     pub(super) async fn fetch(&self, parts: Vec<Part>) -> io::Result<Vec<Bytes>> {
         let log = Arc::clone(&self.log);
-        let reading = move || parts.chunk_by(Part::joins).map(|run| read(&log, run)).collect();
+        let reading = move || {
+            let is_near = |part: &Part, next: &Part| match (part, next) {
+                (Part::Logged { position, len }, Part::Logged { position: next, .. }) => {
+                    let end = position + *len as u64;
+                    *next >= end && next - end <= READ_ALONG && log.is_in_one_file(*position, *next)
+                }
+                _ => false,
+            };
+            parts.chunk_by(is_near).map(|run| read(&log, run)).collect()
+        };
         tokio::task::spawn_blocking(reading).await.map_err(io::Error::other)?
     }
 }

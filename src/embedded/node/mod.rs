@@ -10,6 +10,7 @@ mod dirty;
 mod error;
 mod image;
 mod journal;
+mod keep;
 mod recent;
 mod record;
 mod segment;
@@ -35,6 +36,7 @@ use journal::{Cache, Journal};
 pub(crate) use change::{Change, SegmentKey};
 pub(crate) use data::Part;
 pub(crate) use error::{NoRoom, SegmentError, TableError};
+pub(crate) use keep::OpenError;
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;
 use step::Written;
@@ -145,7 +147,11 @@ impl Drop for Room {
 impl Node {
     /// A node that forgets everything when it is dropped.
     pub(crate) fn in_memory(limits: NodeLimits) -> Arc<Self> {
-        Arc::new(Self { held: Mutex::default(), limits, freed: watch::Sender::new(0), journal: None })
+        Self::with(Held::default(), limits, None)
+    }
+
+    fn with(held: Held, limits: NodeLimits, journal: Option<Journal>) -> Arc<Self> {
+        Arc::new(Self { held: Mutex::new(held), limits, freed: watch::Sender::new(0), journal })
     }
 
     /// Waits for room for `bytes` more of events or entries; keep it until the step is done. Cancel safe.

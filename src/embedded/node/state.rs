@@ -54,6 +54,11 @@ impl State {
         self.segments.values()
     }
 
+    /// All segments with their keys, in no order.
+    pub(super) fn keyed(&self) -> impl Iterator<Item = (SegmentKey, &Segment)> {
+        self.segments.iter().map(|(key, segment)| (*key, segment))
+    }
+
     /// Whether a segment of this name was merged a short while ago, and there is none now.
     pub(crate) fn was_merged(&self, name: &str) -> bool {
         self.merged.contains(name)
