@@ -1,3 +1,4 @@
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -64,7 +65,12 @@ impl Checkpoint {
     /// [`CheckpointError`]: of another version, damaged, or not to be read or written.
     pub(crate) fn open(dir: &Path, cache_bytes: usize) -> Result<Self, CheckpointError> {
         let checkpoint = Self { file: dir.join(FILE), cache_bytes, database: Mutex::default() };
-        let version = checkpoint.with("open", begin)?;
+        let version = checkpoint.with("open", |database| {
+            let version = begin(database)?;
+            // Else a crash may take the file's name back, after the log has lost what the file makes up for.
+            File::open(dir).and_then(|dir| dir.sync_all()).map_err(redb::Error::Io)?;
+            Ok(version)
+        })?;
         if version != KNOWN_VERSION {
             return Err(CheckpointError::Version { file: checkpoint.file, found: version, known: KNOWN_VERSION });
         }
