@@ -4,7 +4,8 @@ set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$root/target/pravega
-readonly root cache
+java_sources=("$root"/tests/foreign/*.java "$root"/tests/foreign/acceptance/*.java)
+readonly root cache java_sources
 readonly python_wheel=pravega==0.3.8
 # They bring the schemas of Kubernetes and a parser of PromQL along.
 readonly check_wheels=(kubernetes-validate==1.37.0 promql-parser==0.11.0)
@@ -120,12 +121,12 @@ fetch_all() {
   fetch_jars
   fetch_python
   fetch_checks
-  compile_foreign_client
+  compile_foreign_clients
 }
 
 # Wants the jars.
-compile_foreign_client() {
-  locked build_once classes "$(checksum "$root/tests/foreign/ForeignClient.java" "$cache/lib/.made-from")" compile_java
+compile_foreign_clients() {
+  locked build_once classes "$(checksum "${java_sources[@]}" "$cache/lib/.made-from")" compile_java
 }
 
 checksum() { cat "$@" | sha256sum | cut -d' ' -f1; }
@@ -166,7 +167,7 @@ make_venv() {
   thrice "$folder/bin/python" -m pip install -q --disable-pip-version-check --only-binary :all: "${@:1:$#-1}" >&2
 }
 
-compile_java() { javac -cp "$cache/lib/*" -d "$1" "$root/tests/foreign/ForeignClient.java"; }
+compile_java() { javac -cp "$cache/lib/*" -d "$1" "${java_sources[@]}"; }
 
 # Package registries fail now and then.
 thrice() { "$@" || "$@" || "$@"; }

@@ -2,6 +2,7 @@
 //!
 //! `scripts/test` starts Pravega and tells by TEST_… variables where it is; without them every test here fails.
 
+mod acceptance;
 mod append_metrics;
 mod appends_by_fields;
 mod audit_webhook;

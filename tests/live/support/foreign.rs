@@ -1,13 +1,19 @@
 //! Clients of Pravega that were written elsewhere; `tests/foreign` tells what they take and print.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
 use tokio::process::Command;
 
 use super::pravega::variable;
-use super::process::{Finished, run};
+use super::process::{Finished, run, run_within};
 use super::{Pravega, Stream};
+
+const ACCEPTANCE_PY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/acceptance.py");
+/// A program that is stuck ends itself after 90 s, and those that wait behind it run then.
+const ACCEPTANCE_PATIENCE: Duration = Duration::from_secs(300);
 
 /// Pravega's Java client, or its Python client, which is the Rust client underneath.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,6 +42,20 @@ impl Foreign {
         lines.iter().map(payload).collect()
     }
 
+    /// Runs all scenarios of `tests/foreign/acceptance` on the server of a controller, where they must all find what they
+    /// look for; what each printed.
+    pub(crate) async fn acceptance(self, controller: &str) -> Vec<Value> {
+        let mut program = match self {
+            Self::Java => java_class("acceptance.Acceptance"),
+            Self::Python => python_script(ACCEPTANCE_PY),
+        };
+        let scopes = format!("acceptance{}", uuid::Uuid::new_v4().simple());
+        program.args([controller, &scopes]);
+        let printed = values(run_within(ACCEPTANCE_PATIENCE, &mut program, "").await);
+        assert!(!printed.is_empty(), "{self:?} ran nothing");
+        printed
+    }
+
     async fn run(self, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
         match self {
             Self::Java => java(command, stream, arguments, stdin).await,
@@ -46,11 +66,21 @@ impl Foreign {
 
 /// A command of `ForeignClient.java`.
 pub(crate) async fn java(command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
+    foreign(java_class("ForeignClient"), command, stream, arguments, stdin).await
+}
+
+fn java_class(name: &str) -> Command {
     let mut java = Command::new("java");
     // Short runs: start quickly, and leave memory to others.
     java.args(["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
-    java.args(["-cp", &variable("TEST_JAVA_CLASSPATH"), "ForeignClient"]);
-    foreign(java, command, stream, arguments, stdin).await
+    java.args(["-cp", &variable("TEST_JAVA_CLASSPATH"), name]);
+    java
+}
+
+fn python_script(path: &str) -> Command {
+    let mut python = Command::new(variable("TEST_PYTHON"));
+    python.env("PYTHONDONTWRITEBYTECODE", "1").arg(path);
+    python
 }
 
 /// All events that are there now, read by the Java client: those of earlier epochs first, so that each key's events stand
@@ -68,9 +98,7 @@ pub(crate) async fn read_by_epochs(stream: &Stream) -> Vec<Vec<u8>> {
 
 /// A command of `foreign_client.py`.
 pub(crate) async fn python(command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
-    let mut python = Command::new(variable("TEST_PYTHON"));
-    python.arg(variable("TEST_FOREIGN_PY"));
-    foreign(python, command, stream, arguments, stdin).await
+    foreign(python_script(&variable("TEST_FOREIGN_PY")), command, stream, arguments, stdin).await
 }
 
 async fn foreign(mut program: Command, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {

@@ -1,6 +1,7 @@
 //! Programs that run to their end.
 
 use std::process::{ExitStatus, Stdio};
+use std::time::Duration;
 
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
@@ -32,6 +33,11 @@ impl Finished {
 
 /// Feeds a program and waits for its end, which must come within [`PATIENCE`].
 pub(crate) async fn run(command: &mut Command, stdin: impl AsRef<[u8]>) -> Finished {
+    run_within(PATIENCE, command, stdin).await
+}
+
+/// Feeds a program and waits for its end, which must come in time.
+pub(crate) async fn run_within(patience: Duration, command: &mut Command, stdin: impl AsRef<[u8]>) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut input = child.stdin.take().expect("piped");
@@ -41,7 +47,7 @@ pub(crate) async fn run(command: &mut Command, stdin: impl AsRef<[u8]>) -> Finis
         drop(input);
     };
     let both = async { tokio::join!(feeding, child.wait_with_output()) };
-    let ((), output) = timeout(PATIENCE, both).await.unwrap_or_else(|_| panic!("{command:?} does not end"));
+    let ((), output) = timeout(patience, both).await.unwrap_or_else(|_| panic!("{command:?} does not end"));
     let output = output.expect("its output can be read");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     Finished { status: output.status, stdout: output.stdout, stderr }

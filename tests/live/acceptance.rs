@@ -1,0 +1,42 @@
+//! What applications do with Pravega through its own clients, in programs that know nothing of what they talk to: on
+//! every server that is a Pravega they print the same.
+
+use serde_json::Value;
+
+use crate::support::Pravega;
+use crate::support::foreign::Foreign;
+
+#[tokio::test]
+async fn java_programs_print_the_same_every_time() {
+    let real = Pravega::from_env().controller;
+    same_on(Foreign::Java, &real, &real).await;
+}
+
+#[tokio::test]
+async fn python_programs_print_the_same_every_time() {
+    let real = Pravega::from_env().controller;
+    same_on(Foreign::Python, &real, &real).await;
+}
+
+/// Runs every scenario on the servers of two controllers, where it must find what it looks for, and compares what it
+/// prints.
+async fn same_on(client: Foreign, one: &str, other: &str) {
+    // One after the other: a real controller that deletes two scopes with their streams at once never gets done.
+    let on_one = client.acceptance(one).await;
+    let on_other = client.acceptance(other).await;
+    let names = |results: &[Value]| results.iter().map(|result| result["scenario"].clone()).collect::<Vec<_>>();
+    assert_eq!(names(&on_one), names(&on_other));
+    let differences: String = on_one.iter().zip(&on_other).map(|(one, other)| difference(one, other)).collect();
+    assert!(differences.is_empty(), "{client:?} on {one} and on {other}:\n{differences}");
+}
+
+/// What a scenario printed on one and on the other, if that is not the same.
+fn difference(one: &Value, other: &Value) -> String {
+    let results = |scenario: &Value| scenario["results"].as_array().expect("results").clone();
+    let (in_one, in_other) = (results(one), results(other));
+    let same = in_one.iter().zip(&in_other).take_while(|(one, other)| one == other).count();
+    match (in_one.get(same), in_other.get(same)) {
+        (None, None) => String::new(),
+        (one_has, other_has) => format!("{}, result {same}: {one_has:?} and {other_has:?}\n", one["scenario"]),
+    }
+}
