@@ -1,6 +1,7 @@
 use std::ops::Deref;
 
 use bytes::{Bytes, BytesMut};
+use uuid::Uuid;
 
 use crate::embedded::log::Reservation;
 use crate::embedded::table::{Refusal, Table, TableChange};
@@ -308,6 +309,11 @@ impl<'a> Step<'a> {
     }
 }
 
+/// Whether it is one of the store's own. Source: Attributes.java, `CORE_ATTRIBUTE_ID_PREFIX`.
+fn is_core(id: Uuid) -> bool {
+    id.as_u64_pair().0 == 1 << 63
+}
+
 /// What the attributes become.
 fn updated(segment: &Segment, updates: &[AttributeUpdate]) -> Result<AttributeValues, SegmentError> {
     updates
@@ -319,6 +325,10 @@ fn updated(segment: &Segment, updates: &[AttributeUpdate]) -> Result<AttributeVa
                 REPLACE_IF_GREATER if value == NO_VALUE || update.new_value > value => update.new_value,
                 ACCUMULATE if value == NO_VALUE => update.new_value,
                 ACCUMULATE => value.wrapping_add(update.new_value),
+                // of the store's own ones, unset is no value
+                REPLACE_IF_EQUALS if value == NO_VALUE && is_core(update.attribute_id) => {
+                    return Err(SegmentError::BadAttribute);
+                }
                 REPLACE_IF_EQUALS if value == update.old_value => update.new_value,
                 // None: set if it is not.
                 0 if value == NO_VALUE => update.new_value,

@@ -23,6 +23,8 @@ pub(super) const SCALE_RATE: Uuid = core(3);
 pub(super) const ROLLOVER_SIZE: Uuid = core(4);
 /// What the segment is for, as flags.
 const SEGMENT_TYPE: Uuid = core(9);
+/// Which run of its container made a transient segment.
+pub(super) const CREATION_EPOCH: Uuid = core(15);
 /// Bytes of a fixed-key table's keys.
 pub(super) const KEY_LENGTH: Uuid = core(12);
 

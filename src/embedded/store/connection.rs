@@ -59,6 +59,7 @@ enum Event {
     Reached(Result<(), LogFailed>),
     Changed(Awaited),
     Room(Append, Result<Room, NoRoom>),
+    Expired,
     End(&'static str),
 }
 
@@ -141,7 +142,7 @@ where
             reached = node.reached(awaited.unwrap_or_default()), if awaited.is_some() => Event::Reached(reached),
             Some(read) = waiting.next(), if resumes => Event::Changed(read),
             Some((append, room)) = OptionFuture::from(room.as_mut()), if room.is_some() => Event::Room(append, room),
-            Some(()) = OptionFuture::from(expiry.map(until)) => Event::End("a writer's token has expired"),
+            Some(()) = OptionFuture::from(expiry.map(until)) => Event::Expired,
             () = stop.cancelled() => Event::End("the store stops"),
         }
     }
@@ -163,6 +164,10 @@ where
                     Err(full) => self.conversation.refuse(&append, &full),
                 };
                 self.go_on(next)
+            }
+            Event::Expired => {
+                self.conversation.drop_transients();
+                Err("a writer's token has expired")
             }
             Event::End(why) => Err(why),
         }

@@ -8,14 +8,14 @@ use super::attributes::EVENT_COUNT;
 use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::replies::Replies;
-use super::segments::{named, token_refused};
+use super::segments::token_refused;
 use super::tokens::{Access, TokenRefused};
 use super::writers::{Append, WriterState, Writers};
 use crate::embedded::node::{ACCUMULATE, Appended, NoRoom, REPLACE_IF_EQUALS, Room, SegmentError, Step, Stepped};
 use crate::wire::{
-    AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, DataAppended, ErrorMessage, EventNumber, Frame,
-    Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset, ReadSegment, ServerErrorCode,
-    SetupAppend, WIRE_VERSION, WireCommand,
+    AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, CreateTransientSegment, DataAppended,
+    ErrorMessage, EventNumber, Frame, Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset,
+    ReadSegment, Segment, ServerErrorCode, SetupAppend, WIRE_VERSION, WireCommand,
 };
 
 /// Most reads of one connection that may wait; more are told to ask again.
@@ -23,6 +23,9 @@ const MAX_WAITING_READS: usize = 4096;
 
 /// Most reads of one connection that wait for the log.
 const MAX_FETCHING_READS: usize = 8;
+
+/// Transient segments above which those that are gone are forgotten.
+const MAX_TRANSIENTS: usize = 100;
 
 /// What a connection has to do next.
 #[derive(Debug)]
@@ -47,6 +50,8 @@ pub(super) struct Conversation {
     expiry: Option<SystemTime>,
     /// Reads that wait for the log.
     fetching: usize,
+    /// Transient segments that were made here, and may be gone since.
+    transients: Vec<Segment>,
 }
 
 impl Conversation {
@@ -58,6 +63,7 @@ impl Conversation {
             replies: Replies::default(),
             expiry: None,
             fetching: 0,
+            transients: Vec::new(),
         }
     }
 
@@ -107,6 +113,10 @@ impl Conversation {
                 self.try_append(append)
             }
             WireCommand::ReadSegment(command) => self.read(command),
+            WireCommand::CreateTransientSegment(command) => {
+                let answered = self.create_transient(command);
+                self.tell(answered)
+            }
             command => {
                 let answered = self.context.answer(command);
                 self.tell(answered)
@@ -132,6 +142,7 @@ impl Conversation {
         let ours = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
         self.replies.push(Stepped::known(ours.into()));
         if hello.low_version > WIRE_VERSION || hello.high_version < OLDEST_COMPATIBLE_VERSION {
+            self.drop_transients();
             Next::Close("a client of another protocol version")
         } else {
             Next::Hear
@@ -149,7 +160,6 @@ impl Conversation {
                 return Err(Refused::told(token_refused(request_id, refused)));
             }
         };
-        named(&segment)?;
         let seen = self.context.node.look(|state| {
             let stored = state.segment(segment.0.as_str()).ok_or(SegmentError::NotFound)?;
             Ok(stored.attribute(writer_id.0))
@@ -209,6 +219,9 @@ impl Conversation {
             Some(Err(error)) => {
                 let (reply, next) = refused(&append, error);
                 self.replies.push(place.with(reply));
+                if let Next::Close(_) = next {
+                    self.drop_transients();
+                }
                 next
             }
         }
@@ -221,6 +234,25 @@ impl Conversation {
         state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
         self.replies.push(Stepped::known(full(append, message)));
         Next::Hear
+    }
+
+    fn create_transient(&mut self, command: CreateTransientSegment) -> Answered {
+        let (segment, answered) = self.context.create_transient(command)?;
+        if self.transients.len() >= MAX_TRANSIENTS {
+            let exists = |segment: &Segment| self.context.node.look(|state| state.key(segment.0.as_str()).is_some());
+            self.transients.retain(|segment| exists(segment).into_inner());
+        }
+        self.transients.push(segment);
+        Ok(answered)
+    }
+
+    /// Deletes the transient segments that were made here, as a real store does where it ends a connection because of an
+    /// append, a token or a version, but not because of other mistakes or when the client leaves.
+    pub(super) fn drop_transients(&mut self) {
+        for segment in self.transients.drain(..) {
+            // most were merged long ago
+            let _ = self.context.node.step(|step| step.delete_segment(segment.0.as_str())).into_inner();
+        }
     }
 
     fn read(&mut self, command: ReadSegment) -> Next {

@@ -2,7 +2,7 @@
 
 use super::StoreContext;
 use super::refused::{Answered, Asked, Refused, offset_of};
-use super::segments::{named, token_refused};
+use super::segments::token_refused;
 use super::tokens::Access;
 use crate::embedded::node::{SegmentError, Step};
 use crate::wire::{
@@ -23,8 +23,7 @@ impl StoreContext {
         let MergeSegments { request_id, target, source, delegation_token, attribute_updates } = command;
         let named_source = Segment(source.clone());
         self.allow(&delegation_token, &named_source, request_id)?;
-        named(&target)?;
-        let merged = self.node.step(|step| merge(step, &target, &source, &attribute_updates));
+        let merged = self.node.step(|step| merge(step, &target, &source, Some(&attribute_updates)));
         Asked::new(request_id, &named_source).answer(merged, |merged| match merged {
             Merged::BadAttribute => SegmentAttributeUpdated { request_id, success: false }.into(),
             Merged::Length(length) => {
@@ -41,42 +40,54 @@ impl StoreContext {
         for source in &source_segment_ids {
             self.check(&delegation_token, &Segment(source.clone()), Access::Read).map_err(refused)?;
         }
-        named(&target)?;
         let merged = self.node.step(|step| {
-            let merged = source_segment_ids.into_iter().map(|source| {
+            let merge = |source: JavaStr| {
                 let length = merge_one_of_many(step, &target, &source)?;
                 Ok((source, offset_of(length).0))
-            });
-            merged.collect::<Result<Vec<_>, SegmentError>>()
+            };
+            // one that fails keeps none of the others back
+            let merged: Vec<Result<_, SegmentError>> = source_segment_ids.into_iter().map(merge).collect();
+            merged.into_iter().collect::<Result<Vec<_>, _>>()
         });
         Asked::new(request_id, &target)
             .answer(merged, |merged| SegmentsBatchMerged { request_id, target, sources: MergedSources(merged) }.into())
     }
 }
 
-/// Seals the source, as stores do before they look at the target's state, then merges it.
+/// Seals the source, as stores do before they look at the target's state, then merges it. Without updates, the target
+/// of an empty source may be sealed. Source: StreamSegmentContainer.java, `mergeStreamSegment`.
 fn merge(
     step: &mut Step<'_>,
     target: &Segment,
     source: &JavaStr,
-    updates: &[AttributeUpdate],
+    updates: Option<&[AttributeUpdate]>,
 ) -> Result<Merged, SegmentError> {
     let (target, source) = (target.0.as_str(), source.as_str());
     let length = step.segment(target).ok_or(SegmentError::NotFound)?.data().length();
     if step.was_merged(source) {
         return Ok(Merged::Length(length));
     }
-    let source_segment = step.segment(source).ok_or(SegmentError::NotFound)?;
+    let found = step.segment(source).ok_or(SegmentError::NotFound)?;
+    let (is_sealed, is_empty) = (found.is_sealed(), found.data().length() == 0);
+    let is_truncated = found.data().start() > 0;
     if target == source {
         return Err(SegmentError::MergeIntoItself);
     }
-    if !source_segment.is_sealed() {
+    if !is_sealed {
         step.seal_segment(source)?;
     }
-    match step.merge_segment(target, source, updates) {
-        Ok(appended) => Ok(Merged::Length(appended.length)),
+    if is_truncated {
+        return Err(SegmentError::TruncatedSource);
+    }
+    let merged = if is_empty {
+        let updated = updates.map_or(Ok(()), |updates| step.update_attributes(target, updates));
+        updated.and_then(|()| step.delete_segment(source)).map(|()| length)
+    } else {
+        step.merge_segment(target, source, updates.unwrap_or_default()).map(|appended| appended.length)
+    };
+    match merged {
         Err(SegmentError::BadAttribute) => Ok(Merged::BadAttribute),
-        Err(error) => Err(error),
+        merged => merged.map(Merged::Length),
     }
 }
 
@@ -86,7 +97,7 @@ fn merge_one_of_many(step: &mut Step<'_>, target: &Segment, source: &JavaStr) ->
     if step.segment(source.as_str()).is_none() {
         return Ok(length);
     }
-    match merge(step, target, source, &[])? {
+    match merge(step, target, source, None)? {
         Merged::Length(length) => Ok(length),
         Merged::BadAttribute => Ok(length),
     }

@@ -5,7 +5,7 @@ use super::attributes::{CREATION_TIME, ROLLOVER_SIZE, SCALE_RATE, SCALE_TYPE, se
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::tokens::{Access, TokenRefused};
 use super::transients::transient;
-use crate::embedded::node::{NewSegment, REPLACE, REPLACE_IF_EQUALS, SegmentError, SegmentKind};
+use crate::embedded::node::{NewSegment, REPLACE, REPLACE_IF_EQUALS, SegmentError, SegmentKind, Stepped};
 use crate::wire::{
     AttributeUpdate, AuthErrorCode, AuthTokenCheckFailed, CreateSegment, CreateTransientSegment, DelegationToken,
     DeleteSegment, GetSegmentAttribute, GetStreamSegmentInfo, JavaStr, RequestId, SealSegment, Segment,
@@ -22,8 +22,7 @@ impl StoreContext {
         request_id: RequestId,
     ) -> Result<(), Refused> {
         let checked = self.check(token, segment, Access::Read).map(drop);
-        checked.map_err(|refused| Refused::told(token_refused(request_id, refused)))?;
-        named(segment)
+        checked.map_err(|refused| Refused::told(token_refused(request_id, refused)))
     }
 
     /// When the token expires, if it allows that at all and ever expires.
@@ -50,7 +49,6 @@ impl StoreContext {
             WireCommand::GetSegmentAttribute(command) => self.attribute(command),
             WireCommand::UpdateSegmentAttribute(command) => self.update_attribute(command),
             WireCommand::TruncateSegment(command) => self.truncate_segment(command),
-            WireCommand::CreateTransientSegment(command) => self.create_transient(command),
             WireCommand::MergeSegments(command) => self.merge_segments(command),
             WireCommand::MergeSegmentsBatch(command) => self.merge_segments_batch(command),
             _ => Err(Refused::Closed("a command that the store does not take")),
@@ -86,6 +84,7 @@ impl StoreContext {
         let CreateSegment { request_id, segment, target_rate, scale_type, delegation_token, rollover_size_bytes } =
             command;
         self.allow(&delegation_token, &segment, request_id)?;
+        named(&segment)?;
         let (name, kind) = (segment.0.as_str().to_owned(), SegmentKind::Stream);
         let created = self.node.step(|step| {
             let attributes = vec![
@@ -100,7 +99,11 @@ impl StoreContext {
         Asked::new(request_id, &segment).answer(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
-    fn create_transient(&self, command: CreateTransientSegment) -> Answered {
+    /// Creates a transient segment and says which.
+    pub(super) fn create_transient(
+        &self,
+        command: CreateTransientSegment,
+    ) -> Result<(Segment, Stepped<WireCommand>), Refused> {
         let CreateTransientSegment { request_id, writer_id, parent_segment, .. } = command;
         let created = self.node.step(|step| {
             let new = transient(parent_segment.0.as_str(), writer_id, step.at());
@@ -109,7 +112,8 @@ impl StoreContext {
         });
         let name = created.map(|created| JavaStr::new(created.expect("the name is random")).map(Segment));
         let name = name.transpose().map_err(|_| Refused::Closed("the transient segment's name is too long"))?;
-        Ok(name.map(|segment| SegmentCreated { request_id, segment }.into()))
+        let (segment, place) = name.split();
+        Ok((segment.clone(), place.with(SegmentCreated { request_id, segment }.into())))
     }
 
     fn seal_segment(&self, command: SealSegment) -> Answered {

@@ -5,12 +5,15 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use uuid::Uuid;
 
-use super::attributes::{CREATION_TIME, segment_type};
+use super::attributes::{CREATION_EPOCH, CREATION_TIME, segment_type};
 use crate::embedded::node::{NewSegment, Node, Segment, SegmentKind};
 use crate::wire::WriterId;
 
 /// Silence after which nobody will complete the event.
-const IDLE: Duration = Duration::from_secs(60 * 60);
+const IDLE: Duration = Duration::from_secs(10 * 60);
+
+/// Transient segments of other runs are removed, so all that there are belong to the first.
+const FIRST_EPOCH: i64 = 1;
 
 /// How often idle ones are looked for.
 const SWEEP: Duration = Duration::from_secs(60);
@@ -19,7 +22,7 @@ const SWEEP: Duration = Duration::from_secs(60);
 pub(super) fn transient(parent: &str, writer_id: WriterId, at: i64) -> NewSegment {
     let name = format!("{parent}#transient.{}.{}", writer_id.0.simple(), Uuid::new_v4().simple());
     let kind = SegmentKind::Transient;
-    NewSegment { name, kind, attributes: vec![(CREATION_TIME, at), segment_type(kind)] }
+    NewSegment { name, kind, attributes: vec![(CREATION_TIME, at), segment_type(kind), (CREATION_EPOCH, FIRST_EPOCH)] }
 }
 
 /// Removes those of an earlier run: their writers make new ones.
