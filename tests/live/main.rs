@@ -9,6 +9,7 @@ mod audit_webhook;
 mod batches;
 mod dashboard;
 mod dropped_connections;
+mod embedded;
 mod errors;
 mod event_sizes;
 mod faults;

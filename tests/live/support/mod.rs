@@ -2,6 +2,8 @@
 
 pub(crate) mod checks;
 pub(crate) mod closed_port;
+#[allow(dead_code, reason = "tests of restarts use the rest")]
+pub(crate) mod embedded;
 pub(crate) mod events;
 pub(crate) mod fault;
 pub(crate) mod foreign;

@@ -1,0 +1,214 @@
+//! One connection to each of two stores, on which the same is said.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use futures::StreamExt as _;
+use pravega_gateway::wire::{
+    DelegationToken, Frame, FrameCodec, GetStreamSegmentInfo, RequestId, Segment, WireCommand, WriterId,
+};
+use tokio::io::AsyncWriteExt as _;
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_util::codec::Framed;
+
+use super::same::same;
+
+/// Longest wait for a reply.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How often the real store is asked for a state that it has not yet.
+const MOST_ASKED: usize = 1000;
+
+/// The two stores, in this order: the real one, ours.
+pub(crate) type Both<T> = [T; 2];
+
+/// A connection to one store.
+struct Side {
+    name: &'static str,
+    frames: Framed<TcpStream, FrameCodec>,
+    /// Replies to reads that waited.
+    late: HashMap<RequestId, WireCommand>,
+}
+
+/// A read that has no reply yet.
+#[derive(Debug, Clone)]
+pub(crate) struct WaitingRead {
+    pub(crate) request_id: RequestId,
+    pub(crate) segment: Both<Segment>,
+    pub(crate) offset: i64,
+}
+
+/// What is known of a writer on a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Writer {
+    pub(crate) id: WriterId,
+    /// Index of its segment.
+    pub(crate) segment: usize,
+    /// Its last number that is stored; the smallest i64 if none.
+    pub(crate) last: i64,
+}
+
+/// The same connection to both.
+pub(crate) struct Link {
+    addresses: Both<String>,
+    sides: Both<Side>,
+    pub(crate) waiting: Vec<WaitingRead>,
+    pub(crate) writers: Vec<Writer>,
+}
+
+/// What both stores said.
+#[derive(Debug)]
+pub(crate) struct Heard {
+    /// Our replies, which are also the real ones.
+    pub(crate) replies: Vec<WireCommand>,
+    /// The real ones, for what differs.
+    pub(crate) real: Vec<WireCommand>,
+    pub(crate) closed: bool,
+}
+
+impl Side {
+    async fn open(name: &'static str, address: &str) -> Self {
+        let socket = TcpStream::connect(address).await.expect("a store listens");
+        socket.set_nodelay(true).expect("a TCP socket");
+        Self { name, frames: Framed::new(socket, FrameCodec::client()), late: HashMap::new() }
+    }
+
+    /// Says bytes. The store may have closed meanwhile.
+    async fn say(&mut self, bytes: &[u8]) {
+        let _ = self.frames.get_mut().write_all(bytes).await;
+    }
+
+    /// The next reply; `None` once the store has closed.
+    async fn hear(&mut self) -> Option<WireCommand> {
+        let next = timeout(PATIENCE, self.frames.next()).await;
+        let next = next.unwrap_or_else(|_| panic!("the {} store neither answers nor closes", self.name));
+        // a reset is a close, too
+        let frame: Frame = next?.ok()?;
+        Some(frame.to_command().expect("stores send commands of the table").0)
+    }
+
+    /// Replies up to the one to `last`, which comes last; those to waiting reads are kept apart.
+    async fn hear_until(&mut self, last: RequestId, waiting: &[WaitingRead]) -> (Vec<WireCommand>, bool) {
+        let mut replies = Vec::new();
+        loop {
+            match self.hear().await {
+                None => return (replies, true),
+                Some(reply) => self.sort(reply, waiting, &mut replies),
+            }
+            if replies.last().and_then(WireCommand::request_id) == Some(last) {
+                return (replies, false);
+            }
+        }
+    }
+
+    fn sort(&mut self, reply: WireCommand, waiting: &[WaitingRead], replies: &mut Vec<WireCommand>) {
+        match reply.request_id() {
+            Some(request_id) if waiting.iter().any(|read| read.request_id == request_id) => {
+                self.late.insert(request_id, reply);
+            }
+            _ => replies.push(reply),
+        }
+    }
+
+    /// The reply to a read that waits no more.
+    async fn hear_late(&mut self, request_id: RequestId, waiting: &[WaitingRead]) -> Option<WireCommand> {
+        loop {
+            if let Some(reply) = self.late.remove(&request_id) {
+                return Some(reply);
+            }
+            let reply = self.hear().await?;
+            let mut others = Vec::new();
+            self.sort(reply, waiting, &mut others);
+            assert_eq!(others, [], "replies that nobody asked for");
+        }
+    }
+}
+
+impl Link {
+    pub(crate) async fn open(addresses: &Both<String>) -> Self {
+        let sides = [Side::open("real", &addresses[0]).await, Side::open("our", &addresses[1]).await];
+        Self { addresses: addresses.clone(), sides, waiting: Vec::new(), writers: Vec::new() }
+    }
+
+    /// Says the same to both, and hears what they answer until both have told the state of a segment, asked for last.
+    /// Panics where they differ.
+    pub(crate) async fn say(&mut self, what: &str, frames: &Both<BytesMut>, state: Ask<'_>) -> Heard {
+        let [real, ours] = &mut self.sides;
+        // ours answers in order, so it tells how many replies there are to hear before the state is asked for
+        ours.say(&frames[1]).await;
+        ours.say(&state.frame(1)).await;
+        let (our_replies, our_close) = ours.hear_until(state.request_id, &self.waiting).await;
+        let told: Vec<_> = our_replies.iter().map(|reply| reply.command_type().info().name).collect();
+        println!("   {told:?}{}", if our_close { " and closed" } else { "" });
+        real.say(&frames[0]).await;
+        let awaited = our_replies.len() - usize::from(!our_close);
+        let mut real_replies = Vec::new();
+        let mut real_close = false;
+        while !real_close && (our_close || real_replies.len() < awaited) {
+            match real.hear().await {
+                Some(reply) => real.sort(reply, &self.waiting, &mut real_replies),
+                None => real_close = true,
+            }
+        }
+        if !real_close {
+            real.say(&state.frame(0)).await;
+            let (more, closed) = real.hear_until(state.request_id, &self.waiting).await;
+            real_replies.extend(more);
+            real_close = closed;
+        }
+        // what has no reply may take the real store a moment
+        let mut asked = 0;
+        while !real_close
+            && !real_replies.last().zip(our_replies.last()).is_some_and(|(real, ours)| same(real, ours))
+            && asked < MOST_ASKED
+        {
+            asked += 1;
+            real_replies.pop();
+            real.say(&state.frame(0)).await;
+            let (more, closed) = real.hear_until(state.request_id, &self.waiting).await;
+            real_replies.extend(more);
+            real_close = closed;
+        }
+        let agree = real_replies.len() == our_replies.len()
+            && real_replies.iter().zip(&our_replies).all(|(real, ours)| same(real, ours));
+        assert!(
+            agree && real_close == our_close,
+            "{what}\nreal store: {real_replies:#?} closed: {real_close}\nours: {our_replies:#?} closed: {our_close}"
+        );
+        if our_close {
+            let addresses = self.addresses.clone();
+            *self = Self::open(&addresses).await;
+        }
+        Heard { replies: our_replies, real: real_replies, closed: our_close }
+    }
+
+    /// The replies to a read that waits no more, which must be the same.
+    pub(crate) async fn hear_late(&mut self, read: &WaitingRead) {
+        println!("   {} waits no more", read.request_id.0);
+        let [real, ours] = &mut self.sides;
+        let our_reply = ours.hear_late(read.request_id, &self.waiting).await.expect("ours stays open");
+        let real_reply = real.hear_late(read.request_id, &self.waiting).await.expect("the real store stays open");
+        assert!(same(&real_reply, &our_reply), "{read:?}\nreal store: {real_reply:#?}\nours: {our_reply:#?}");
+        self.waiting.retain(|waiting| waiting.request_id != read.request_id);
+    }
+}
+
+/// A question for the state of a segment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Ask<'a> {
+    pub(crate) request_id: RequestId,
+    pub(crate) segment: &'a Both<Segment>,
+}
+
+impl Ask<'_> {
+    fn frame(self, side: usize) -> BytesMut {
+        let segment_name = self.segment[side].clone();
+        let delegation_token = DelegationToken::none();
+        let mut frame = BytesMut::new();
+        let question = GetStreamSegmentInfo { request_id: self.request_id, segment_name, delegation_token };
+        WireCommand::from(question).encode_frame(&mut frame);
+        frame
+    }
+}

@@ -1,0 +1,183 @@
+use bytes::BytesMut;
+use pravega_gateway::wire::WireCommand;
+
+use super::link::{Ask, Both, Heard, Link, WaitingRead, Writer};
+use super::operations::{Kind, Operation, Operations, SEGMENTS, TRANSIENT};
+use super::same::is_refusal;
+use crate::support::Pravega;
+use crate::support::embedded::Embedded;
+
+/// Operations of one seed.
+const OPERATIONS: usize = 1000;
+
+/// Seeds of one run.
+const SEEDS: usize = 4;
+
+/// Connections of one seed.
+const LINKS: usize = 3;
+
+/// Both stores, and what was said to them.
+struct World {
+    operations: Operations,
+    links: Vec<Link>,
+    control: Link,
+}
+
+#[tokio::test]
+async fn random_commands_are_answered_as_by_a_real_store() {
+    let embedded = Embedded::start(&[]).await;
+    let addresses = [Pravega::from_env().store, embedded.pravega.store.clone()];
+    for _ in 0..SEEDS {
+        let seed = std::env::var("TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
+        println!("TEST_SEED={seed}");
+        let mut world = World::new(seed, &addresses).await;
+        for _ in 0..OPERATIONS {
+            world.step().await;
+        }
+        world.end().await;
+    }
+    embedded.stop().await;
+}
+
+impl World {
+    async fn new(seed: u64, addresses: &Both<String>) -> Self {
+        let mut links = Vec::new();
+        for _ in 0..LINKS {
+            links.push(Link::open(addresses).await);
+        }
+        let prefix = format!("wire-{:016x}", rand::random::<u64>());
+        let operations = Operations::new(seed, &prefix);
+        Self { operations, links, control: Link::open(addresses).await }
+    }
+
+    /// Says one thing on one link, and sees that the same comes of it.
+    async fn step(&mut self) {
+        let link = self.operations.below(LINKS);
+        for known in &mut self.operations.segments {
+            known.is_awaited = self.links.iter().flat_map(|link| &link.waiting).any(|read| read.segment == known.names);
+        }
+        let operation = self.operations.next(&self.links[link].writers);
+        println!("{link}: {}", operation.what);
+        let names = self.operations.segments[operation.segment].names.clone();
+        let ask = Ask { request_id: self.operations.request_id(), segment: &names };
+        let heard = self.links[link].say(&operation.what, &operation.frames, ask).await;
+        self.learn(link, &operation, &heard);
+        let existed: Vec<_> = (0..SEGMENTS).map(|segment| self.exists(segment)).collect();
+        for segment in 0..SEGMENTS {
+            self.look(segment).await;
+        }
+        self.hear_late().await;
+        if let Kind::Merge = operation.kind {
+            let gone: Vec<_> = (0..SEGMENTS).filter(|index| existed[*index] && !self.exists(*index)).collect();
+            gone.iter().for_each(|index| self.operations.segments[*index].is_merged = true);
+            self.forget_writers(&gone);
+        }
+        let renamed = self.operations.rename();
+        self.forget_writers(&renamed);
+    }
+
+    fn exists(&self, segment: usize) -> bool {
+        self.operations.segments[segment].exists
+    }
+
+    fn forget_writers(&mut self, segments: &[usize]) {
+        for link in &mut self.links {
+            link.writers.retain(|writer| !segments.contains(&writer.segment));
+        }
+    }
+
+    /// Sees that nothing more comes, and removes the segments.
+    async fn end(mut self) {
+        let names = self.operations.segments[0].names.clone();
+        let nothing = [BytesMut::new(), BytesMut::new()];
+        for link in &mut self.links {
+            let ask = Ask { request_id: self.operations.request_id(), segment: &names };
+            link.say("the end", &nothing, ask).await;
+        }
+        for segment in (0..SEGMENTS).filter(|segment| *segment != TRANSIENT) {
+            let delete = self.operations.delete(segment);
+            let names = self.operations.segments[segment].names.clone();
+            let ask = Ask { request_id: self.operations.request_id(), segment: &names };
+            self.control.say(&delete.what, &delete.frames, ask).await;
+        }
+        self.hear_late().await;
+    }
+
+    fn learn(&mut self, link: usize, operation: &Operation, heard: &Heard) {
+        if heard.closed {
+            // the real store removes it with some connections that it ends, and not with others
+            self.operations.forget_transient();
+            self.forget_writers(&[TRANSIENT]);
+            return;
+        }
+        let reply_at = heard.replies.iter().position(|reply| reply.request_id() == Some(operation.request_id));
+        let reply = reply_at.map(|at| &heard.replies[at]);
+        match (&operation.kind, reply) {
+            (Kind::Read { offset }, None) => {
+                let segment = self.operations.segments[operation.segment].names.clone();
+                let read = WaitingRead { request_id: operation.request_id, segment, offset: *offset };
+                self.links[link].waiting.push(read);
+            }
+            (Kind::SetUp(id), reply) => {
+                let writers = &mut self.links[link].writers;
+                writers.retain(|writer| writer.id != *id);
+                if let Some(WireCommand::AppendSetup(set_up)) = reply {
+                    let last = set_up.last_event_number.0;
+                    writers.push(Writer { id: *id, segment: operation.segment, last });
+                }
+            }
+            (Kind::Append(id), Some(WireCommand::DataAppended(appended))) => {
+                let writer = self.links[link].writers.iter_mut().find(|writer| writer.id == *id);
+                writer.expect("it was set up").last = appended.event_number.0;
+            }
+            // the real store forgets the writer, ours goes on refusing
+            (Kind::Append(id), Some(reply)) if is_refusal(reply) => {
+                self.links[link].writers.retain(|writer| writer.id != *id);
+            }
+            (Kind::Transient, Some(WireCommand::SegmentCreated(ours))) => {
+                let at = reply_at.expect("there is one");
+                let WireCommand::SegmentCreated(real) = &heard.real[at] else { panic!("{:?}", heard.real) };
+                let names = [real.segment.clone(), ours.segment.clone()];
+                self.operations.segments[TRANSIENT].names = names;
+                self.forget_writers(&[TRANSIENT]);
+            }
+            _ => {}
+        }
+    }
+
+    /// Compares a segment's state, and remembers it.
+    async fn look(&mut self, segment: usize) {
+        let names = self.operations.segments[segment].names.clone();
+        let ask = Ask { request_id: self.operations.request_id(), segment: &names };
+        let nothing = [BytesMut::new(), BytesMut::new()];
+        let heard = self.control.say("state", &nothing, ask).await;
+        let known = &mut self.operations.segments[segment];
+        match heard.replies.last() {
+            Some(WireCommand::StreamSegmentInfo(info)) => {
+                known.exists = true;
+                known.is_sealed = info.is_sealed;
+                (known.start, known.length) = (info.start_offset.0, info.write_offset.0);
+            }
+            _ => {
+                known.is_spent |= known.exists;
+                known.exists = false;
+                known.is_sealed = false;
+                (known.start, known.length) = (0, 0);
+            }
+        }
+    }
+
+    /// Hears the replies to reads that wait no more.
+    async fn hear_late(&mut self) {
+        for link in &mut self.links {
+            for read in link.waiting.clone() {
+                let known = self.operations.segments.iter().find(|known| known.names == read.segment);
+                // a transient segment that another took the place of is left alone
+                let waits = known.is_none_or(|known| known.exists && !known.is_sealed && known.length <= read.offset);
+                if !waits {
+                    link.hear_late(&read).await;
+                }
+            }
+        }
+    }
+}
