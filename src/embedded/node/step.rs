@@ -4,7 +4,7 @@ use bytes::{Bytes, BytesMut};
 use uuid::Uuid;
 
 use crate::embedded::log::Reservation;
-use crate::embedded::table::{Refusal, Table, TableChange};
+use crate::embedded::table::{Keys, Refusal, Table, TableChange};
 use crate::wire::{AttributeUpdate, NO_VALUE, TableEntry, TableKey};
 
 use super::change::{AttributeValues, Change, SegmentKey};
@@ -235,9 +235,13 @@ impl<'a> Step<'a> {
         name: &str,
         check: impl FnOnce(&Table) -> Result<TableChange, Refusal>,
     ) -> Result<Vec<i64>, TableError> {
-        let (segment, found) = self.open(name)?;
+        let (segment, found) = self.found(name)?;
         let table = found.table().ok_or(TableError::NoTable)?;
-        let change = check(table)?;
+        let checked = check(table);
+        if found.is_sealed() && checked.as_ref().err().is_none_or(|refusal| seal_comes_before(refusal, table)) {
+            return Err(SegmentError::Sealed.into());
+        }
+        let change = checked?;
         let versions = table.versions_of(&change);
         self.apply_to_table(segment, change);
         Ok(versions)
@@ -306,6 +310,16 @@ impl<'a> Step<'a> {
             Change::Relocated { segment, stretches, .. } => Some((*segment, stretches.first()?.offset)),
             _ => None,
         }
+    }
+}
+
+/// Whether a sealed table is told to be sealed rather than this: hashed keys are judged by the table, fixed ones and the
+/// length by its segment.
+fn seal_comes_before(refusal: &Refusal, table: &Table) -> bool {
+    match refusal {
+        Refusal::Truncated { .. } => true,
+        Refusal::KeyDoesNotExist | Refusal::BadVersion => table.keys() != Keys::Hashed,
+        _ => false,
     }
 }
 

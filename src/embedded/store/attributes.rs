@@ -19,7 +19,7 @@ pub(super) const EVENT_COUNT: Uuid = core(1);
 pub(super) const SCALE_TYPE: Uuid = core(2);
 /// What automatic scaling aims at.
 pub(super) const SCALE_RATE: Uuid = core(3);
-/// Bytes after which long-term storage begins a new chunk; 0 is its default.
+/// Bytes after which long-term storage begins a new chunk; 0 is its default for streams.
 pub(super) const ROLLOVER_SIZE: Uuid = core(4);
 /// What the segment is for, as flags.
 const SEGMENT_TYPE: Uuid = core(9);

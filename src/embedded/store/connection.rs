@@ -2,20 +2,19 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
 use futures::StreamExt as _;
 use futures::future::{BoxFuture, OptionFuture};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::time::{sleep, timeout};
+use tokio::time::{sleep_until, timeout};
 use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreContext;
-use super::conversation::{Conversation, Next};
+use super::conversation::{Conversation, Delayed, Next};
 use super::reads::Awaited;
-use super::writers::Append;
 use crate::embedded::node::{LogFailed, NoRoom, Node, Room};
 use crate::wire::FrameCodec;
 
@@ -58,7 +57,7 @@ enum Event {
     Written(io::Result<usize>),
     Reached(Result<(), LogFailed>),
     Changed(Awaited),
-    Room(Append, Result<Room, NoRoom>),
+    Room(Delayed, Result<Room, NoRoom>),
     Expired,
     End(&'static str),
 }
@@ -70,7 +69,7 @@ struct Connection<R, W> {
     incoming: BytesMut,
     conversation: Conversation,
     /// Waited for by an append; nothing else is heard meanwhile.
-    room: Option<BoxFuture<'static, (Append, Result<Room, NoRoom>)>>,
+    room: Option<BoxFuture<'static, (Delayed, Result<Room, NoRoom>)>>,
     node: Arc<Node>,
 }
 
@@ -115,11 +114,11 @@ where
         match next {
             Next::Hear => Ok(()),
             Next::Close(why) => Err(why),
-            Next::WaitForRoom(append) => {
+            Next::WaitForRoom(delayed) => {
                 let node = Arc::clone(&self.node);
                 let waiting = async move {
-                    let room = node.room_for(append.data.len()).await;
-                    (append, room)
+                    let room = node.room_for(delayed.bytes()).await;
+                    (delayed, room)
                 };
                 self.room = Some(Box::pin(waiting));
                 Ok(())
@@ -141,8 +140,8 @@ where
             written = writer.write_buf(&mut replies.outbox), if replies.outbox.has_remaining() => Event::Written(written),
             reached = node.reached(awaited.unwrap_or_default()), if awaited.is_some() => Event::Reached(reached),
             Some(read) = waiting.next(), if resumes => Event::Changed(read),
-            Some((append, room)) = OptionFuture::from(room.as_mut()), if room.is_some() => Event::Room(append, room),
-            Some(()) = OptionFuture::from(expiry.map(until)) => Event::Expired,
+            Some((delayed, room)) = OptionFuture::from(room.as_mut()), if room.is_some() => Event::Room(delayed, room),
+            Some(()) = OptionFuture::from(expiry.map(sleep_until)) => Event::Expired,
             () = stop.cancelled() => Event::End("the store stops"),
         }
     }
@@ -157,11 +156,11 @@ where
                 let next = self.conversation.resume(awaited);
                 self.go_on(next)
             }
-            Event::Room(append, room) => {
+            Event::Room(delayed, room) => {
                 self.room = None;
                 let next = match room {
-                    Ok(room) => self.conversation.append(append, Some(room)),
-                    Err(full) => self.conversation.refuse(&append, &full),
+                    Ok(room) => self.conversation.go_on(delayed, room),
+                    Err(why) => self.conversation.refuse(&delayed, &why),
                 };
                 self.go_on(next)
             }
@@ -213,8 +212,4 @@ where
 fn log_failed(error: LogFailed) -> &'static str {
     tracing::error!(%error, "replies of the embedded store are lost");
     "the log failed"
-}
-
-async fn until(moment: SystemTime) {
-    sleep(moment.duration_since(SystemTime::now()).unwrap_or_default()).await;
 }

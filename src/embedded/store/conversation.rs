@@ -1,7 +1,8 @@
 //! What a connection says, apart from its socket.
 
 use std::sync::Arc;
-use std::time::SystemTime;
+
+use tokio::time::Instant;
 
 use super::StoreContext;
 use super::attributes::EVENT_COUNT;
@@ -9,13 +10,14 @@ use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::replies::Replies;
 use super::segments::token_refused;
-use super::tokens::{Access, TokenRefused};
+use super::tables::update_bytes;
 use super::writers::{Append, WriterState, Writers};
 use crate::embedded::node::{ACCUMULATE, Appended, NoRoom, REPLACE_IF_EQUALS, Room, SegmentError, Step, Stepped};
+use crate::embedded::users::{Permission, Refusal};
 use crate::wire::{
     AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, CreateTransientSegment, DataAppended,
     ErrorMessage, EventNumber, Frame, Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset,
-    ReadSegment, Segment, ServerErrorCode, SetupAppend, WIRE_VERSION, WireCommand,
+    ReadSegment, RequestId, Segment, ServerErrorCode, SetupAppend, UpdateTableEntries, WIRE_VERSION, WireCommand,
 };
 
 /// Most reads of one connection that may wait; more are told to ask again.
@@ -33,9 +35,26 @@ pub(super) enum Next {
     /// Hear the next command.
     Hear,
     /// Wait for room, and hear nothing before.
-    WaitForRoom(Append),
+    WaitForRoom(Delayed),
     /// Write what is due, and end; why is for the log.
     Close(&'static str),
+}
+
+/// What waits for room.
+#[derive(Debug)]
+pub(super) enum Delayed {
+    Append(Append),
+    Table(UpdateTableEntries),
+}
+
+impl Delayed {
+    /// How much room.
+    pub(super) fn bytes(&self) -> usize {
+        match self {
+            Self::Append(append) => append.data.len(),
+            Self::Table(update) => update_bytes(update),
+        }
+    }
 }
 
 /// One client's commands and their replies.
@@ -47,7 +66,7 @@ pub(super) struct Conversation {
     pub(super) waiting: WaitingReads,
     /// Replies that are due.
     pub(super) replies: Replies,
-    expiry: Option<SystemTime>,
+    expiry: Option<Instant>,
     /// Reads that wait for the log.
     fetching: usize,
     /// Transient segments that were made here, and may be gone since.
@@ -68,7 +87,7 @@ impl Conversation {
     }
 
     /// When the first token expires with which a writer was set up; the connection then ends.
-    pub(super) fn expiry(&self) -> Option<SystemTime> {
+    pub(super) fn expiry(&self) -> Option<Instant> {
         self.expiry
     }
 
@@ -113,6 +132,7 @@ impl Conversation {
                 self.try_append(append)
             }
             WireCommand::ReadSegment(command) => self.read(command),
+            WireCommand::UpdateTableEntries(command) => self.update_table(command, None),
             WireCommand::CreateTransientSegment(command) => {
                 let answered = self.create_transient(command);
                 self.tell(answered)
@@ -152,17 +172,17 @@ impl Conversation {
     fn set_up(&mut self, command: SetupAppend) -> Answered {
         let SetupAppend { request_id, writer_id, segment, delegation_token } = command;
         self.writers.expect_no_block().map_err(Refused::Closed)?;
-        let expiry = match self.context.check(&delegation_token, &segment, Access::ReadUpdate) {
+        let expiry = match self.context.check(&delegation_token, &segment, Permission::ReadUpdate) {
             Ok(expiry) => expiry,
-            Err(TokenRefused::Expired) => return Err(Refused::Closed("a writer's token has expired")),
+            Err(Refusal::Expired) => return Err(Refused::Closed("a writer's token has expired")),
             Err(refused) => {
                 self.writers.set_up(writer_id, &segment, None).map_err(Refused::Closed)?;
                 return Err(Refused::told(token_refused(request_id, refused)));
             }
         };
         let seen = self.context.node.look(|state| {
-            let stored = state.segment(segment.0.as_str()).ok_or(SegmentError::NotFound)?;
-            Ok(stored.attribute(writer_id.0))
+            let stored = state.segment(segment.0.as_str());
+            stored.map(|stored| stored.attribute(writer_id.0)).ok_or(SegmentError::NotFound)
         });
         let number = seen.value().as_ref().ok().copied();
         self.writers.set_up(writer_id, &segment, number).map_err(Refused::Closed)?;
@@ -182,14 +202,14 @@ impl Conversation {
     }
 
     /// Appends, in the room that was waited for, if any.
-    pub(super) fn append(&mut self, append: Append, room: Option<Room>) -> Next {
+    fn append(&mut self, append: Append, room: Option<Room>) -> Next {
         let state = match self.writers.state(append.writer_id, append.number) {
             Ok(state) => state,
             Err(why) => return Next::Close(why),
         };
         let last = match state {
             WriterState::Full(message) => {
-                let reply = full(&append, message.clone());
+                let reply = failed(append.request_id, &append.segment, message.clone());
                 self.replies.push(Stepped::known(reply));
                 return Next::Hear;
             }
@@ -207,7 +227,7 @@ impl Conversation {
         };
         let (appended, place) = appended.split();
         match appended {
-            None => Next::WaitForRoom(append),
+            None => Next::WaitForRoom(Delayed::Append(append)),
             Some(Ok(Appended { length })) => {
                 *state = WriterState::Stored(append.number);
                 self.replies.appended(bytes, place.with(()));
@@ -227,12 +247,38 @@ impl Conversation {
         }
     }
 
-    /// Refuses an append for which there was no room, and the writer's later ones, until it is set up again.
-    pub(super) fn refuse(&mut self, append: &Append, full_up: &NoRoom) -> Next {
-        let message = JavaStr::new(full_up.to_string()).expect("short");
+    fn update_table(&mut self, command: UpdateTableEntries, room: Option<Room>) -> Next {
+        match self.context.update_table(&command, room) {
+            Some(answered) => self.tell(answered),
+            None => Next::WaitForRoom(Delayed::Table(command)),
+        }
+    }
+
+    /// There is room for what waited for it.
+    pub(super) fn go_on(&mut self, delayed: Delayed, room: Room) -> Next {
+        match delayed {
+            Delayed::Append(append) => self.append(append, Some(room)),
+            Delayed::Table(command) => self.update_table(command, Some(room)),
+        }
+    }
+
+    /// Refuses what found no room.
+    pub(super) fn refuse(&mut self, delayed: &Delayed, why: &NoRoom) -> Next {
+        let message = JavaStr::new(why.to_string()).expect("short");
+        match delayed {
+            Delayed::Append(append) => self.refuse_append(append, message),
+            Delayed::Table(UpdateTableEntries { request_id, segment, .. }) => {
+                self.replies.push(Stepped::known(failed(*request_id, segment, message)));
+                Next::Hear
+            }
+        }
+    }
+
+    /// Refuses an append, and the writer's later ones until it is set up again.
+    fn refuse_append(&mut self, append: &Append, message: JavaStr) -> Next {
         let state = self.writers.state(append.writer_id, append.number);
         state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
-        self.replies.push(Stepped::known(full(append, message)));
+        self.replies.push(Stepped::known(failed(append.request_id, &append.segment, message)));
         Next::Hear
     }
 
@@ -257,7 +303,7 @@ impl Conversation {
 
     fn read(&mut self, command: ReadSegment) -> Next {
         // a refused token comes back with the offset in place of the request id
-        let as_request = crate::wire::RequestId(command.offset.0);
+        let as_request = RequestId(command.offset.0);
         if let Err(refused) = self.context.allow(&command.delegation_token, &command.segment, as_request) {
             return self.tell(Err(refused));
         }
@@ -360,7 +406,7 @@ fn refused(append: &Append, error: SegmentError) -> (WireCommand, Next) {
     }
 }
 
-fn full(append: &Append, message: JavaStr) -> WireCommand {
-    let (request_id, segment) = (append.request_id, append.segment.clone());
-    ErrorMessage { request_id, segment, message, error_code: ServerErrorCode(-1) }.into()
+/// A failure that is not the request's.
+fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
+    ErrorMessage { request_id, segment: segment.clone(), message, error_code: ServerErrorCode(-1) }.into()
 }

@@ -3,8 +3,8 @@
 use super::StoreContext;
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::segments::token_refused;
-use super::tokens::Access;
 use crate::embedded::node::{SegmentError, Step};
+use crate::embedded::users::Permission;
 use crate::wire::{
     AttributeUpdate, JavaStr, MergeSegments, MergeSegmentsBatch, MergedSources, Segment, SegmentAttributeUpdated,
     SegmentsBatchMerged, SegmentsMerged,
@@ -36,9 +36,9 @@ impl StoreContext {
         let MergeSegmentsBatch { request_id, target_segment_id: target, source_segment_ids, delegation_token } =
             command;
         let refused = |refused| Refused::told(token_refused(request_id, refused));
-        self.check(&delegation_token, &target, Access::ReadUpdate).map_err(refused)?;
+        self.check(&delegation_token, &target, Permission::ReadUpdate).map_err(refused)?;
         for source in &source_segment_ids {
-            self.check(&delegation_token, &Segment(source.clone()), Access::Read).map_err(refused)?;
+            self.check(&delegation_token, &Segment(source.clone()), Permission::Read).map_err(refused)?;
         }
         let merged = self.node.step(|step| {
             let merge = |source: JavaStr| {

@@ -18,7 +18,7 @@ mod reads;
 mod refused;
 mod replies;
 mod segments;
-mod tokens;
+mod tables;
 mod transients;
 mod writers;
 
@@ -35,9 +35,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::node::Node;
+use super::users::Tokens;
 use crate::tls::Acceptor;
-
-pub(crate) use tokens::{Access, CheckTokens, TokenRefused};
 
 /// Pause after the system refused a connection, for want of file handles most likely.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -48,7 +47,7 @@ pub(crate) struct StoreContext {
     /// What they look at and change.
     pub(crate) node: Arc<Node>,
     /// Checks delegation tokens; `None` lets everybody do everything.
-    pub(crate) tokens: Option<Arc<dyn CheckTokens>>,
+    pub(crate) tokens: Option<Tokens>,
     /// What new connections pass first.
     pub(crate) acceptor: Acceptor,
 }

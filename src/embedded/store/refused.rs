@@ -1,7 +1,9 @@
-use crate::embedded::node::{SegmentError, Stepped};
+use crate::embedded::node::{SegmentError, Stepped, TableError};
+use crate::embedded::table::Refusal;
 use crate::wire::{
-    JavaStr, NoSuchSegment, Offset, RequestId, Segment, SegmentAlreadyExists, SegmentIsSealed, SegmentIsTruncated,
-    WireCommand,
+    ErrorMessage, JavaStr, NoSuchSegment, Offset, OperationUnsupported, RequestId, Segment, SegmentAlreadyExists,
+    SegmentIsSealed, SegmentIsTruncated, ServerErrorCode, TableKeyBadVersion, TableKeyDoesNotExist,
+    TableSegmentNotEmpty, WireCommand,
 };
 
 /// Why a command has no ordinary reply.
@@ -60,18 +62,69 @@ impl Asked {
         })
     }
 
+    /// As [`refuse`](Self::refuse), for a table.
+    pub(super) fn refuse_table(self, error: TableError) -> Result<WireCommand, &'static str> {
+        let refusal = match error {
+            TableError::Segment(error) => return self.refuse(error),
+            TableError::NoTable => return Err("a command for tables and a segment that is none"),
+            TableError::Refused(refusal) => refusal,
+        };
+        let Self { request_id, segment, offset } = self;
+        let server_stack_trace = JavaStr::default();
+        Ok(match refusal {
+            Refusal::KeyDoesNotExist => TableKeyDoesNotExist { request_id, segment, server_stack_trace }.into(),
+            Refusal::BadVersion => TableKeyBadVersion { request_id, segment, server_stack_trace }.into(),
+            Refusal::NotEmpty => TableSegmentNotEmpty { request_id, segment, server_stack_trace }.into(),
+            Refusal::Truncated { length } => {
+                let start_offset = Offset(length);
+                SegmentIsTruncated { request_id, segment, start_offset, server_stack_trace, offset }.into()
+            }
+            Refusal::Unsupported(operation) => {
+                let operation_name = text(operation);
+                OperationUnsupported { request_id, operation_name, server_stack_trace }.into()
+            }
+            Refusal::IllegalArgument(message) => {
+                let (message, error_code) = (text(&message), ServerErrorCode::ILLEGAL_ARGUMENT);
+                ErrorMessage { request_id, segment, message, error_code }.into()
+            }
+            Refusal::ClosesConnection(why) => return Err(why),
+        })
+    }
+
     /// The reply to what a step came to.
-    pub(super) fn answer<T>(
+    pub(super) fn answer<T, E: Refuses>(
         self,
-        stepped: Stepped<Result<T, SegmentError>>,
+        stepped: Stepped<Result<T, E>>,
         reply: impl FnOnce(T) -> WireCommand,
     ) -> Answered {
         let answered = stepped.map(|result| match result {
             Ok(value) => Ok(reply(value)),
-            Err(error) => self.refuse(error),
+            Err(error) => error.refuse(self),
         });
         answered.transpose().map_err(Refused::Closed)
     }
+}
+
+/// Something that a client is told of.
+pub(super) trait Refuses {
+    /// The reply, or why the connection ends.
+    fn refuse(self, asked: Asked) -> Result<WireCommand, &'static str>;
+}
+
+impl Refuses for SegmentError {
+    fn refuse(self, asked: Asked) -> Result<WireCommand, &'static str> {
+        asked.refuse(self)
+    }
+}
+
+impl Refuses for TableError {
+    fn refuse(self, asked: Asked) -> Result<WireCommand, &'static str> {
+        asked.refuse_table(self)
+    }
+}
+
+fn text(text: &str) -> JavaStr {
+    JavaStr::new(text).expect("our own words are short")
 }
 
 /// A place in a segment as the wire has it.

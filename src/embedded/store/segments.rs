@@ -1,11 +1,13 @@
 //! Commands that look at one segment, or change it.
 
+use tokio::time::Instant;
+
 use super::StoreContext;
 use super::attributes::{CREATION_TIME, ROLLOVER_SIZE, SCALE_RATE, SCALE_TYPE, segment_type};
 use super::refused::{Answered, Asked, Refused, offset_of};
-use super::tokens::{Access, TokenRefused};
 use super::transients::transient;
 use crate::embedded::node::{NewSegment, REPLACE, REPLACE_IF_EQUALS, SegmentError, SegmentKind, Stepped};
+use crate::embedded::users::{Expiry, Permission, Refusal};
 use crate::wire::{
     AttributeUpdate, AuthErrorCode, AuthTokenCheckFailed, CreateSegment, CreateTransientSegment, DelegationToken,
     DeleteSegment, GetSegmentAttribute, GetStreamSegmentInfo, JavaStr, RequestId, SealSegment, Segment,
@@ -21,7 +23,7 @@ impl StoreContext {
         segment: &Segment,
         request_id: RequestId,
     ) -> Result<(), Refused> {
-        let checked = self.check(token, segment, Access::Read).map(drop);
+        let checked = self.check(token, segment, Permission::Read).map(drop);
         checked.map_err(|refused| Refused::told(token_refused(request_id, refused)))
     }
 
@@ -30,10 +32,10 @@ impl StoreContext {
         &self,
         token: &DelegationToken,
         segment: &Segment,
-        access: Access,
-    ) -> Result<Option<std::time::SystemTime>, TokenRefused> {
+        needed: Permission,
+    ) -> Result<Option<Instant>, Refusal> {
         match &self.tokens {
-            Some(tokens) => tokens.check(token.0.as_str(), segment.0.as_str(), access),
+            Some(tokens) => tokens.check(token.0.as_str(), segment.0.as_str(), needed).map(Expiry::at),
             None => Ok(None),
         }
     }
@@ -51,6 +53,14 @@ impl StoreContext {
             WireCommand::TruncateSegment(command) => self.truncate_segment(command),
             WireCommand::MergeSegments(command) => self.merge_segments(command),
             WireCommand::MergeSegmentsBatch(command) => self.merge_segments_batch(command),
+            WireCommand::CreateTableSegment(command) => self.create_table(command),
+            WireCommand::DeleteTableSegment(command) => self.delete_table(&command),
+            WireCommand::GetTableSegmentInfo(command) => self.table_info(&command),
+            WireCommand::RemoveTableKeys(command) => self.remove_table_keys(&command),
+            WireCommand::ReadTable(command) => self.read_table(&command),
+            WireCommand::ReadTableKeys(command) => self.read_table_keys(&command),
+            WireCommand::ReadTableEntries(command) => self.read_table_entries(&command),
+            WireCommand::ReadTableEntriesDelta(command) => self.read_table_delta(&command),
             _ => Err(Refused::Closed("a command that the store does not take")),
         }
     }
@@ -61,7 +71,8 @@ impl StoreContext {
         let seen = self.node.look(|state| {
             let segment = state.segment(segment_name.0.as_str()).ok_or(SegmentError::NotFound)?;
             let data = segment.data();
-            Ok((segment.is_sealed(), segment.last_modified(), data.length(), data.start()))
+            let length = segment.table().map_or(data.length(), |table| table.length().unsigned_abs());
+            Ok::<_, SegmentError>((segment.is_sealed(), segment.last_modified(), length, data.start()))
         });
         Asked::new(request_id, &segment_name).answer(seen, |(is_sealed, last_modified, length, start)| {
             let (exists, is_deleted) = (true, false);
@@ -144,8 +155,8 @@ impl StoreContext {
         let GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token } = command;
         self.allow(&delegation_token, &segment_name, request_id)?;
         let seen = self.node.look(|state| {
-            let segment = state.segment(segment_name.0.as_str()).ok_or(SegmentError::NotFound)?;
-            Ok(segment.attribute(attribute_id.0))
+            let segment = state.segment(segment_name.0.as_str());
+            segment.map(|segment| segment.attribute(attribute_id.0)).ok_or(SegmentError::NotFound)
         });
         Asked::new(request_id, &segment_name).answer(seen, |value| SegmentAttribute { request_id, value }.into())
     }
@@ -181,10 +192,7 @@ pub(super) fn named(segment: &Segment) -> Result<(), Refused> {
 }
 
 /// Tells that a token was refused.
-pub(super) fn token_refused(request_id: RequestId, refused: TokenRefused) -> WireCommand {
-    let error_code = match refused {
-        TokenRefused::Expired => AuthErrorCode::TOKEN_EXPIRED,
-        TokenRefused::Failed => AuthErrorCode(0),
-    };
+pub(super) fn token_refused(request_id: RequestId, refused: Refusal) -> WireCommand {
+    let error_code = AuthErrorCode::from(refused);
     AuthTokenCheckFailed { request_id, server_stack_trace: JavaStr::default(), error_code }.into()
 }
