@@ -3,4 +3,5 @@
 mod link;
 mod operations;
 mod same;
+mod tables;
 mod wire;

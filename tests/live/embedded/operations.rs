@@ -393,15 +393,15 @@ impl Operations {
         drawn.into_iter().find(is_source).unwrap_or(MISSING)
     }
 
-    /// Sources of a batch. What the real store tells of one that is gone races with the merges of others, and it never
-    /// answers for one that is truncated.
+    /// Sources of a batch. What the real store tells of one that is gone or empty races with the merges of others, and it
+    /// never answers for one that is truncated.
     fn sources(&mut self, target: usize) -> Vec<usize> {
         let mut sources: Vec<_> = (0..self.dice.random_range(1..4)).map(|_| self.source(target)).collect();
         sources.sort_unstable();
         sources.dedup();
         sources.retain(|source| self.segments[*source].start == 0);
-        match sources.iter().find(|source| !self.segments[**source].exists) {
-            Some(gone) => vec![*gone],
+        match sources.iter().find(|source| self.segments[**source].length == 0) {
+            Some(empty) => vec![*empty],
             None => sources,
         }
     }

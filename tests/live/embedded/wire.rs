@@ -16,6 +16,13 @@ const SEEDS: usize = 4;
 /// Connections of one seed.
 const LINKS: usize = 3;
 
+/// What is drawn follows from it: printed, and taken from TEST_SEED where that is set.
+pub(crate) fn seed() -> u64 {
+    let seed = std::env::var("TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
+    println!("TEST_SEED={seed}");
+    seed
+}
+
 /// Both stores, and what was said to them.
 struct World {
     operations: Operations,
@@ -28,9 +35,7 @@ async fn random_commands_are_answered_as_by_a_real_store() {
     let embedded = Embedded::start(&[]).await;
     let addresses = [Pravega::from_env().store, embedded.pravega.store.clone()];
     for _ in 0..SEEDS {
-        let seed = std::env::var("TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
-        println!("TEST_SEED={seed}");
-        let mut world = World::new(seed, &addresses).await;
+        let mut world = World::new(seed(), &addresses).await;
         for _ in 0..OPERATIONS {
             world.step().await;
         }
