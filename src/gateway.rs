@@ -50,6 +50,12 @@ pub enum StartError {
     /// The embedded Pravega cannot start.
     #[error("the embedded Pravega: {0}")]
     Embedded(#[from] embedded::StartError),
+    /// The embedded Pravega would not let the gateway in.
+    #[error(
+        "embedded.users, embedded.tls-certificate: a gateway has no credentials to show and no authority to trust yet; \
+         run `pravega-gateway embedded` with them instead"
+    )]
+    EmbeddedGuarded,
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] TracesError),
@@ -84,6 +90,9 @@ impl Gateway {
     /// [`StartError`] naming the setting.
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
         let embedded = match config.embedded.enabled {
+            true if config.embedded.users.is_some() || config.embedded.tls_certificate.is_some() => {
+                return Err(StartError::EmbeddedGuarded);
+            }
             true => Some(Embedded::bind(&config.embedded).await?),
             false => None,
         };

@@ -16,7 +16,6 @@ pub mod budget;
 mod chance;
 pub mod config;
 pub mod controller;
-#[expect(dead_code, unused_imports, reason = "its servers come next")]
 pub mod embedded;
 pub mod gateway;
 pub mod read;

@@ -24,6 +24,8 @@ enum Command {
     Serve(SettingsArgs),
     /// Runs the embedded Pravega alone, for anything that speaks to Pravega
     Embedded(cli::settings::EmbeddedArgs),
+    /// Makes a line of a user file for `embedded --users`; the password is read from standard input
+    EmbeddedUser(cli::embedded::UserArgs),
     /// Shows the segment store's wire commands and turns frames into JSON and back
     #[command(subcommand)]
     Wire(cli::wire::WireCommand),
@@ -56,6 +58,7 @@ fn run(cli: Cli) -> anyhow::Result<ExitCode> {
         None => return cli::serve::run(cli.settings.load()?),
         Some(Command::Serve(settings)) => return cli::serve::run(settings.load()?),
         Some(Command::Embedded(settings)) => return cli::embedded::run(&settings.load()?),
+        Some(Command::EmbeddedUser(user)) => cli::embedded::print_user(&user)?,
         Some(Command::Wire(command)) => cli::wire::run(&command)?,
         Some(Command::Route(args)) => cli::route::run(&args)?,
         Some(Command::Config(ConfigCommand::Check(settings))) => cli::config::check(&settings.load()?)?,

@@ -4,9 +4,30 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
+use clap::Args;
 use pravega_gateway::config::{Config, Embedded as Settings, LogFormat};
 use pravega_gateway::embedded::{Addresses, Embedded};
 use pravega_gateway::telemetry::log;
+
+/// A user of the embedded Pravega.
+#[derive(Debug, Args)]
+pub(crate) struct UserArgs {
+    /// The user's name
+    name: String,
+    /// What the user may do, such as 'prn::*,READ_UPDATE' or 'prn::/scope:shop/stream:orders,READ'
+    #[arg(required = true, value_name = "RESOURCE,PERMISSION")]
+    entries: Vec<String>,
+}
+
+/// `embedded-user`: prints the user's line.
+pub(crate) fn print_user(user: &UserArgs) -> anyhow::Result<()> {
+    let mut password = String::new();
+    std::io::stdin().read_line(&mut password).context("the password on standard input")?;
+    let password = password.trim_end_matches(['\r', '\n']);
+    anyhow::ensure!(!password.is_empty(), "the password on standard input is empty");
+    let line = pravega_gateway::embedded::user_line(&user.name, password, &user.entries);
+    print(&[line.map_err(anyhow::Error::msg)?])
+}
 
 pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     log::install(&config.log)?;

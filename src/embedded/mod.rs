@@ -26,6 +26,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
@@ -35,11 +36,17 @@ use crate::config::{self, Config};
 use crate::shutdown::{self, Exit, Phases};
 use crate::tls::{self, Acceptor, Inside, PemFile, TlsError};
 
+use controller::Controller;
+use controller::access::Access;
 use node::{Node, NodeLimits};
 use store::StoreContext;
+use users::{Tokens, Users};
 
 /// How long an append waits for truncation to make room before it fails. Less than the time-outs of Pravega's clients.
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
+
+/// Record of the key with which delegation tokens are signed.
+const SIGNING_KEY: &str = "node/signing-key";
 
 /// Why the embedded Pravega cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +64,9 @@ pub enum StartError {
     /// The directory cannot be used.
     #[error("{0}")]
     Data(String),
+    /// The users are wanted and cannot be known.
+    #[error("--users: {0}")]
+    Users(String),
     /// TLS is wanted and cannot be had.
     #[error("{0}")]
     Tls(String),
@@ -70,6 +80,15 @@ impl From<TlsError> for StartError {
         let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
         Self::Tls(format!("{error}{}", cause.unwrap_or_default()))
     }
+}
+
+/// Makes a line of a user file: the user, the password hashed, and entries `RESOURCE,PERMISSION`. Takes a core for 0.1 s.
+///
+/// # Errors
+/// What is wrong with the name or an entry.
+pub fn user_line(user: &str, password: &str, entries: &[String]) -> Result<String, String> {
+    let entries: Vec<&str> = entries.iter().map(String::as_str).collect();
+    users::user_line(user, password, &entries).map_err(|error| error.to_string())
 }
 
 /// Where the embedded Pravega listens.
@@ -93,6 +112,15 @@ pub struct Embedded {
     addresses: Addresses,
     /// Of the segment store, and of the controller.
     acceptors: (Acceptor, Acceptor),
+    /// Who may use it; `None` lets everybody.
+    guard: Option<Guard>,
+}
+
+/// Those who may use the node, and the tokens that they show to its store.
+#[derive(Debug)]
+struct Guard {
+    users: Users,
+    tokens: Tokens,
 }
 
 impl Embedded {
@@ -115,7 +143,8 @@ impl Embedded {
         };
         let limits = NodeLimits { max_bytes: settings.max_bytes.as_u64(), wait_for_room: WAIT_FOR_ROOM };
         let node = open(settings.data.as_deref(), limits).await?;
-        Ok(Self { node, segment_store, controller, rest, addresses, acceptors })
+        let guard = guard(settings, &node).await?;
+        Ok(Self { node, segment_store, controller, rest, addresses, acceptors, guard })
     }
 
     /// Where it listens.
@@ -133,19 +162,25 @@ impl Embedded {
         stop: CancellationToken,
         cut: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
-        let Self { node, segment_store, controller, rest, addresses: _, acceptors: (wire, http) } = self;
+        let Self { node, segment_store, controller, rest, addresses, acceptors: (wire, http), guard } = self;
         let settings = ServeSettings::embedded(limits, http);
-        let router = axum::Router::new();
+        let (access, tokens) = match guard {
+            Some(Guard { users, tokens }) => (Access::guarded(users, tokens.clone()), Some(tokens)),
+            None => (Access::default(), None),
+        };
+        let catalog = Controller::new(Arc::clone(&node), addresses.segment_store.into(), access);
+        let router = catalog.router();
         let listeners = vec![Listener::from(controller), Listener::from(rest)];
         let keeping = Arc::clone(&node);
-        let storing = store::serve(segment_store, StoreContext { node, tokens: None, acceptor: wire }, stop.clone());
+        let storing = store::serve(segment_store, StoreContext { node, tokens, acceptor: wire }, stop.clone());
         async move {
             let served = CancellationToken::new();
             let serving = async {
                 tokio::join!(serve(listeners, router, settings, stop, cut), storing);
                 served.cancel();
             };
-            tokio::join!(serving, keeping.keep(served.clone()));
+            let minding = served.run_until_cancelled(catalog.keep());
+            tokio::join!(serving, minding, keeping.keep(served.clone()));
         }
     }
 
@@ -167,6 +202,31 @@ async fn open(data: Option<&str>, limits: NodeLimits) -> Result<Arc<Node>, Start
     let Some(data) = data.map(PathBuf::from) else { return Ok(Node::in_memory(limits)) };
     let opened = tokio::task::spawn_blocking(move || Node::open(&data, limits)).await;
     opened.map_err(io::Error::other)?.map_err(|error| StartError::Data(error.to_string()))
+}
+
+/// Knows the users, where the settings name a file of them.
+async fn guard(settings: &config::Embedded, node: &Arc<Node>) -> Result<Option<Guard>, StartError> {
+    let Some(file) = settings.users.clone() else { return Ok(None) };
+    let loaded = tokio::task::spawn_blocking(move || Users::load(file.as_ref())).await.map_err(io::Error::other)?;
+    let users = loaded.map_err(|error| StartError::Users(error.to_string()))?;
+    let life = Some(settings.token_life).filter(|life| !life.is_zero());
+    let key = signing_key(node).await?;
+    let tokens = Tokens::new(&key, life).map_err(|error| StartError::Users(error.to_string()))?;
+    Ok(Some(Guard { users, tokens }))
+}
+
+/// The key of the node's delegation tokens; clients keep tokens over a restart, so it is kept as well.
+async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
+    let known = node.step(|step| match step.record(SIGNING_KEY) {
+        Some(known) => known.clone(),
+        None => {
+            let drawn = Bytes::from(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
+            step.put(SIGNING_KEY, drawn.clone());
+            drawn
+        }
+    });
+    let key = node.durable(known).await.map_err(|error| StartError::Data(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&key).into_owned())
 }
 
 /// What connections pass first: TLS, where the settings say so.

@@ -3,19 +3,21 @@
 
 use serde_json::Value;
 
-use crate::support::Pravega;
 use crate::support::foreign::Foreign;
+use crate::support::{Embedded, Pravega};
 
 #[tokio::test]
-async fn java_programs_print_the_same_every_time() {
-    let real = Pravega::from_env().controller;
-    same_on(Foreign::Java, &real, &real).await;
+async fn java_programs_cannot_tell_the_embedded_pravega_from_a_real_one() {
+    let embedded = Embedded::start(&[]).await;
+    same_on(Foreign::Java, &Pravega::from_env().controller, &embedded.pravega.controller).await;
+    embedded.stop().await;
 }
 
 #[tokio::test]
-async fn python_programs_print_the_same_every_time() {
-    let real = Pravega::from_env().controller;
-    same_on(Foreign::Python, &real, &real).await;
+async fn python_programs_cannot_tell_the_embedded_pravega_from_a_real_one() {
+    let embedded = Embedded::start(&[]).await;
+    same_on(Foreign::Python, &Pravega::from_env().controller, &embedded.pravega.controller).await;
+    embedded.stop().await;
 }
 
 /// Runs every scenario on the servers of two controllers, where it must find what it looks for, and compares what it

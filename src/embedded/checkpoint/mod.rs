@@ -15,5 +15,4 @@ mod store;
 mod tests;
 
 pub(crate) use error::CheckpointError;
-pub(crate) use load::Entries;
-pub(crate) use store::{Checkpoint, Entry, Loaded};
+pub(crate) use store::{Checkpoint, Entry};

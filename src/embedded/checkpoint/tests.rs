@@ -3,6 +3,7 @@ use std::fs;
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::store::Loaded;
 use super::*;
 use crate::embedded::other_process;
 

@@ -1,3 +1,79 @@
 //! The embedded node's controller: gRPC and REST as Pravega 0.13 speaks them.
+//!
+//! ```text
+//! grpc, rest ─▶ access: may the caller? ─▶ operations: one step of the node ─▶ catalog: what follows?
+//! background: time-outs of transactions, retention, watermarks ─▶ operations
+//! ```
 
+pub(crate) mod access;
+mod background;
 mod catalog;
+mod grpc;
+mod operations;
+mod rest;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use tonic::Status;
+use tonic::service::Routes;
+
+use self::access::Access;
+use self::grpc::ControllerServiceServer;
+use self::operations::scope;
+use super::node::{LogFailed, Node, State, Step};
+
+/// Largest gRPC request taken; stream cuts of many segments are the largest there are.
+const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
+
+/// Where the segment store can be reached.
+#[derive(Debug, Clone)]
+pub(crate) struct StoreAddress {
+    pub(crate) host: String,
+    pub(crate) port: u16,
+}
+
+impl From<SocketAddr> for StoreAddress {
+    fn from(address: SocketAddr) -> Self {
+        Self { host: address.ip().to_string(), port: address.port() }
+    }
+}
+
+/// The controller of a node; cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Controller {
+    node: Arc<Node>,
+    store: StoreAddress,
+    access: Access,
+}
+
+impl Controller {
+    /// Takes charge of the node's catalog.
+    pub(crate) fn new(node: Arc<Node>, store: StoreAddress, access: Access) -> Self {
+        node.step(scope::prepare).into_inner();
+        Self { node, store, access }
+    }
+
+    /// Serves gRPC and REST side by side: paths tell them apart. gRPC needs HTTP/2.
+    pub(crate) fn router(&self) -> Router {
+        let grpc = ControllerServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES);
+        Routes::new(grpc).into_axum_router().merge(rest::router(self.clone()))
+    }
+
+    /// Runs one step and waits until it is durable. Cancel safe: the step has happened.
+    async fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Result<T, LogFailed> {
+        self.node.durable(self.node.step(act)).await
+    }
+
+    /// Looks at the state, and waits until what was seen is durable. Cancel safe.
+    async fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, LogFailed> {
+        self.node.durable(self.node.look(see)).await
+    }
+}
+
+impl From<LogFailed> for Status {
+    fn from(failed: LogFailed) -> Self {
+        Self::internal(failed.to_string())
+    }
+}

@@ -113,6 +113,7 @@ impl Log {
     }
 
     /// Why there is no room for another file, if the disk was found full.
+    #[expect(dead_code, reason = "asked when small changes reserve, too")]
     pub(crate) fn no_space(&self) -> Option<Arc<Refused>> {
         self.shared.gather().no_space.clone()
     }
@@ -124,6 +125,7 @@ impl Log {
     ///
     /// # Cancel safety
     /// As there.
+    #[cfg_attr(not(test), expect(dead_code, reason = "asked when small changes reserve, too"))]
     pub(crate) async fn reserve_to_free(&self, bytes: usize) -> Result<Reservation, ReserveError> {
         reserve(&self.shared, bytes, 0).await
     }

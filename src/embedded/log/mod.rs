@@ -39,9 +39,8 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{Damage, LogFailed, OpenError, Refused, ReplayError, ReserveError};
+pub(crate) use error::{LogFailed, OpenError, ReplayError, ReserveError};
 pub(crate) use files::FileSpan;
-pub(crate) use gather::Receipt;
 pub(crate) use handle::{Log, Options};
-pub(crate) use replay::{Record, Records, Replay};
+pub(crate) use replay::Records;
 pub(crate) use reserve::Reservation;

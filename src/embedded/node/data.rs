@@ -86,9 +86,6 @@ impl From<Body> for Logged {
 }
 
 impl Body {
-    /// No bytes.
-    pub(crate) const EMPTY: Self = Self::Memory(Bytes::new());
-
     /// What is to change in a table.
     pub(super) fn into_table_change(self) -> TableChange {
         match self {

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 use crate::embedded::checkpoint::Checkpoint;
 use crate::embedded::log::{Log, LogFailed, Reservation, ReserveError};
 
-use super::change::{Change, SegmentKey};
+use super::change::SegmentKey;
 use super::data::Part;
 use super::record;
 use super::state::State;

@@ -33,10 +33,9 @@ use crate::embedded::log::Reservation;
 
 use journal::{Cache, Journal};
 
-pub(crate) use change::{Change, SegmentKey};
+pub(crate) use change::SegmentKey;
 pub(crate) use data::Part;
 pub(crate) use error::{NoRoom, SegmentError, TableError};
-pub(crate) use keep::OpenError;
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;
 use step::Written;

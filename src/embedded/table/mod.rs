@@ -42,11 +42,8 @@ use bytes::Bytes;
 use change::RECORD_HEADER_BYTES;
 use keys::Place;
 
-pub(crate) use change::{BadRecords, TableChange};
-pub(crate) use delta::Delta;
-pub(crate) use iterate::Page;
+pub(crate) use change::TableChange;
 pub(crate) use keys::Keys;
-pub(crate) use read::TableInfo;
 pub(crate) use refusal::Refusal;
 
 /// Where a reply stops taking more entries. Source: `PravegaRequestProcessor.MAX_READ_SIZE`.

@@ -188,6 +188,7 @@ impl fmt::Debug for Remembered {
 
 impl Caller {
     /// The user's name.
+    #[cfg(test)]
     pub(crate) fn name(&self) -> &str {
         &self.0.user.name
     }

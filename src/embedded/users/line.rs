@@ -26,13 +26,8 @@ pub(crate) enum UserLineError {
     Line(#[from] LineError),
 }
 
-/// Hashes a password as a user file holds it, with a salt of its own. Takes a core for 0.1 s.
-pub(crate) fn hash_password(password: &str) -> String {
-    PasswordHash::new(password, ITERATIONS).to_hex()
-}
-
-/// Makes a user's line, without its line end. Each entry has the form `RESOURCE,PERMISSION`. Takes as long as
-/// [`hash_password`].
+/// Makes a user's line, without its line end. Each entry has the form `RESOURCE,PERMISSION`. Takes a core for
+/// 0.1 s.
 ///
 /// # Errors
 /// When the line would not be read back as this user with these entries.
@@ -77,7 +72,7 @@ mod tests {
 
     #[test]
     fn a_new_hash_is_of_its_password_and_slow_to_guess() {
-        let hash = PasswordHash::from_hex(&hash_password("secret")).expect("a hash");
+        let hash = PasswordHash::from_hex(&PasswordHash::new("secret", ITERATIONS).to_hex()).expect("a hash");
         assert!(hash.is_of(b"secret"));
         assert_eq!(hash.iterations(), ITERATIONS);
     }

@@ -18,7 +18,7 @@ mod password;
 mod permission;
 mod tokens;
 
-pub(crate) use authenticate::{AuthenticationError, Caller, LoadError, Users};
-pub(crate) use line::{UserLineError, hash_password, user_line};
+pub(crate) use authenticate::{Caller, Users};
+pub(crate) use line::user_line;
 pub(crate) use permission::Permission;
-pub(crate) use tokens::{EmptyKey, Expiry, Refusal, Tokens};
+pub(crate) use tokens::{Expiry, Refusal, Tokens};

@@ -1,13 +1,12 @@
 //! Delegation tokens: what the controller grants, and the segment store asks for.
 
 use std::fmt;
-use std::future::pending;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::hmac;
 use serde_json::{Map, Value};
 use thiserror::Error;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::Instant;
 
 use super::jwt;
 use super::permission::Permission;
@@ -105,17 +104,6 @@ impl Expiry {
     /// The moment itself, `None` if the token holds for ever.
     pub(crate) fn at(self) -> Option<Instant> {
         self.0
-    }
-
-    /// Waits until the token has expired; for ever if it does not.
-    ///
-    /// # Cancel safety
-    /// Safe: it awaits a timer and nothing else.
-    pub(crate) async fn reached(self) {
-        match self.0 {
-            Some(at) => sleep_until(at).await,
-            None => pending().await,
-        }
     }
 
     fn from_claim(exp: Option<&Value>, now: Duration) -> Result<Self, Refusal> {

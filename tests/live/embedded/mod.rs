@@ -1,5 +1,6 @@
-//! The embedded Pravega beside a real one: what clients of the wire can see is the same.
+//! The embedded Pravega beside a real one: what clients can see is the same.
 
+mod controller_calls;
 mod link;
 mod operations;
 mod same;

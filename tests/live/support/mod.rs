@@ -24,6 +24,7 @@ pub(crate) mod wire;
 
 use std::time::Duration;
 
+pub(crate) use embedded::Embedded;
 pub(crate) use gateway::Gateway;
 pub(crate) use http::Answer;
 pub(crate) use pravega::Pravega;

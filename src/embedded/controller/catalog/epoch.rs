@@ -15,6 +15,7 @@ pub(crate) struct Range {
 }
 
 impl Range {
+    #[cfg(test)]
     pub(crate) const FULL: Self = Self { low: 0.0, high: 1.0 };
 
     pub(crate) fn new(low: f64, high: f64) -> Self {

@@ -8,6 +8,7 @@ use super::TransactionId;
 
 pub(crate) const SCOPES: &str = "scope/";
 pub(crate) const TRANSACTIONS: &str = "transaction/";
+pub(crate) const ENDED: &str = "ended-transaction/";
 pub(crate) const RETENTION: &str = "retention/";
 pub(crate) const STREAMS: &str = "stream/";
 pub(crate) const MARKS: &str = "mark/";
@@ -47,6 +48,14 @@ pub(crate) fn transactions(stream: &ScopedStream) -> String {
 
 pub(crate) fn transaction(stream: &ScopedStream, id: TransactionId) -> String {
     format!("{TRANSACTIONS}{stream}/{id}")
+}
+
+pub(crate) fn ended_of(stream: &ScopedStream) -> String {
+    format!("{ENDED}{stream}/")
+}
+
+pub(crate) fn ended(stream: &ScopedStream, id: TransactionId) -> String {
+    format!("{ENDED}{stream}/{id}")
 }
 
 pub(crate) fn marks(stream: &ScopedStream) -> String {

@@ -17,7 +17,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use tempfile::TempDir;
 
-use super::{Log, OpenError, Options, Receipt, Record, Replay};
+use super::gather::Receipt;
+use super::replay::{Record, Replay};
+use super::{Log, Options};
 use disk::TestDisk;
 
 /// Bytes of a file's header, and of a record's; as told in the module's documentation.

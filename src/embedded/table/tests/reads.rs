@@ -1,3 +1,5 @@
+use super::super::delta::Delta;
+use super::super::iterate::Page;
 use super::*;
 
 fn from_to(from: &'static str, to: &'static str) -> IteratorArgs {

@@ -1,3 +1,4 @@
+use super::super::read::TableInfo;
 use super::*;
 
 #[test]

@@ -1,0 +1,46 @@
+use tonic::Status;
+
+use crate::controller::proto::{CreateScopeStatus, DeleteScopeStatus, ExistsResponse, ScopeInfo};
+use crate::embedded::controller::Controller;
+use crate::embedded::controller::access::{self, Caller, Permission};
+use crate::embedded::controller::operations::scope;
+
+pub(super) async fn create(
+    controller: &Controller,
+    caller: &Caller,
+    info: ScopeInfo,
+) -> Result<CreateScopeStatus, Status> {
+    caller.needs(access::ROOT, Permission::ReadUpdate)?;
+    let status = controller.step(|step| scope::create(step, &info.scope)).await??;
+    Ok(CreateScopeStatus { status: status.into() })
+}
+
+pub(super) async fn delete(
+    controller: &Controller,
+    caller: &Caller,
+    info: ScopeInfo,
+) -> Result<DeleteScopeStatus, Status> {
+    caller.needs(access::ROOT, Permission::ReadUpdate)?;
+    let status = controller.step(|step| scope::delete(step, &info.scope)).await??;
+    Ok(DeleteScopeStatus { status: status.into() })
+}
+
+pub(super) async fn delete_recursively(
+    controller: &Controller,
+    caller: &Caller,
+    info: ScopeInfo,
+) -> Result<DeleteScopeStatus, Status> {
+    caller.needs(access::ROOT, Permission::ReadUpdate)?;
+    let status = controller.step(|step| scope::delete_recursively(step, &info.scope)).await??;
+    Ok(DeleteScopeStatus { status: status.into() })
+}
+
+pub(super) async fn exists(
+    controller: &Controller,
+    caller: &Caller,
+    info: ScopeInfo,
+) -> Result<ExistsResponse, Status> {
+    caller.needs(&access::scope(&info.scope), Permission::Read)?;
+    let exists = controller.look(|state| scope::known(state, &info.scope).is_some()).await?;
+    Ok(ExistsResponse { exists })
+}

@@ -1,0 +1,198 @@
+//! Reader groups.
+
+use uuid::Uuid;
+
+use super::records::{known, names, read, remove_all, write};
+use super::{Refusal, scope, segments, stream};
+use crate::controller::proto::{
+    create_reader_group_response, delete_reader_group_status, update_reader_group_response, update_subscriber_status,
+};
+use crate::embedded::controller::catalog::{Cut, Group, GroupConfig, Span, StreamConfig, Subscriber, cut, key};
+use crate::embedded::node::{State, Step};
+use crate::stream::{Scope, ScopedStream, StreamName};
+
+/// What is to become a group; without an id one is drawn.
+pub(crate) struct NewGroup {
+    pub(crate) id: Option<Uuid>,
+    pub(crate) generation: i64,
+    pub(crate) config: GroupConfig,
+}
+
+/// Makes a group with the stream for its state; one that exists stays as it is.
+pub(crate) fn create(
+    step: &mut Step<'_>,
+    scope: &str,
+    name: &str,
+    new: NewGroup,
+) -> Result<Group, create_reader_group_response::Status> {
+    use create_reader_group_response::Status;
+    if StreamName::new(name).is_err() {
+        return Err(Status::InvalidRgName);
+    }
+    let scope = scope::known(step, scope).ok_or(Status::ScopeNotFound)?;
+    if let Some(group) = read(step, &key::group(&scope, name)) {
+        return Ok(group);
+    }
+    let state_stream = state_stream(&scope, name).ok_or(Status::InvalidRgName)?;
+    let generation = if new.id.is_some() { new.generation } else { 0 };
+    let group = Group { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
+    if !stream::exists(step, &state_stream) {
+        let rollover_size_bytes = group.config.rollover_size_bytes;
+        let config = StreamConfig { rollover_size_bytes, ..StreamConfig::one_segment() };
+        stream::create_with_marks(step, &state_stream, 1, config);
+    }
+    subscribe(step, &scope, name, &group);
+    write(step, &key::group(&scope, name), &group);
+    Ok(group)
+}
+
+/// The stream of a group's state, which Java's clients keep there.
+fn state_stream(scope: &Scope, name: &str) -> Option<ScopedStream> {
+    let stream = StreamName::new(&format!("_RG{name}")).ok()?;
+    Some(ScopedStream::new(scope.clone(), stream))
+}
+
+/// Has the group hold back data of its streams, if its retention says so.
+fn subscribe(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+    for stream in group.subscribed() {
+        let Ok(stream) = stream.parse::<ScopedStream>() else { continue };
+        let key = key::subscriber(&stream, &format!("{scope}/{name}"));
+        let before: Option<Subscriber> = read(step, &key);
+        let cut = before.map(|before| before.cut).unwrap_or_default();
+        if stream::exists(step, &stream) {
+            write(step, &key, &Subscriber { generation: group.generation, cut });
+        }
+    }
+}
+
+fn unsubscribe<'a>(step: &mut Step<'_>, scope: &Scope, name: &str, streams: impl Iterator<Item = &'a str>) {
+    for stream in streams.filter_map(|stream| stream.parse().ok()) {
+        step.remove(&key::subscriber(&stream, &format!("{scope}/{name}")));
+    }
+}
+
+pub(crate) fn get(state: &State, scope: &str, name: &str) -> Result<Option<Group>, Refusal> {
+    let scope = scope::known(state, scope).ok_or_else(|| Refusal::not_found(format_args!("scope {scope}")))?;
+    Ok(read(state, &key::group(&scope, name)))
+}
+
+/// The names of the scope's groups, sorted; `None` without the scope.
+pub(crate) fn list(state: &State, scope: &str) -> Option<Vec<String>> {
+    let scope = scope::known(state, scope)?;
+    Some(names(state, &key::groups(&scope)).map(str::to_owned).collect())
+}
+
+/// Replaces the configuration; gives the new generation, or with a refusal the one asked with.
+pub(crate) fn update(
+    step: &mut Step<'_>,
+    scope: &str,
+    name: &str,
+    new: NewGroup,
+) -> Result<i64, update_reader_group_response::Status> {
+    use update_reader_group_response::Status;
+    let scope = scope::known(step, scope).ok_or(Status::RgNotFound)?;
+    let key = key::group(&scope, name);
+    let group: Group = read(step, &key).ok_or(Status::RgNotFound)?;
+    if group.generation != new.generation || new.id != Some(group.id) {
+        return Err(Status::InvalidConfig);
+    }
+    let next = Group { id: group.id, generation: group.generation + 1, config: new.config };
+    let kept: Vec<&str> = next.subscribed().collect();
+    unsubscribe(step, &scope, name, group.subscribed().filter(|stream| !kept.contains(stream)));
+    subscribe(step, &scope, name, &next);
+    write(step, &key, &next);
+    Ok(next.generation)
+}
+
+pub(crate) fn delete(step: &mut Step<'_>, scope: &str, name: &str, id: Uuid) -> delete_reader_group_status::Status {
+    use delete_reader_group_status::Status;
+    let Some(scope) = scope::known(step, scope) else { return Status::RgNotFound };
+    let group: Option<Group> = read(step, &key::group(&scope, name));
+    let Some(group) = group.filter(|group| group.id == id) else { return Status::RgNotFound };
+    remove(step, &scope, name, &group);
+    Status::Success
+}
+
+fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+    unsubscribe(step, scope, name, group.subscribed());
+    if let Some(state_stream) = state_stream(scope, name) {
+        let stream = state_stream.stream.as_str();
+        let sealed = stream::seal(step, scope.as_str(), stream);
+        let deleted = sealed.and_then(|_| stream::delete(step, scope.as_str(), stream));
+        deleted.expect("the names are not empty");
+    }
+    step.remove(&key::group(scope, name));
+}
+
+pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
+    for name in list(step, scope.as_str()).unwrap_or_default() {
+        if let Some(group) = read(step, &key::group(scope, &name)) {
+            remove(step, scope, &name, &group);
+        }
+    }
+    remove_all(step, &key::groups(scope));
+}
+
+/// The groups that hold data of the stream, as `scope/group`; `None` without the stream.
+pub(crate) fn subscribers(state: &State, scope: &str, stream: &str) -> Option<Vec<String>> {
+    let stream = known(state, scope, stream)?;
+    Some(names(state, &key::subscribers(&stream.name)).map(str::to_owned).collect())
+}
+
+/// The cuts that groups said they have no need of anything before.
+pub(crate) fn released(state: &State, stream: &ScopedStream) -> Vec<Cut> {
+    let prefix = key::subscribers(stream);
+    let subscribers = names(state, &prefix).filter_map(|name| read::<Subscriber>(state, &format!("{prefix}{name}")));
+    subscribers.map(|subscriber| subscriber.cut).filter(|cut| !cut.is_empty()).collect()
+}
+
+/// A group says up to where it has no more need of a stream.
+pub(crate) struct Release<'a> {
+    /// `scope/group`.
+    pub(crate) subscriber: &'a str,
+    pub(crate) id: Uuid,
+    pub(crate) generation: i64,
+    pub(crate) cut: Cut,
+}
+
+pub(crate) fn release(
+    step: &mut Step<'_>,
+    scope: &str,
+    stream: &str,
+    release: Release<'_>,
+) -> update_subscriber_status::Status {
+    use update_subscriber_status::Status;
+    let Some(stream) = known(step, scope, stream) else { return Status::StreamNotFound };
+    let key = key::subscriber(&stream.name, release.subscriber);
+    let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step, scope, name).ok()?);
+    let Some((subscriber, group)) = read::<Subscriber>(step, &key).zip(group) else {
+        return Status::SubscriberNotFound;
+    };
+    if group.id != release.id {
+        return Status::SubscriberNotFound;
+    }
+    if subscriber.generation != release.generation {
+        return Status::GenerationMismatch;
+    }
+    match segments::is_cut_valid(step, scope, stream.name.stream.as_str(), &release.cut) {
+        Ok(true) if is_forward(step, &stream, &release.cut, &subscriber.cut) => {}
+        Ok(_) => return Status::StreamCutNotValid,
+        Err(_) => return Status::Failure,
+    }
+    write(step, &key, &Subscriber { generation: subscriber.generation, cut: release.cut });
+    Status::Success
+}
+
+fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cut) -> bool {
+    let history = stream.history(state);
+    match (Span::of_cut(&history, to), Span::of_cut(&history, from)) {
+        (Ok(span), Ok(before)) => cut::is_not_behind(to, &span, from, &before),
+        (Ok(_), Err(_)) => true,
+        _ => false,
+    }
+}
+
+/// The readers that are online, as the group's state says.
+pub(crate) fn online_readers(_state: &State, _scope: &str, _name: &str) -> Vec<String> {
+    Vec::new()
+}

@@ -1,0 +1,47 @@
+//! The controller's REST interface: `/v1` as Pravega's swagger and server have it, where they differ as the server.
+
+mod body;
+mod groups;
+mod health;
+mod model;
+mod scopes;
+mod streams;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, put};
+
+use super::Controller;
+
+/// Every path.
+pub(super) fn router(controller: Controller) -> Router {
+    let api = Router::new()
+        .route("/scopes", get(scopes::list).post(scopes::create))
+        .route("/scopes/{scope}", get(scopes::get).delete(scopes::delete))
+        .route("/scopes/{scope}/streams", get(streams::list).post(streams::create))
+        .route("/scopes/{scope}/streams/{stream}", get(streams::get).put(streams::update).delete(streams::delete))
+        .route("/scopes/{scope}/streams/{stream}/state", put(streams::set_state))
+        .route("/scopes/{scope}/streams/{stream}/scaling-events", get(streams::scaling_events))
+        .route("/scopes/{scope}/readergroups", get(groups::list))
+        .route("/scopes/{scope}/readergroups/{group}", get(groups::get).delete(groups::delete))
+        .merge(health::router())
+        .layer(from_fn(wants_json));
+    Router::new().nest("/v1", api).route("/ping", get(async || StatusCode::OK)).with_state(controller)
+}
+
+/// All answers are JSON, so whoever takes none gets none.
+async fn wants_json(request: Request, next: Next) -> Response {
+    if takes_json(request.headers()) { next.run(request).await } else { StatusCode::NOT_ACCEPTABLE.into_response() }
+}
+
+fn takes_json(headers: &HeaderMap) -> bool {
+    let mut values = headers.get_all(header::ACCEPT).iter().peekable();
+    let matches = |range: &str| {
+        let media = range.split(';').next().unwrap_or_default().trim();
+        ["*/*", "application/*", "application/json"].iter().any(|json| media.eq_ignore_ascii_case(json))
+    };
+    values.peek().is_none() || values.any(|value| value.to_str().is_ok_and(|list| list.split(',').any(matches)))
+}

@@ -1,0 +1,63 @@
+//! The controller's calls, gRPC and REST: the same list goes to a real controller and to the embedded one, and the
+//! answers are compared field by field.
+//!
+//! Compared are gRPC codes, not messages, which are each controller's own words; what is drawn or counted anew on each
+//! side (transaction numbers, times, tokens of lists) is masked. What else may differ stands in [`ALLOWED`].
+
+mod groups;
+mod lists;
+mod rest;
+mod scaling;
+mod side;
+mod streams;
+mod tables;
+mod transactions;
+
+#[allow(
+    dead_code,
+    unreachable_pub,
+    clippy::all,
+    reason = "generated code follows its own style, and not every message is used"
+)]
+mod proto {
+    tonic::include_proto!("io.pravega.controller.stream.api.grpc.v1");
+}
+
+use self::side::{Side, Told};
+use crate::support::{Embedded, Pravega};
+
+/// Calls whose answers may differ, each with the reason.
+const ALLOWED: [(&str, &str); 1] = [("get_uri", "the real controller answers 0.0.0.0, the embedded one an address")];
+
+#[tokio::test]
+async fn embedded_controller_answers_every_call_as_a_real_one() {
+    let scope = format!("calls{:x}", rand::random::<u64>());
+    let real = Pravega::from_env();
+    let node = Embedded::start(&[]).await;
+    let real = told(Side::at(&real.controller, &real.rest, &scope).await).await;
+    let ours = told(Side::at(&node.pravega.controller, &node.pravega.rest, &scope).await).await;
+    node.stop().await;
+    let asked = |told: &[Told]| told.iter().map(|told| told.asked.clone()).collect::<Vec<_>>();
+    assert_eq!(asked(&real), asked(&ours), "both sides are asked the same");
+    let differ = |(real, ours): &(&Told, &Told)| {
+        real.answer != ours.answer && !ALLOWED.iter().any(|(call, _)| real.asked.starts_with(call))
+    };
+    let differences: Vec<String> = real
+        .iter()
+        .zip(&ours)
+        .filter(differ)
+        .map(|(real, ours)| format!("{}\n  real     {}\n  embedded {}", real.asked, real.answer, ours.answer))
+        .collect();
+    assert!(differences.is_empty(), "{} of {} differ\n{}", differences.len(), real.len(), differences.join("\n"));
+}
+
+async fn told(mut side: Side) -> Vec<Told> {
+    streams::ask(&mut side).await;
+    scaling::ask(&mut side).await;
+    transactions::ask(&mut side).await;
+    groups::ask(&mut side).await;
+    tables::ask(&mut side).await;
+    lists::ask(&mut side).await;
+    rest::ask(&mut side).await;
+    side.told
+}
