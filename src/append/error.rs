@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use crate::controller;
 use crate::segment_store;
 use crate::stream::{ScopedStream, SegmentId, SegmentName};
@@ -40,6 +42,16 @@ pub enum Error {
         /// Whether the event had been sent before.
         may_have_been_written: bool,
     },
+    /// The store could not take the event for now, as one that is full.
+    #[error("segment store could not append to {segment}: {message}")]
+    Failed {
+        /// The segment.
+        segment: SegmentName,
+        /// What the store said.
+        message: Arc<str>,
+        /// Whether the event had been sent before.
+        may_have_been_written: bool,
+    },
     /// The writer ended while the event was waiting.
     #[error("the gateway stopped writing")]
     Stopped {
@@ -54,6 +66,7 @@ impl Error {
         match self {
             Self::Store { may_have_been_written, .. }
             | Self::Refused { may_have_been_written, .. }
+            | Self::Failed { may_have_been_written, .. }
             | Self::Stopped { may_have_been_written } => *may_have_been_written,
             Self::StreamSealed(_) | Self::SegmentSealed(_) | Self::SegmentNotFound { .. } | Self::Controller(_) => {
                 false

@@ -26,8 +26,8 @@ use crate::stream::SegmentName;
 use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
 use crate::wire::{
-    Command, CommandType, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, SetupAppend, WireCommand,
-    WriterId,
+    Command, CommandType, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, ServerErrorCode, SetupAppend,
+    WireCommand, WriterId,
 };
 
 /// Submissions taken from the queue at once.
@@ -258,6 +258,16 @@ impl Writer {
             Ok(WireCommand::InvalidEventNumber(_)) if rules::holds(Rule::ConflictIsSetUpAnew) => self.reopen(),
             Err(_) => self.reopen(),
             Ok(WireCommand::WrongHost(_)) => self.reopen_elsewhere(),
+            Ok(WireCommand::ErrorMessage(error)) if error.error_code != ServerErrorCode::ILLEGAL_ARGUMENT => {
+                self.machine.lost();
+                self.link = Link::Down;
+                let (segment, message) = (self.task.segment.clone(), Arc::from(error.message.as_str()));
+                self.fail_all(|may_have_been_written| Error::Failed {
+                    segment: segment.clone(),
+                    message: Arc::clone(&message),
+                    may_have_been_written,
+                });
+            }
             Ok(other) => {
                 self.machine.lost();
                 self.link = Link::Down;

@@ -1,8 +1,8 @@
 //! Stores that refuse a writer, and what the controller says of it.
 
 use pravega_gateway::wire::{
-    AuthErrorCode, AuthTokenCheckFailed, JavaStr, NO_VALUE, NoSuchSegment, Offset, RequestId, SegmentIsSealed,
-    WrongHost,
+    AuthErrorCode, AuthTokenCheckFailed, ErrorMessage, JavaStr, NO_VALUE, NoSuchSegment, Offset, RequestId,
+    SegmentIsSealed, ServerErrorCode, WrongHost,
 };
 
 use super::scripted;
@@ -47,6 +47,28 @@ async fn segment_that_moved_is_set_up_again() {
         first
     };
     let (answer, _open) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    answer.expect(201);
+}
+
+#[tokio::test]
+async fn store_that_is_full_is_503_with_what_it_said() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let (mut conversation, writer) = store.new_writer().await;
+        let request_id = conversation.hear_block().await.request_id;
+        let (segment, message) = (writer.segment, JavaStr::new("there is no room").expect("short"));
+        conversation.say(ErrorMessage { request_id, segment, message, error_code: ServerErrorCode(-1) }).await;
+        conversation
+    };
+    let (answer, mut conversation) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    Problem::of(answer, 503, "store_unavailable").says("there is no room").may_have_happened();
+    let play = async {
+        let writer = conversation.hear_setup().await;
+        conversation.say_set_up(&writer, NO_VALUE).await;
+        let block = conversation.hear_block().await;
+        conversation.acknowledge(&block, NO_VALUE, 13).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
     answer.expect(201);
 }
 
