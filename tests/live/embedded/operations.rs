@@ -469,8 +469,8 @@ impl Operations {
     fn data(&mut self) -> Bytes {
         let length = match self.below(40) {
             0 => 0,
-            1 => self.dice.random_range(10_000..200_000),
-            2 => 1_500_000,
+            // few of these: a standalone's cache is small
+            1 => self.dice.random_range(10_000..120_000),
             _ => self.dice.random_range(1..120),
         };
         let mut data = vec![0; length];
