@@ -23,6 +23,8 @@ mod transients;
 mod writers;
 
 #[cfg(test)]
+mod property_tests;
+#[cfg(test)]
 mod tests;
 
 use std::net::SocketAddr;

@@ -70,8 +70,13 @@ impl Replies {
 
     /// Whether more commands may be taken.
     pub(super) fn has_room(&self) -> bool {
+        self.cost() < DUE_BYTES
+    }
+
+    /// Bytes that are due, and of appends that the log has yet to take.
+    pub(super) fn cost(&self) -> usize {
         let settling = self.settling.as_ref().map_or(0, Batch::cost);
-        self.gathered.cost() + settling + self.outbox.bytes() < DUE_BYTES
+        self.gathered.cost() + settling + self.outbox.bytes()
     }
 
     /// Whether nothing is due.

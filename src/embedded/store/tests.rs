@@ -19,7 +19,7 @@ use crate::wire::{
 /// Longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-const WRITER: WriterId = WriterId(Uuid::from_u128(7));
+pub(super) const WRITER: WriterId = WriterId(Uuid::from_u128(7));
 
 /// A store on a free port, which ends with it.
 struct Store {
@@ -81,11 +81,11 @@ impl Client {
     }
 }
 
-fn segment() -> Segment {
+pub(super) fn segment() -> Segment {
     Segment(JavaStr::new("s").expect("short"))
 }
 
-fn create() -> CreateSegment {
+pub(super) fn create() -> CreateSegment {
     CreateSegment {
         request_id: RequestId(1),
         segment: segment(),
@@ -96,19 +96,19 @@ fn create() -> CreateSegment {
     }
 }
 
-fn set_up() -> SetupAppend {
+pub(super) fn set_up() -> SetupAppend {
     let delegation_token = DelegationToken::none();
     SetupAppend { request_id: RequestId(2), writer_id: WRITER, segment: segment(), delegation_token }
 }
 
-fn block(number: i64, data: impl Into<Bytes>) -> AppendBlockEnd {
+pub(super) fn block(number: i64, data: impl Into<Bytes>) -> AppendBlockEnd {
     AppendBlockEnd {
         writer_id: WRITER,
         size_of_whole_events: 0,
         data: data.into().into(),
         num_events: 1,
         last_event_number: EventNumber(number),
-        request_id: RequestId(100 + number),
+        request_id: RequestId(number.wrapping_add(100)),
     }
 }
 
@@ -117,13 +117,13 @@ fn acknowledged(number: i64, previous: i64, offset: i64) -> WireCommand {
         writer_id: WRITER,
         event_number: EventNumber(number),
         previous_event_number: EventNumber(previous),
-        request_id: RequestId(100 + number),
+        request_id: RequestId(number.wrapping_add(100)),
         current_segment_write_offset: Offset(offset),
     }
     .into()
 }
 
-fn read(offset: i64) -> ReadSegment {
+pub(super) fn read(offset: i64) -> ReadSegment {
     ReadSegment {
         segment: segment(),
         offset: Offset(offset),
