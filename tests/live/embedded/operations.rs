@@ -409,10 +409,11 @@ impl Operations {
     /// Updates of two kinds never meet: after a comparison the real store takes an unset attribute for set.
     fn attribute_updates(&mut self) -> Vec<AttributeUpdate> {
         let count = [0, 0, 0, 1, 2][self.below(5)];
+        let compares = self.chance(0.3);
         let update = |index: u128| {
-            let update_type = self.dice.random_range(0..5);
+            let update_type = if compares { 4 } else { self.dice.random_range(0..4) };
             AttributeUpdate {
-                attribute_id: Uuid::from_u128(if update_type == 4 { 3000 } else { 2000 } + index),
+                attribute_id: Uuid::from_u128(if compares { 3000 } else { 2000 } + index),
                 update_type,
                 new_value: self.dice.random_range(0..3),
                 old_value: *[NO_VALUE, 0, 1].choose(&mut self.dice).expect("some"),
