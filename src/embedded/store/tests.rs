@@ -10,10 +10,12 @@ use uuid::Uuid;
 
 use super::*;
 use crate::embedded::node::NodeLimits;
+use crate::embedded::users::Permission;
 use crate::wire::{
-    AppendBlock, AppendBlockEnd, AppendSetup, CreateSegment, DataAppended, DelegationToken, ErrorMessage, EventNumber,
-    Frame, FrameCodec, Hello, JavaStr, NO_VALUE, Offset, Raw, ReadSegment, RequestId, SealSegment, Segment,
-    SegmentCreated, SegmentIsSealed, SegmentRead, SegmentSealed, SetupAppend, TruncateSegment, WireCommand, WriterId,
+    AppendBlock, AppendBlockEnd, AppendSetup, AuthErrorCode, AuthTokenCheckFailed, CreateSegment, DataAppended,
+    DelegationToken, ErrorMessage, EventNumber, Frame, FrameCodec, Hello, JavaStr, NO_VALUE, Offset, Raw, ReadSegment,
+    RequestId, SealSegment, Segment, SegmentCreated, SegmentIsSealed, SegmentRead, SegmentSealed, SetupAppend,
+    TruncateSegment, WireCommand, WriterId,
 };
 
 /// Longest wait for a reply.
@@ -30,10 +32,18 @@ struct Store {
 
 impl Store {
     async fn with_room(max_bytes: u64) -> Self {
+        Self::start(max_bytes, None).await
+    }
+
+    async fn with_tokens(tokens: &Tokens) -> Self {
+        Self::start(1 << 20, Some(tokens.clone())).await
+    }
+
+    async fn start(max_bytes: u64, tokens: Option<Tokens>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
         let limits = NodeLimits { max_bytes, wait_for_room: Duration::from_millis(200) };
-        let context = StoreContext { node: Node::in_memory(limits), tokens: None, acceptor: Acceptor::plain() };
+        let context = StoreContext { node: Node::in_memory(limits), tokens, acceptor: Acceptor::plain() };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, context, stop.clone()));
         Self { address, stop, serving }
@@ -231,4 +241,45 @@ async fn connection_that_ends_for_a_mistake_tells_what_is_due_first() {
     assert_eq!(client.hear().await, Some(acknowledged(7, NO_VALUE, 1)));
     assert_eq!(client.hear().await, None);
     store.stop([client]).await;
+}
+
+fn token(tokens: &Tokens, permission: Permission) -> DelegationToken {
+    DelegationToken(JavaStr::new(tokens.mint("prn::/scope:s", permission)).expect("short"))
+}
+
+fn refused(request_id: i64) -> WireCommand {
+    let (server_stack_trace, error_code) = (JavaStr::default(), AuthErrorCode(0));
+    AuthTokenCheckFailed { request_id: RequestId(request_id), server_stack_trace, error_code }.into()
+}
+
+#[tokio::test]
+async fn token_that_does_not_grant_it_is_refused_and_the_connection_stays() {
+    let tokens = Tokens::new("key", None).expect("a key");
+    let store = Store::with_tokens(&tokens).await;
+    let mut client = store.client().await;
+    assert_eq!(client.ask(create()).await, refused(1));
+    let (read_only, all) = (token(&tokens, Permission::Read), token(&tokens, Permission::ReadUpdate));
+    client.ask(CreateSegment { delegation_token: read_only.clone(), ..create() }).await;
+    assert_eq!(client.ask(SetupAppend { delegation_token: read_only.clone(), ..set_up() }).await, refused(2));
+    // in place of the request id
+    assert_eq!(client.ask(read(77)).await, refused(77));
+    client.ask(SetupAppend { delegation_token: all, ..set_up() }).await;
+    assert_eq!(client.ask(block(0, "x")).await, acknowledged(0, NO_VALUE, 1));
+    assert_eq!(client.ask(ReadSegment { delegation_token: read_only, ..read(0) }).await, bytes(0, b"x", true, false));
+    store.stop([client]).await;
+}
+
+#[tokio::test]
+async fn connection_of_a_writer_ends_with_its_token() {
+    let tokens = Tokens::new("key", Some(Duration::from_secs(3))).expect("a key");
+    let store = Store::with_tokens(&tokens).await;
+    let (mut client, mut reader) = (store.client().await, store.client().await);
+    let delegation_token = token(&tokens, Permission::ReadUpdate);
+    client.ask(CreateSegment { delegation_token: delegation_token.clone(), ..create() }).await;
+    client.ask(SetupAppend { delegation_token: delegation_token.clone(), ..set_up() }).await;
+    assert_eq!(client.hear().await, None);
+    assert_eq!(reader.ask(read(0)).await, refused(0));
+    reader.say(SetupAppend { delegation_token, ..set_up() }).await;
+    assert_eq!(reader.hear().await, None);
+    store.stop([client, reader]).await;
 }
