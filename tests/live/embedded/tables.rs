@@ -12,12 +12,10 @@ use rand::{Rng as _, SeedableRng as _};
 
 use super::link::{Ask, Both, Heard, Link};
 use super::operations::named;
-use super::wire::seed;
-use crate::support::Pravega;
-use crate::support::embedded::Embedded;
+use super::wire::{Nodes, seed};
 
-/// Operations of one run.
-const OPERATIONS: usize = 3000;
+/// Operations of one seed.
+const OPERATIONS: usize = 2000;
 
 /// Bytes of fixed keys.
 const KEY_BYTES: usize = 4;
@@ -56,20 +54,21 @@ struct World {
 
 #[tokio::test]
 async fn random_table_commands_are_answered_as_by_a_real_store() {
-    let embedded = Embedded::start(&[]).await;
-    let addresses = [Pravega::from_env().store, embedded.pravega.store.clone()];
-    let mut world = World {
-        dice: StdRng::seed_from_u64(seed()),
-        prefix: format!("tables-{:016x}", rand::random::<u64>()),
-        last_request: 0,
-        tables: Default::default(),
-        link: Link::open(&addresses).await,
-    };
-    for _ in 0..OPERATIONS {
-        world.step().await;
+    let nodes = Nodes::start().await;
+    for addresses in &nodes.pairs() {
+        let mut world = World {
+            dice: StdRng::seed_from_u64(seed()),
+            prefix: format!("tables-{:016x}", rand::random::<u64>()),
+            last_request: 0,
+            tables: Default::default(),
+            link: Link::open(addresses).await,
+        };
+        for _ in 0..OPERATIONS {
+            world.step().await;
+        }
+        world.end().await;
     }
-    world.end().await;
-    embedded.stop().await;
+    nodes.stop().await;
 }
 
 fn token() -> DelegationToken {

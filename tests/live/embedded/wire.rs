@@ -1,5 +1,6 @@
 use bytes::BytesMut;
 use pravega_gateway::wire::WireCommand;
+use tempfile::TempDir;
 
 use super::link::{Ask, Both, Heard, Link, WaitingRead, Writer};
 use super::operations::{Kind, Operation, Operations, SEGMENTS, TRANSIENT};
@@ -30,18 +31,42 @@ struct World {
     control: Link,
 }
 
+/// One node that keeps everything in memory, and one that keeps it in a directory.
+pub(crate) struct Nodes {
+    in_memory: Embedded,
+    in_directory: Embedded,
+    _directory: TempDir,
+}
+
+impl Nodes {
+    pub(crate) async fn start() -> Self {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let in_directory = Embedded::in_directory(directory.path(), &[]).await;
+        Self { in_memory: Embedded::start(&[]).await, in_directory, _directory: directory }
+    }
+
+    /// Addresses of the real store and of each node's.
+    pub(crate) fn pairs(&self) -> [Both<String>; 2] {
+        [&self.in_memory, &self.in_directory].map(|node| [Pravega::from_env().store, node.pravega.store.clone()])
+    }
+
+    pub(crate) async fn stop(self) {
+        self.in_memory.stop().await;
+        self.in_directory.stop().await;
+    }
+}
+
 #[tokio::test]
 async fn random_commands_are_answered_as_by_a_real_store() {
-    let embedded = Embedded::start(&[]).await;
-    let addresses = [Pravega::from_env().store, embedded.pravega.store.clone()];
-    for _ in 0..SEEDS {
-        let mut world = World::new(seed(), &addresses).await;
+    let nodes = Nodes::start().await;
+    for addresses in nodes.pairs().iter().cycle().take(SEEDS) {
+        let mut world = World::new(seed(), addresses).await;
         for _ in 0..OPERATIONS {
             world.step().await;
         }
         world.end().await;
     }
-    embedded.stop().await;
+    nodes.stop().await;
 }
 
 impl World {
