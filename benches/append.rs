@@ -17,7 +17,7 @@ use tokio::runtime::Runtime;
 
 use direct::DirectWriter;
 use http_load::HttpLoad;
-use servers::{GatewayProcess, no_op_server};
+use servers::{GatewayProcess, no_op_server, variable};
 
 /// Requests that one measurement makes at least on each connection, so that all of them are busy.
 const LEAST_REQUESTS: u64 = 8;
@@ -37,7 +37,7 @@ fn append(c: &mut Criterion) {
                 b.iter_custom(|count| scaled(count, connections, |requests| runtime.block_on(load.run(requests))));
             });
         }
-        let writer = runtime.block_on(DirectWriter::connect(&stream));
+        let writer = runtime.block_on(DirectWriter::connect(&stream, &variable("TEST_PRAVEGA_STORE")));
         group.bench_function(BenchmarkId::new("wire protocol, one event a block", connections), |b| {
             b.iter_custom(|count| {
                 scaled(count, connections, |events| runtime.block_on(writer.run(events, connections)))

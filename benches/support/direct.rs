@@ -16,7 +16,7 @@ use tokio::time::Instant;
 use tokio_util::codec::Framed;
 use uuid::Uuid;
 
-use crate::servers::{BenchStream, variable};
+use crate::servers::BenchStream;
 
 /// One writer on one connection.
 pub(crate) struct DirectWriter {
@@ -31,8 +31,8 @@ struct State {
 
 impl DirectWriter {
     /// Connects to the store and sets a writer up on the stream's segment.
-    pub(crate) async fn connect(stream: &BenchStream) -> Self {
-        let socket = TcpStream::connect(variable("TEST_PRAVEGA_STORE")).await.expect("the store listens");
+    pub(crate) async fn connect(stream: &BenchStream, store: &str) -> Self {
+        let socket = TcpStream::connect(store).await.expect("the store listens");
         socket.set_nodelay(true).expect("a TCP socket");
         let mut connection = Framed::new(socket, FrameCodec::client());
         let writer_id = WriterId(Uuid::new_v4());

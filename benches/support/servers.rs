@@ -9,7 +9,7 @@ use axum::routing::post;
 
 /// A gateway process in front of the Pravega that the environment names; stopped when dropped.
 pub(crate) struct GatewayProcess {
-    process: Child,
+    pub(crate) process: Child,
     /// Where it serves.
     pub(crate) address: SocketAddr,
 }
@@ -37,18 +37,33 @@ pub(crate) fn variable(name: &str) -> String {
 impl GatewayProcess {
     /// Starts it on free ports and waits until it says where.
     pub(crate) fn start() -> Self {
+        let (controller, rest) = (variable("TEST_PRAVEGA"), variable("TEST_PRAVEGA_REST"));
+        Self::start_with(&["--controller", &controller, "--controller-rest", &rest]).0
+    }
+
+    /// As [`start`](Self::start), with these arguments instead of those that name a Pravega; also gives what it logged
+    /// before.
+    pub(crate) fn start_with(arguments: &[&str]) -> (Self, Vec<serde_json::Value>) {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
             .args(["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
-            .args(["--controller", &variable("TEST_PRAVEGA"), "--controller-rest", &variable("TEST_PRAVEGA_REST")])
+            .args(arguments)
             .args(["--set", "log.format=json", "--set", "log.access=false"])
             .stderr(Stdio::piped())
             .spawn()
             .expect("the gateway starts");
         let log = BufReader::new(process.stderr.take().expect("piped"));
         let mut lines = log.lines().map_while(Result::ok);
-        let address = lines.find_map(|line| serving_address(&line)).expect("the gateway says where it serves");
+        let mut before = Vec::new();
+        let address = loop {
+            let line = lines.next().expect("the gateway says where it serves");
+            let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+            match serving_address(&line) {
+                Some(address) => break address,
+                None => before.push(line),
+            }
+        };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address }
+        (Self { process, address }, before)
     }
 
     /// Creates a stream of one segment under a name of its own.
@@ -71,10 +86,8 @@ impl GatewayProcess {
     }
 }
 
-fn serving_address(line: &str) -> Option<SocketAddr> {
-    let line: serde_json::Value = serde_json::from_str(line).ok()?;
-    let fields = line.get("fields").unwrap_or(&line);
-    (fields.get("message")? == "serving").then(|| fields.get("address")?.as_str()?.parse().ok())?
+fn serving_address(line: &serde_json::Value) -> Option<SocketAddr> {
+    (line["message"] == "serving").then(|| line["address"].as_str()?.parse().ok())?
 }
 
 impl Drop for GatewayProcess {

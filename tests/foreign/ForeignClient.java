@@ -77,6 +77,7 @@ public class ForeignClient {
             usage: ForeignClient COMMAND CONTROLLER SCOPE STREAM [ARGUMENT] [--digest]
               create … SEGMENTS     the scope, if missing, and the stream
               write …               stdin: {"key":"k" or null,"base64":"…"} or {"key":…,"random":LENGTH,"seed":SEED}
+              write-many … EVENTS BYTES   random keys, one flush at the end, after as many to warm up; tells the seconds
               read … COUNT          through a new reader group
               batch …               all that is there now
               info …                current segments, head and tail
@@ -151,6 +152,7 @@ public class ForeignClient {
         switch (name + "/" + arguments.size()) {
             case "create/1" -> create(Integer.parseInt(arguments.get(0)));
             case "write/0" -> write();
+            case "write-many/2" -> writeMany(Integer.parseInt(arguments.get(0)), Integer.parseInt(arguments.get(1)));
             case "read/1" -> read(Long.parseLong(arguments.get(0)));
             case "batch/0" -> batch();
             case "info/0" -> info();
@@ -291,6 +293,29 @@ public class ForeignClient {
         JsonObject written = new JsonObject();
         written.addProperty("written", acknowledgements.size());
         out.println(written);
+    }
+
+    private void writeMany(int events, int bytes) throws Exception {
+        try (EventStreamClientFactory factory = EventStreamClientFactory.withScope(scope, config);
+                EventStreamWriter<ByteBuffer> writer = writer(factory, false)) {
+            writeMany(writer, events, bytes);
+            double seconds = writeMany(writer, events, bytes);
+            JsonObject written = new JsonObject();
+            written.addProperty("written", events);
+            written.addProperty("seconds", seconds);
+            out.println(written);
+        }
+    }
+
+    private static double writeMany(EventStreamWriter<ByteBuffer> writer, int events, int bytes) {
+        long begin = System.nanoTime();
+        CompletableFuture<Void> last = CompletableFuture.completedFuture(null);
+        for (int i = 0; i < events; i++) {
+            last = writer.writeEvent(Integer.toString(i % 1000), ByteBuffer.wrap(new byte[bytes]));
+        }
+        writer.flush();
+        last.join();
+        return (System.nanoTime() - begin) / 1e9;
     }
 
     private EventStreamWriter<ByteBuffer> writer(EventStreamClientFactory factory, boolean largeEvents) {
