@@ -20,9 +20,18 @@ const ANYTHING: &str = "…";
 
 #[tokio::test]
 async fn every_line_of_the_tour_prints_what_the_readme_shows() {
+    take_tour(Gateway::ready(&[]).await).await;
+}
+
+#[tokio::test]
+async fn every_line_of_the_tour_prints_the_same_with_the_embedded_pravega() {
+    take_tour(Gateway::embedded(&[]).await).await;
+}
+
+async fn take_tour(gateway: Gateway) {
     let steps = steps(README);
     assert!(!steps.is_empty(), "README.md has no block of type sh");
-    let place = Place::new(Gateway::ready(&[]).await);
+    let place = Place::new(gateway);
     for step in steps {
         step.take(&place).await;
     }

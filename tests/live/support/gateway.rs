@@ -34,9 +34,21 @@ impl Gateway {
 
     /// Starts one in front of any Pravega, with more arguments after the usual ones, and waits until it listens.
     pub(crate) async fn start(pravega: &Pravega, arguments: &[&str]) -> Self {
+        let usual = ["--controller", &pravega.controller, "--controller-rest", &pravega.rest];
+        Self::spawn(&[&usual, arguments].concat()).await
+    }
+
+    /// Starts one with an embedded Pravega on free ports, and waits until it is ready.
+    pub(crate) async fn embedded(arguments: &[&str]) -> Self {
+        let usual = ["--embedded", "--segment-store-port=0", "--controller-port=0", "--rest-port=0"];
+        let gateway = Self::spawn(&[&usual, arguments].concat()).await;
+        gateway.await_ready().await;
+        gateway
+    }
+
+    async fn spawn(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
             .args(["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
-            .args(["--controller", &pravega.controller, "--controller-rest", &pravega.rest])
             .args(["--set", "log.format=json", "--set", "shutdown.delay=0s"])
             .args(arguments)
             .stdin(Stdio::null())
