@@ -5,19 +5,18 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 use super::StoreContext;
-use super::attributes::EVENT_COUNT;
 use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
-use super::refused::{Answered, Asked, Refused, offset_of};
+use super::refused::{Answered, Asked, Refused};
 use super::replies::Replies;
 use super::segments::token_refused;
 use super::tables::update_bytes;
-use super::writers::{Append, WriterState, Writers};
-use crate::embedded::node::{ACCUMULATE, Appended, NoRoom, REPLACE_IF_EQUALS, Room, SegmentError, Step, Stepped};
+use super::writers::{Append, Writers};
+use crate::embedded::node::{NoRoom, Room, SegmentError, Stepped};
 use crate::embedded::users::{Permission, Refusal};
 use crate::wire::{
-    AppendSetup, AttributeUpdate, CommandType, ConditionalCheckFailed, CreateTransientSegment, DataAppended,
-    ErrorMessage, EventNumber, Frame, Hello, InvalidEventNumber, JavaStr, KeepAlive, OLDEST_COMPATIBLE_VERSION, Offset,
-    ReadSegment, RequestId, Segment, ServerErrorCode, SetupAppend, UpdateTableEntries, WIRE_VERSION, WireCommand,
+    AppendSetup, CommandType, CreateTransientSegment, ErrorMessage, EventNumber, Frame, Hello, JavaStr, KeepAlive,
+    OLDEST_COMPATIBLE_VERSION, ReadSegment, RequestId, Segment, ServerErrorCode, SetupAppend, UpdateTableEntries,
+    WIRE_VERSION, WireCommand,
 };
 
 /// Most reads of one connection that may wait; more are told to ask again.
@@ -60,8 +59,8 @@ impl Delayed {
 /// One client's commands and their replies.
 #[derive(Debug)]
 pub(super) struct Conversation {
-    context: Arc<StoreContext>,
-    writers: Writers,
+    pub(super) context: Arc<StoreContext>,
+    pub(super) writers: Writers,
     /// Reads that have no reply yet.
     pub(super) waiting: WaitingReads,
     /// Replies that are due.
@@ -194,59 +193,6 @@ impl Conversation {
         })
     }
 
-    fn try_append(&mut self, append: Result<Append, &'static str>) -> Next {
-        match append {
-            Ok(append) => self.append(append, None),
-            Err(why) => Next::Close(why),
-        }
-    }
-
-    /// Appends, in the room that was waited for, if any.
-    fn append(&mut self, append: Append, room: Option<Room>) -> Next {
-        let state = match self.writers.state(append.writer_id, append.number) {
-            Ok(state) => state,
-            Err(why) => return Next::Close(why),
-        };
-        let last = match state {
-            WriterState::Full(message) => {
-                let reply = failed(append.request_id, &append.segment, message.clone());
-                self.replies.push(Stepped::known(reply));
-                return Next::Hear;
-            }
-            WriterState::Stored(last) => *last,
-            WriterState::NotSetUp => unreachable!("refused above"),
-        };
-        let bytes = append.data.len();
-        let node = &self.context.node;
-        let act = |step: &mut Step<'_>| {
-            step.append(append.segment.0.as_str(), append.data.clone(), &updates(&append, last), append.expected)
-        };
-        let appended = match room {
-            Some(room) => node.step_in(room, |step| Some(act(step))),
-            None => node.step(|step| step.has_room_for(bytes).then(|| act(step))),
-        };
-        let (appended, place) = appended.split();
-        match appended {
-            None => Next::WaitForRoom(Delayed::Append(append)),
-            Some(Ok(Appended { length })) => {
-                *state = WriterState::Stored(append.number);
-                self.replies.appended(bytes, place.with(()));
-                if last < append.number {
-                    self.replies.push(place.with(acknowledged(&append, last, length)));
-                }
-                Next::Hear
-            }
-            Some(Err(error)) => {
-                let (reply, next) = refused(&append, error);
-                self.replies.push(place.with(reply));
-                if let Next::Close(_) = next {
-                    self.drop_transients();
-                }
-                next
-            }
-        }
-    }
-
     fn update_table(&mut self, command: UpdateTableEntries, room: Option<Room>) -> Next {
         match self.context.update_table(&command, room) {
             Some(answered) => self.tell(answered),
@@ -272,14 +218,6 @@ impl Conversation {
                 Next::Hear
             }
         }
-    }
-
-    /// Refuses an append, and the writer's later ones until it is set up again.
-    fn refuse_append(&mut self, append: &Append, message: JavaStr) -> Next {
-        let state = self.writers.state(append.writer_id, append.number);
-        state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
-        self.replies.push(Stepped::known(failed(append.request_id, &append.segment, message)));
-        Next::Hear
     }
 
     fn create_transient(&mut self, command: CreateTransientSegment) -> Answered {
@@ -361,52 +299,7 @@ fn closing(result: Result<(), &'static str>) -> Next {
     result.map_or_else(Next::Close, |()| Next::Hear)
 }
 
-/// What an append does beside its bytes: the writer's number moves on from the last one, and its events are counted.
-fn updates(append: &Append, last: i64) -> [AttributeUpdate; 2] {
-    let number = AttributeUpdate {
-        attribute_id: append.writer_id.0,
-        update_type: REPLACE_IF_EQUALS,
-        new_value: append.number,
-        old_value: last,
-    };
-    let events = i64::from(append.events);
-    [number, AttributeUpdate { attribute_id: EVENT_COUNT, update_type: ACCUMULATE, new_value: events, old_value: 0 }]
-}
-
-fn acknowledged(append: &Append, last: i64, length: u64) -> WireCommand {
-    DataAppended {
-        writer_id: append.writer_id,
-        event_number: EventNumber(append.number),
-        previous_event_number: EventNumber(last),
-        request_id: append.request_id,
-        current_segment_write_offset: offset_of(length),
-    }
-    .into()
-}
-
-/// The reply to an append that was refused, and whether the connection goes on.
-/// Source: AppendProcessor.java, `handleAppendResult` and `handleException`.
-fn refused(append: &Append, error: SegmentError) -> (WireCommand, Next) {
-    let Append { writer_id, number, request_id, .. } = *append;
-    let event_number = EventNumber(number);
-    match error {
-        SegmentError::BadOffset { .. } => {
-            (ConditionalCheckFailed { writer_id, event_number, request_id }.into(), Next::Hear)
-        }
-        SegmentError::BadAttribute => {
-            let server_stack_trace = JavaStr::default();
-            let reply = InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number };
-            (reply.into(), Next::Close("another connection wrote with the same writer id"))
-        }
-        error => {
-            let asked = Asked::new(request_id, &append.segment);
-            let asked = if error == SegmentError::Sealed { asked.at(Offset(number)) } else { asked };
-            (asked.refuse(error).expect("appends meet nothing else"), Next::Hear)
-        }
-    }
-}
-
 /// A failure that is not the request's.
-fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
+pub(super) fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
     ErrorMessage { request_id, segment: segment.clone(), message, error_code: ServerErrorCode(-1) }.into()
 }

@@ -1,7 +1,7 @@
 //! The segment store's server: wire commands on TCP connections, each turned into one step of the node.
 //!
 //! ```text
-//! socket ─▶ connection ─▶ conversation ─▶ writers, reads, segments, merges, tables ─▶ node
+//! socket ─▶ connection ─▶ conversation ─▶ appends, reads, segments, merges, tables ─▶ node
 //!    ▲                                                        │
 //!    └──── outbox ◀─ (durable?) ─ replies ◀───────────────────┘
 //! ```
@@ -10,6 +10,7 @@
 //! leave in that order too, many in one write, once the log holds what they tell. Clients rely on what a real store
 //! does beside its replies: which mistakes it answers and which ones end the connection.
 
+mod appends;
 mod attributes;
 mod connection;
 mod conversation;
