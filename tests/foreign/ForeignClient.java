@@ -85,6 +85,7 @@ public class ForeignClient {
               truncate-head …       at the current tail
               seal … | delete …     delete seals first
               table-put … KEY VALUE | table-get … KEY    STREAM is a key-value table, made by the first put
+            FOREIGN_AUTHORITY names a PEM file: TLS. Credentials are taken from pravega_client_auth_… as Pravega has them.
             """;
     private static final long READ_SECONDS = 60;
     private static final long ONE_MORE_SECONDS = 3;
@@ -102,7 +103,11 @@ public class ForeignClient {
 
     private ForeignClient(PrintStream out, String controller, String scope, String stream, boolean digest) {
         this.out = out;
-        this.config = ClientConfig.builder().controllerURI(URI.create("tcp://" + controller)).build();
+        String authority = System.getenv("FOREIGN_AUTHORITY");
+        ClientConfig.ClientConfigBuilder builder = ClientConfig.builder();
+        this.config = authority == null
+                ? builder.controllerURI(URI.create("tcp://" + controller)).build()
+                : builder.controllerURI(URI.create("tls://" + controller)).trustStore(authority).build();
         this.scope = scope;
         this.stream = stream;
         this.digest = digest;

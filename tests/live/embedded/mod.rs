@@ -2,6 +2,7 @@
 
 mod controller_calls;
 mod first_use;
+mod guarded;
 mod link;
 mod operations;
 mod same;

@@ -101,6 +101,13 @@ pub(crate) async fn python(command: &str, stream: &Stream, arguments: &[&str], s
     foreign(python_script(&variable("TEST_FOREIGN_PY")), command, stream, arguments, stdin).await
 }
 
+/// A command of `ForeignClient.java` on another Pravega, with variables that say how to get in.
+pub(crate) async fn java_at(controller: &str, variables: &[(&str, &str)], words: &[&str], stdin: &str) -> Finished {
+    let mut java = java_class("ForeignClient");
+    java.args([words[0], controller]).args(&words[1..]).envs(variables.iter().copied());
+    run(&mut java, stdin).await
+}
+
 async fn foreign(mut program: Command, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
     program.args([command, &Pravega::from_env().controller, &stream.scope, &stream.name]).args(arguments);
     run(&mut program, stdin).await

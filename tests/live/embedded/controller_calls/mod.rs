@@ -19,7 +19,7 @@ mod transactions;
     clippy::all,
     reason = "generated code follows its own style, and not every message is used"
 )]
-mod proto {
+pub(super) mod proto {
     tonic::include_proto!("io.pravega.controller.stream.api.grpc.v1");
 }
 
