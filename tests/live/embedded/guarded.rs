@@ -59,8 +59,6 @@ async fn only_users_get_in_and_each_only_to_what_is_theirs() {
 
     let admin =
         [("pravega_client_auth_method", "Basic"), ("pravega_client_auth_token", &*BASE64.encode("admin:secret"))];
-    let reader =
-        [("pravega_client_auth_method", "Basic"), ("pravega_client_auth_token", &*BASE64.encode("reader:other"))];
     let controller = &node.pravega.controller;
     java_at(controller, &admin, &["create", "shop", "orders", "1"], "").await.success();
     let event = "{\"key\":null,\"base64\":\"aGVsbG8=\"}\n";
