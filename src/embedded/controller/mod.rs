@@ -16,6 +16,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::http::StatusCode;
 use tonic::Status;
 use tonic::service::Routes;
 
@@ -58,7 +59,7 @@ impl Controller {
     /// Serves gRPC and REST side by side: paths tell them apart. gRPC needs HTTP/2.
     pub(crate) fn router(&self) -> Router {
         let grpc = ControllerServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES);
-        Routes::new(grpc).into_axum_router().merge(rest::router(self.clone()))
+        Routes::new(grpc).into_axum_router().merge(rest::router(self.clone())).fallback(async || StatusCode::NOT_FOUND)
     }
 
     /// Runs one step and waits until it is durable. Cancel safe: the step has happened.

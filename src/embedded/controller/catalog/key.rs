@@ -33,6 +33,11 @@ pub(crate) fn first_number(stream: &ScopedStream) -> String {
     format!("first-number/{stream}")
 }
 
+/// The same for a table.
+pub(crate) fn first_table_number(table: &ScopedStream) -> String {
+    format!("first-table-number/{table}")
+}
+
 pub(crate) fn epochs(stream: &ScopedStream) -> String {
     format!("epoch/{stream}/")
 }

@@ -20,9 +20,9 @@ impl TableConfig {
     }
 
     /// The table's segments, which never change; `None` without partitions.
-    pub(crate) fn segments(&self, now: i64) -> Option<Vec<EpochSegment>> {
+    pub(crate) fn segments(&self, first_number: u32, now: i64) -> Option<Vec<EpochSegment>> {
         let partitions = u32::try_from(self.partitions).ok().filter(|count| *count > 0)?;
-        Some(Epoch::first(partitions, 0, now).segments)
+        Some(Epoch::first(partitions, first_number, now).segments)
     }
 }
 
@@ -34,9 +34,9 @@ mod tests {
     fn a_table_has_partitions_and_a_primary_key() {
         let config =
             TableConfig { partitions: 2, primary_key_length: 4, secondary_key_length: 8, rollover_size_bytes: 0 };
-        assert_eq!((config.key_length(), config.segments(0).map(|all| all.len())), (Some(12), Some(2)));
+        assert_eq!((config.key_length(), config.segments(0, 0).map(|all| all.len())), (Some(12), Some(2)));
         assert_eq!(TableConfig { primary_key_length: 0, ..config.clone() }.key_length(), None);
         assert_eq!(TableConfig { secondary_key_length: -1, ..config.clone() }.key_length(), None);
-        assert_eq!(TableConfig { partitions: 0, ..config }.segments(0), None);
+        assert_eq!(TableConfig { partitions: 0, ..config }.segments(0, 0), None);
     }
 }

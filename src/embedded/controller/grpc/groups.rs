@@ -107,7 +107,7 @@ pub(super) async fn delete(
     info: ReaderGroupInfo,
 ) -> Result<DeleteReaderGroupStatus, Status> {
     caller.needs(&access::scope(&info.scope), Permission::ReadUpdate)?;
-    let id = uuid(&info.reader_group_id)?;
+    let id = info.reader_group_id.parse().map_err(|_| Status::unknown("the id is not a UUID"))?;
     let status = controller.step(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
     Ok(DeleteReaderGroupStatus { status: status.into() })
 }
@@ -133,6 +133,6 @@ pub(super) async fn release(
     caller.needs(&access::plain_stream(&info.scope, &info.stream), Permission::ReadUpdate)?;
     let id = uuid(&request.reader_group_id)?;
     let release = Release { subscriber: &request.subscriber, id, generation: request.generation, cut };
-    let status = controller.step(|step| group::release(step, &info.scope, &info.stream, release)).await?;
+    let status = controller.step(|step| group::release(step, &info.scope, &info.stream, release)).await??;
     Ok(UpdateSubscriberStatus { status: status.into() })
 }

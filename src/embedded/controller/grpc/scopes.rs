@@ -41,6 +41,6 @@ pub(super) async fn exists(
     info: ScopeInfo,
 ) -> Result<ExistsResponse, Status> {
     caller.needs(&access::scope(&info.scope), Permission::Read)?;
-    let exists = controller.look(|state| scope::known(state, &info.scope).is_some()).await?;
+    let exists = controller.look(|state| scope::check(state, &info.scope)).await??;
     Ok(ExistsResponse { exists })
 }

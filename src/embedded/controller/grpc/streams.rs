@@ -121,6 +121,6 @@ pub(super) async fn check_scale(
 ) -> Result<ScaleStatusResponse, Status> {
     let info = request.stream_info.unwrap_or_default();
     caller.needs(&resource(&info), Permission::Read)?;
-    let status = controller.look(|state| scales::check(state, &info.scope, &info.stream, request.epoch)).await?;
+    let status = controller.look(|state| scales::check(state, &info.scope, &info.stream, request.epoch)).await??;
     Ok(ScaleStatusResponse { status: status.into() })
 }

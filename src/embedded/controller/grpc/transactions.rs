@@ -73,7 +73,7 @@ pub(super) async fn completed(
 ) -> Result<ListCompletedTxnResponse, Status> {
     let info = request.stream_info.unwrap_or_default();
     caller.needs(&resource(&info), Permission::Read)?;
-    let all = controller.look(|state| transaction::completed(state, &info.scope, &info.stream)).await??;
+    let all = controller.look(|state| transaction::completed(state, &info.scope, &info.stream)).await?;
     Ok(ListCompletedTxnResponse { response: all.into_iter().map(ended).collect() })
 }
 

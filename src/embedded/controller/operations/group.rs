@@ -11,6 +11,9 @@ use crate::embedded::controller::catalog::{Cut, Group, GroupConfig, Span, Stream
 use crate::embedded::node::{State, Step};
 use crate::stream::{Scope, ScopedStream, StreamName};
 
+/// How large the pieces of a group's state are, where the group says nothing.
+const STATE_ROLLOVER_BYTES: i64 = 4 * 1024 * 1024;
+
 /// What is to become a group; without an id one is drawn.
 pub(crate) struct NewGroup {
     pub(crate) id: Option<Uuid>,
@@ -37,7 +40,8 @@ pub(crate) fn create(
     let generation = if new.id.is_some() { new.generation } else { 0 };
     let group = Group { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
     if !stream::exists(step, &state_stream) {
-        let rollover_size_bytes = group.config.rollover_size_bytes;
+        let wanted = group.config.rollover_size_bytes;
+        let rollover_size_bytes = if wanted == 0 { STATE_ROLLOVER_BYTES } else { wanted };
         let config = StreamConfig { rollover_size_bytes, ..StreamConfig::one_segment() };
         stream::create_with_marks(step, &state_stream, 1, config);
     }
@@ -160,27 +164,30 @@ pub(crate) fn release(
     scope: &str,
     stream: &str,
     release: Release<'_>,
-) -> update_subscriber_status::Status {
+) -> Result<update_subscriber_status::Status, Refusal> {
     use update_subscriber_status::Status;
-    let Some(stream) = known(step, scope, stream) else { return Status::StreamNotFound };
+    let Some(stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
     let key = key::subscriber(&stream.name, release.subscriber);
     let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step, scope, name).ok()?);
     let Some((subscriber, group)) = read::<Subscriber>(step, &key).zip(group) else {
-        return Status::SubscriberNotFound;
+        return Ok(Status::SubscriberNotFound);
     };
     if group.id != release.id {
-        return Status::SubscriberNotFound;
+        return Ok(Status::SubscriberNotFound);
     }
     if subscriber.generation != release.generation {
-        return Status::GenerationMismatch;
+        return Ok(Status::GenerationMismatch);
+    }
+    if release.cut.is_empty() {
+        return Err(Refusal::unknown("the stream cut is empty"));
     }
     match segments::is_cut_valid(step, scope, stream.name.stream.as_str(), &release.cut) {
         Ok(true) if is_forward(step, &stream, &release.cut, &subscriber.cut) => {}
-        Ok(_) => return Status::StreamCutNotValid,
-        Err(_) => return Status::Failure,
+        Ok(_) => return Ok(Status::StreamCutNotValid),
+        Err(_) => return Ok(Status::Failure),
     }
     write(step, &key, &Subscriber { generation: subscriber.generation, cut: release.cut });
-    Status::Success
+    Ok(Status::Success)
 }
 
 fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cut) -> bool {

@@ -36,6 +36,7 @@ impl From<CutError> for Refusal {
     fn from(error: CutError) -> Self {
         match error {
             CutError::Empty => Self::internal(error.to_string()),
+            CutError::NoEpoch => Self { code: Code::NotFound, message: error.to_string() },
             CutError::Unknown => Self::unknown(error.to_string()),
         }
     }

@@ -1,5 +1,6 @@
 //! Scaling by hand.
 
+use super::Refusal;
 use super::records::known;
 use super::stream::replace;
 use crate::controller::proto::{scale_response, scale_status_response};
@@ -36,16 +37,21 @@ pub(crate) fn start(
 
 /// A scale happens at once, so one of an earlier epoch is done, and one of the active epoch has not begun, which
 /// Pravega calls in progress.
-pub(crate) fn check(state: &State, scope: &str, stream: &str, epoch: i32) -> scale_status_response::ScaleStatus {
+pub(crate) fn check(
+    state: &State,
+    scope: &str,
+    stream: &str,
+    epoch: i32,
+) -> Result<scale_status_response::ScaleStatus, Refusal> {
     use scale_status_response::ScaleStatus as Status;
-    let Some(stream) = known(state, scope, stream) else { return Status::InvalidInput };
+    let epoch = u32::try_from(epoch).map_err(|_| Refusal::internal("the epoch is negative"))?;
+    let Some(stream) = known(state, scope, stream) else { return Ok(Status::InvalidInput) };
     let active = stream.active(state);
-    let is = |number: u32| i64::from(epoch) == i64::from(number);
-    if i64::from(epoch) > i64::from(active.number) {
+    Ok(if epoch > active.number {
         Status::InvalidInput
-    } else if is(active.number) || is(active.reference) {
+    } else if epoch == active.number || epoch == active.reference {
         Status::InProgress
     } else {
         Status::Success
-    }
+    })
 }

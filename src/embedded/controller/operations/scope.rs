@@ -64,6 +64,12 @@ pub(crate) fn exists(state: &State, scope: &Scope) -> bool {
     read::<()>(state, &key::scope(scope)).is_some()
 }
 
+/// Whether there is a scope of this name.
+pub(crate) fn check(state: &State, name: &str) -> Result<bool, Refusal> {
+    not_empty(name)?;
+    Ok(known(state, name).is_some())
+}
+
 /// The scope of this name, if there is one.
 pub(crate) fn known(state: &State, name: &str) -> Option<Scope> {
     Scope::new(name).ok().filter(|scope| exists(state, scope))

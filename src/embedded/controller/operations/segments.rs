@@ -18,8 +18,9 @@ pub(crate) fn current(state: &State, scope: &str, stream: &str) -> Result<Vec<Ep
 }
 
 pub(crate) fn of_epoch(state: &State, scope: &str, stream: &str, epoch: i32) -> Result<Vec<EpochSegment>, Refusal> {
+    let epoch = u32::try_from(epoch).map_err(|_| Refusal::internal("the epoch is negative"))?;
     let stream = found(state, scope, stream)?;
-    let epoch = u32::try_from(epoch).ok().and_then(|epoch| stream.history(state).epoch(epoch));
+    let epoch = stream.history(state).epoch(epoch);
     Ok(epoch.ok_or_else(|| Refusal::not_found("the epoch"))?.segments)
 }
 

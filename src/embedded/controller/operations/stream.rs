@@ -161,7 +161,7 @@ fn delete_one(step: &mut Step<'_>, stream: &Known) {
         segment::delete(step, &segment::of_stream(name, id));
     }
     let next_number = stream.active(step).next_number();
-    let several = [key::epochs(name), key::transactions(name), key::ended_of(name), key::marks(name)];
+    let several = [key::epochs(name), key::transactions(name), key::marks(name)];
     for prefix in several.into_iter().chain([key::subscribers(name)]) {
         remove_all(step, &prefix);
     }

@@ -22,7 +22,8 @@ pub(crate) fn create(
     config: TableConfig,
 ) -> Result<create_key_value_table_status::Status, Refusal> {
     use create_key_value_table_status::Status;
-    let parts = config.segments(step.at()).zip(config.key_length());
+    let first_number = name(scope, table).and_then(|name| read(step, &key::first_table_number(&name))).unwrap_or(0);
+    let parts = config.segments(first_number, step.at()).zip(config.key_length());
     let (segments, key_length) = parts.ok_or_else(|| Refusal::internal("a table has partitions and a primary key"))?;
     if StreamName::new(table).is_err() {
         return Ok(Status::InvalidTableName);
@@ -69,6 +70,8 @@ pub(crate) fn delete(step: &mut Step<'_>, scope: &str, table: &str) -> delete_kv
         segment::delete(step, &segment::of_table(&name, part.id));
     }
     step.remove(&key::table(&name));
+    let next_number = table.segments.iter().map(|part| part.id.number() + 1).max().unwrap_or(0);
+    write(step, &key::first_table_number(&name), &next_number);
     Status::Success
 }
 

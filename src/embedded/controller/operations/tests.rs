@@ -165,7 +165,7 @@ fn a_deleted_stream_leaves_no_segment_and_its_namesake_counts_on() {
     let open = catalog.begin();
     catalog.seal_and_delete();
     assert_eq!(catalog.names(), [""; 0]);
-    assert_eq!(catalog.state(open), txn_state::State::Unknown);
+    assert_eq!(catalog.state(open), txn_state::State::Aborted, "remembered for a day");
     catalog.create(fixed(2));
     assert_eq!(catalog.names(), ["s/t/3.#epoch.0", "s/t/4.#epoch.0"]);
 }

@@ -1,6 +1,6 @@
 //! Transactions.
 
-use super::records::{Known, decode, known, read, write};
+use super::records::{Known, decode, known, name, read, write};
 use super::stream::{found, replace};
 use super::{Refusal, segment, writer};
 use crate::controller::proto::{ping_txn_status, txn_state, txn_status};
@@ -17,11 +17,11 @@ pub(crate) struct Begun {
 }
 
 pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) -> Result<Begun, Refusal> {
+    let stream = found(step, scope, stream)?;
     let transaction = Transaction::begin(lease, step.at()).map_err(|refused| match refused {
         LeaseRefused::TooShort => Refusal::unknown("lease should be greater than minimum lease"),
         LeaseRefused::TooLong | LeaseRefused::TooOld => Refusal::unknown("lease value too large, max value is 600000"),
     })?;
-    let stream = found(step, scope, stream)?;
     if stream.record.sealed {
         return Err(Refusal::internal(format!("stream {} is sealed", stream.name)));
     }
@@ -68,9 +68,12 @@ pub(crate) fn ping(
 
 fn lookup(state: &State, scope: &str, stream: &str, id: TransactionId) -> Option<(Known, Transaction)> {
     let stream = known(state, scope, stream)?;
-    let open = read(state, &key::transaction(&stream.name, id));
-    let transaction = open.or_else(|| read(state, &key::ended(&stream.name, id)))?;
+    let transaction = record(state, &stream.name, id)?;
     Some((stream, transaction))
+}
+
+fn record(state: &State, stream: &ScopedStream, id: TransactionId) -> Option<Transaction> {
+    read(state, &key::transaction(stream, id)).or_else(|| read(state, &key::ended(stream, id)))
 }
 
 /// Open and ended transactions lie apart, so that looking for overdue ones costs nothing for the many that ended.
@@ -196,7 +199,7 @@ fn below(state: &State, prefix: &str) -> Vec<(TransactionId, Transaction)> {
 
 pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId) -> txn_state::State {
     use txn_state::State as Known;
-    match lookup(state, scope, stream, id).map(|(_, transaction)| transaction.outcome()) {
+    match name(scope, stream).and_then(|stream| record(state, &stream, id)).map(|transaction| transaction.outcome()) {
         None => Known::Unknown,
         Some(None) => Known::Open,
         Some(Some(Outcome::Committed)) => Known::Committed,
@@ -204,11 +207,11 @@ pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId)
     }
 }
 
-/// What became of the transactions of the last day.
-pub(crate) fn completed(state: &State, scope: &str, stream: &str) -> Result<Vec<(TransactionId, Outcome)>, Refusal> {
-    let stream = found(state, scope, stream)?;
-    let ended = below(state, &key::ended_of(&stream.name)).into_iter();
-    Ok(ended.filter_map(|(id, transaction)| Some((id, transaction.outcome()?))).collect())
+/// What became of the transactions of the last day, also when the stream is gone.
+pub(crate) fn completed(state: &State, scope: &str, stream: &str) -> Vec<(TransactionId, Outcome)> {
+    let ended = name(scope, stream).map(|stream| below(state, &key::ended_of(&stream)));
+    let ended = ended.unwrap_or_default().into_iter();
+    ended.filter_map(|(id, transaction)| Some((id, transaction.outcome()?))).collect()
 }
 
 /// Aborts the transactions that are out of time.

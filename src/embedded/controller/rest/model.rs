@@ -188,8 +188,10 @@ impl Period {
 }
 
 impl RetentionPolicy {
-    /// Days count where they are given, the finer period otherwise; without a maximum there is none.
-    fn to_record(&self) -> Retention {
+    /// Days count where they are given, the finer period where they are 0; without a maximum there is none. `None`
+    /// without a value, which Pravega stumbles over.
+    fn to_record(&self) -> Option<Retention> {
+        self.value?;
         let days = |days: Option<i64>| days.filter(|days| *days > 0).map(|days| days.saturating_mul(DAY));
         let period = |period: &Option<Period>| period.as_ref().map(Period::to_millis);
         let megabytes = |value: Option<i64>| value.map(|megabytes| megabytes.saturating_mul(MEGABYTE));
@@ -202,14 +204,16 @@ impl RetentionPolicy {
             RetentionType::LimitedSizeMb => (RetentionKind::Size, megabytes(self.value), megabytes(self.max_value)),
         };
         let at_most = at_most.filter(|most| *most > 0).unwrap_or(i64::MAX);
-        Retention { kind, at_least: at_least.unwrap_or(0), at_most }
+        Some(Retention { kind, at_least: at_least.unwrap_or(0), at_most })
     }
 
     fn of_record(retention: &Retention) -> Self {
         let (r#type, value, period) = match retention.kind {
             RetentionKind::Time => {
                 let period = Period::of_millis(retention.at_least);
-                (RetentionType::LimitedDays, period.days, Some(period))
+                // Only whole days are told as a value.
+                let days = if retention.at_least % DAY == 0 { period.days } else { 0 };
+                (RetentionType::LimitedDays, days, Some(period))
             }
             RetentionKind::Size => (RetentionType::LimitedSizeMb, retention.at_least / MEGABYTE, None),
         };
@@ -224,11 +228,15 @@ impl RetentionPolicy {
 }
 
 impl StreamBody {
-    /// `None` where the scaling policy is missing or of no use.
+    /// `None` where a policy that is needed is missing, or one is of no use.
     pub(super) fn to_record(&self) -> Option<StreamConfig> {
+        let retention = match &self.retention_policy {
+            Some(policy) => Some(policy.to_record()?),
+            None => None,
+        };
         Some(StreamConfig {
             scaling: self.scaling_policy.as_ref()?.to_record()?,
-            retention: self.retention_policy.as_ref().map(RetentionPolicy::to_record),
+            retention,
             tags: self.stream_tags.iter().flatten().cloned().collect(),
             timestamp_aggregation_timeout: self.timestamp_aggregation_timeout.unwrap_or(0),
             rollover_size_bytes: self.rollover_size_bytes.unwrap_or(0),
