@@ -4,7 +4,8 @@ use super::proto::*;
 use super::side::{Side, ask};
 
 pub(super) async fn ask(side: &mut Side) {
-    ask!(side, list_scopes, ScopesRequest { continuation_token: None });
+    let scopes = ask!(side, list_scopes, ScopesRequest { continuation_token: None }).expect("a list");
+    assert!(scopes.scopes.contains(&side.scope), "{scopes:?}");
     let nowhere = Some(ScopeInfo { scope: "nobody-has-it".into() });
     for scope in [Some(side.scope_info()), nowhere] {
         ask!(side, list_streams_in_scope, StreamsInScopeRequest { scope: scope.clone(), continuation_token: None });
@@ -20,7 +21,13 @@ pub(super) async fn ask(side: &mut Side) {
     };
     let first = tagged(None);
     ask!(side, list_streams_in_scope_for_tag, first);
-    ask!(side, delete_scope, side.scope_info());
+    // A scope of its own, because the refusal breaks the scope in a real controller.
+    let full = ScopeInfo { scope: format!("{}-full", side.scope) };
+    ask!(side, create_scope, full.clone());
+    let mut inside = side.fixed("inside", 1);
+    inside.stream_info = Some(StreamInfo { scope: full.scope.clone(), ..side.stream("inside") });
+    ask!(side, create_stream, inside);
+    ask!(side, delete_scope, full);
     ask!(side, delete_scope_recursive, side.scope_info());
     ask!(side, check_scope_exists, side.scope_info());
 }

@@ -34,7 +34,8 @@ async fn streams(side: &mut Side, scope: &str) {
     for body in [
         format!(r#"{{"streamName":"a","scalingPolicy":{FIXED},"streamTags":["y","x"],"retentionPolicy":{{"type":"LIMITED_DAYS","value":3}}}}"#),
         format!(r#"{{"streamName":"a","scalingPolicy":{FIXED}}}"#),
-        format!(r#"{{"streamName":"fine","scalingPolicy":{FIXED},"retentionPolicy":{{"type":"LIMITED_DAYS","timeBasedRetention":{{"days":1,"hours":2,"minutes":3}}}}}}"#),
+        format!(r#"{{"streamName":"fine","scalingPolicy":{FIXED},"retentionPolicy":{{"type":"LIMITED_DAYS","value":0,"timeBasedRetention":{{"days":1,"hours":2,"minutes":3}}}}}}"#),
+        format!(r#"{{"streamName":"worthless","scalingPolicy":{FIXED},"retentionPolicy":{{"type":"LIMITED_DAYS"}}}}"#),
         r#"{"streamName":"rate","scalingPolicy":{"type":"BY_RATE_IN_EVENTS_PER_SEC","targetRate":5,"scaleFactor":2,"minSegments":1},"retentionPolicy":{"type":"LIMITED_SIZE_MB","value":3,"maxValue":9},"timestampAggregationTimeout":1000,"rolloverSizeBytes":4194304}"#.to_owned(),
     ] {
         side.rest(Method::POST, &streams, Some(&body)).await;

@@ -100,7 +100,9 @@ impl Side {
         let (status, body) = (answer.status(), answer.text().await.expect("the answer comes whole"));
         let answer = match serde_json::from_str::<Value>(&body) {
             Ok(json) => format!("{status} {}", sorted(json)),
-            // Words of a parser, or a server's page.
+            // The real server's page, in HTML; the embedded one says less.
+            Err(_) if status.is_server_error() => status.to_string(),
+            // The words of a parser.
             Err(_) => format!("{status} {}", if body.is_empty() { "" } else { "text" }),
         };
         self.told.push(Told { asked: format!("{method} {path}"), answer });
@@ -159,7 +161,6 @@ as_they_are!(
     SegmentValidityResponse,
     StreamCutValidityResponse,
     ScaleStatusResponse,
-    CreateTxnResponse,
     PingTxnStatus,
     TxnStatus,
     TxnState,
@@ -200,6 +201,12 @@ impl Plain for ScaleResponse {
     }
 }
 
+impl Plain for CreateTxnResponse {
+    fn plain(&self) -> Self {
+        Self { active_segments: by(&self.active_segments, |range| segment(&range.segment_id)), ..self.clone() }
+    }
+}
+
 impl Plain for SegmentsAtTime {
     fn plain(&self) -> Self {
         Self { segments: by(&self.segments, |at| segment(&at.segment_id)), ..self.clone() }
@@ -231,20 +238,22 @@ impl Plain for StreamConfig {
     }
 }
 
+/// The streams that a real controller refuses to make for their policies, and lists nevertheless.
+const HALF_MADE: [&str; 3] = ["none", "zero", "negative"];
+
 impl Plain for StreamsInScopeResponse {
     fn plain(&self) -> Self {
-        Self { streams: by(&self.streams, |info| info.stream.clone()), continuation_token: None, ..self.clone() }
+        let mut streams = by(&self.streams, |info| info.stream.clone());
+        streams.retain(|info| !HALF_MADE.contains(&info.stream.as_str()));
+        Self { streams, continuation_token: None, ..self.clone() }
     }
 }
 
 impl Plain for ScopesResponse {
     /// Other tests make scopes meanwhile.
     fn plain(&self) -> Self {
-        let shown = |scope: &&String| scope.starts_with('_') || scope.starts_with("calls");
-        Self {
-            scopes: by(&self.scopes.iter().filter(shown).cloned().collect::<Vec<_>>(), Clone::clone),
-            ..Self::default()
-        }
+        let internal = self.scopes.iter().filter(|scope| scope.starts_with('_')).cloned();
+        Self { scopes: internal.collect(), ..Self::default() }
     }
 }
 

@@ -60,7 +60,6 @@ async fn life(side: &mut Side) {
     ask!(side, get_uri, side.segment("life", 0, 0));
     ask!(side, get_delegation_token, side.stream("life"));
     ask!(side, delete_stream, side.stream("life"));
-    ask!(side, delete_scope, side.scope_info());
     ask!(side, seal_stream, side.stream("life"));
     ask!(side, seal_stream, side.stream("life"));
     ask!(side, get_current_segments, side.stream("life"));
