@@ -24,7 +24,8 @@ pub(super) mod proto {
 }
 
 use self::side::{Side, Told};
-use crate::support::{Embedded, Pravega};
+use crate::support::Embedded;
+use crate::support::standalone::Standalone;
 
 /// Calls whose answers may differ, each with the reason.
 const ALLOWED: [(&str, &str); 1] = [("get_uri", "the real controller answers 0.0.0.0, the embedded one an address")];
@@ -32,9 +33,11 @@ const ALLOWED: [(&str, &str); 1] = [("get_uri", "the real controller answers 0.0
 #[tokio::test]
 async fn embedded_controller_answers_every_call_as_a_real_one() {
     let scope = format!("calls{:x}", rand::random::<u64>());
-    let real = Pravega::from_env();
+    // of its own: what it is asked to delete and refuses may keep it from other work for good
+    let standalone = Standalone::start("1g").await;
     let node = Embedded::start(&[]).await;
-    let real = told(Side::at(&real.controller, &real.rest, &scope).await).await;
+    let real = told(Side::at(&standalone.pravega.controller, &standalone.pravega.rest, &scope).await).await;
+    drop(standalone);
     let ours = told(Side::at(&node.pravega.controller, &node.pravega.rest, &scope).await).await;
     node.stop().await;
     assert_eq!(real.len(), ours.len(), "both sides are asked the same");
