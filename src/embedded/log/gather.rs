@@ -70,17 +70,22 @@ pub(super) struct Sizes {
     pub(super) gathered: u64,
     /// The last bytes on a full disk, which only records that lead to freeing some may take.
     pub(super) kept: u64,
+    /// Bytes of the disk that files leave to what else lies in the directory: without a checkpoint nothing is freed.
+    pub(super) beside: u64,
 }
 
 /// Most that is kept for freeing.
 const MAX_KEPT: u64 = 1024 * 1024;
+
+/// Most that is left for checkpoints.
+const MAX_BESIDE: u64 = 8 * 1024 * 1024;
 
 impl Sizes {
     /// For files of about this size, of which at most `gathered` bytes wait to be written.
     pub(super) fn new(file_bytes: u64, gathered: u64) -> Self {
         let room = file_bytes.saturating_sub(FILE_HEADER);
         let kept = MAX_KEPT.min(room / 8);
-        Self { room, gathered: gathered.min(room - kept), kept }
+        Self { room, gathered: gathered.min(room - kept), kept, beside: MAX_BESIDE.min(room / 8) }
     }
 }
 

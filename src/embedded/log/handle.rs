@@ -60,7 +60,7 @@ impl Log {
         let sizes = Sizes::new(file_bytes.max(1024).into(), max_gathered_bytes.into());
         let directory = Directory::open(dir)?;
         directory.remove_spares()?;
-        let firsts = found_or_begun(&directory, &*disk, sizes.room)?;
+        let firsts = found_or_begun(&directory, &*disk, sizes)?;
         let files = measure(dir, &firsts)?;
         let last = *firsts.last().expect("one was begun");
         let tail = Tail::open(dir, directory.id, last, &*disk)?;
@@ -112,10 +112,27 @@ impl Log {
         try_reserve(&self.shared, bytes, self.shared.sizes.kept)
     }
 
+    /// As [`try_reserve`](Self::try_reserve), for a record that leads to room being freed.
+    pub(crate) fn try_reserve_to_free(&self, bytes: usize) -> Option<Reservation> {
+        try_reserve(&self.shared, bytes, 0)
+    }
+
+    /// Bytes that only records that lead to room being freed may take.
+    pub(crate) fn kept_bytes(&self) -> u64 {
+        self.shared.sizes.kept
+    }
+
     /// Why there is no room for another file, if the disk was found full.
-    #[expect(dead_code, reason = "asked when small changes reserve, too")]
     pub(crate) fn no_space(&self) -> Option<Arc<Refused>> {
         self.shared.gather().no_space.clone()
+    }
+
+    /// Looks for room again in the background, if the disk was found full.
+    pub(crate) fn look_for_space(&self) {
+        let mut gather = self.shared.gather();
+        if gather.no_space.is_some() && gather.wants_spare() {
+            self.shared.spare_wanted.notify_one();
+        }
     }
 
     /// As [`reserve`](Self::reserve), for a record that leads to room being freed: it may take the last bytes, too.
@@ -125,7 +142,6 @@ impl Log {
     ///
     /// # Cancel safety
     /// As there.
-    #[cfg_attr(not(test), expect(dead_code, reason = "asked when small changes reserve, too"))]
     pub(crate) async fn reserve_to_free(&self, bytes: usize) -> Result<Reservation, ReserveError> {
         reserve(&self.shared, bytes, 0).await
     }
@@ -178,6 +194,11 @@ impl Log {
             Ok(progress) => Err(progress.ended.clone().unwrap_or_else(LogFailed::closed)),
             Err(_) => Err(LogFailed::closed()),
         }
+    }
+
+    /// Why it takes no more, once it has ended.
+    pub(crate) fn ended(&self) -> Option<LogFailed> {
+        self.progress.borrow().ended.clone()
     }
 
     /// Up to where it is durable.
@@ -256,12 +277,12 @@ fn payload_bytes(parts: &[Bytes]) -> u64 {
 }
 
 /// The files' first positions in order; a new log gets its first file.
-fn found_or_begun(directory: &Directory, disk: &dyn Disk, room: u64) -> Result<Vec<u64>, Refused> {
+fn found_or_begun(directory: &Directory, disk: &dyn Disk, sizes: Sizes) -> Result<Vec<u64>, Refused> {
     let firsts = directory.log_files()?;
     if !firsts.is_empty() {
         return Ok(firsts);
     }
-    let spare = make_file(disk, spare_file(&directory.path, 0), room, || true)?;
+    let spare = make_file(disk, spare_file(&directory.path, 0), sizes.room, sizes.beside, || true)?;
     install(directory, disk, spare, 0)?;
     Ok(vec![0])
 }

@@ -44,3 +44,5 @@ pub(crate) use files::FileSpan;
 pub(crate) use handle::{Log, Options};
 pub(crate) use replay::Records;
 pub(crate) use reserve::Reservation;
+#[cfg(test)]
+pub(crate) use tests::{Call, TestDisk};

@@ -18,15 +18,21 @@ const STEP_BYTES: u64 = 4 * 1024 * 1024;
 pub(super) fn make_spares(shared: &Arc<Shared>) {
     let is_wanted = || !shared.gather().is_ending();
     while shared.await_want() {
-        shared.spare_is_made(shared.make_spare(shared.sizes.room, is_wanted));
+        shared.spare_is_made(shared.make_spare(shared.sizes.room, shared.sizes.beside, is_wanted));
     }
 }
 
 impl Shared {
-    /// Makes a file with room for so many bytes of records, unless it ceases to be wanted.
-    pub(super) fn make_spare(&self, room: u64, is_wanted: impl Fn() -> bool) -> Result<SpareFile, Refused> {
+    /// Makes a file with room for so many bytes of records, unless it ceases to be wanted or leaves less than `beside`
+    /// bytes of the disk.
+    pub(super) fn make_spare(
+        &self,
+        room: u64,
+        beside: u64,
+        is_wanted: impl Fn() -> bool,
+    ) -> Result<SpareFile, Refused> {
         let number = self.spares.fetch_add(1, Ordering::Relaxed);
-        make_file(&*self.disk, spare_file(&self.directory.path, number), room, is_wanted)
+        make_file(&*self.disk, spare_file(&self.directory.path, number), room, beside, is_wanted)
     }
 }
 
@@ -36,11 +42,12 @@ pub(super) fn make_file(
     disk: &dyn Disk,
     path: PathBuf,
     room: u64,
+    beside: u64,
     is_wanted: impl Fn() -> bool,
 ) -> Result<SpareFile, Refused> {
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
     let file = options.open(&path).map_err(Refused::to("make", &path))?;
-    match fill(disk, &file, FILE_HEADER + room, is_wanted) {
+    match fill(disk, &file, FILE_HEADER + room, beside, is_wanted) {
         Ok(()) => Ok(SpareFile { path, file, room }),
         Err(error) => {
             let _ = fs::remove_file(&path);
@@ -49,8 +56,9 @@ pub(super) fn make_file(
     }
 }
 
-fn fill(disk: &dyn Disk, file: &File, bytes: u64, is_wanted: impl Fn() -> bool) -> io::Result<()> {
-    disk.allocate(file, bytes)?;
+fn fill(disk: &dyn Disk, file: &File, bytes: u64, beside: u64, is_wanted: impl Fn() -> bool) -> io::Result<()> {
+    disk.allocate(file, bytes + beside)?;
+    file.set_len(bytes)?;
     for offset in (0..bytes).step_by(STEP_BYTES as usize) {
         if !is_wanted() {
             return Err(io::ErrorKind::Interrupted.into());

@@ -103,7 +103,7 @@ impl Writer {
     fn begin_file(&mut self, begins: Begins, first: u64) -> Result<(), Refused> {
         let spare = match begins {
             Begins::Spare(spare) => spare,
-            Begins::Unprepared { room } => self.shared.make_spare(room, || true)?,
+            Begins::Unprepared { room } => self.shared.make_spare(room, 0, || true)?,
         };
         let bytes = FILE_HEADER + spare.room;
         let file = install(&self.shared.directory, &*self.shared.disk, spare, first)?;

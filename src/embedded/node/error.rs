@@ -1,6 +1,6 @@
 use std::sync::Arc;
 
-use crate::embedded::log::ReserveError;
+use crate::embedded::log::{LogFailed, ReserveError};
 use crate::embedded::table::Refusal;
 
 /// Why an operation on a segment was refused; nothing was changed.
@@ -58,7 +58,18 @@ impl From<Refusal> for TableError {
     }
 }
 
-/// There is no room for an append; nothing was changed.
+/// Why a change is not kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// Nothing was changed.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// It was made and can't be written down: a restart may show it or not.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+}
+
+/// There is no room for a change; nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum NoRoom {
     /// Nothing made room in memory in time.

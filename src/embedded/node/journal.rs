@@ -12,6 +12,7 @@ use crate::embedded::log::{Log, LogFailed, Reservation, ReserveError};
 use super::change::SegmentKey;
 use super::data::Part;
 use super::record;
+use super::room::Purpose;
 use super::state::State;
 use super::{Position, Written};
 
@@ -79,11 +80,13 @@ impl Journal {
         self.last().applied
     }
 
-    /// Whether it is time for a checkpoint: at once when it is small beside what a restart would have to read.
+    /// Whether it is time for a checkpoint: at once when it is small beside what a restart would have to read, or when
+    /// something may have been freed on a full disk.
     pub(super) fn is_due(&self) -> bool {
         let behind = self.log.end() - self.applied();
         let last = self.last();
-        behind >= CHECKPOINT_AFTER.max(2 * last.bytes) || (behind > 0 && last.at.elapsed() >= CHECKPOINT_EVERY)
+        behind >= CHECKPOINT_AFTER.max(2 * last.bytes)
+            || (behind > 0 && (last.at.elapsed() >= CHECKPOINT_EVERY || self.log.no_space().is_some()))
     }
 
     fn last(&self) -> MutexGuard<'_, Saved> {
@@ -91,16 +94,22 @@ impl Journal {
     }
 
     /// Takes room on disk, if it is there now.
-    pub(super) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
-        self.log.try_reserve(bytes + RECORD_BYTES)
+    pub(super) fn try_reserve(&self, bytes: usize, purpose: Purpose) -> Option<Reservation> {
+        match purpose {
+            Purpose::Add => self.log.try_reserve(bytes + RECORD_BYTES),
+            Purpose::Free => self.log.try_reserve_to_free(bytes + RECORD_BYTES),
+        }
     }
 
     /// Waits for room on disk. Cancel safe.
     ///
     /// # Errors
     /// [`ReserveError`]: the disk is full, or the log has ended.
-    pub(super) async fn reserve(&self, bytes: usize) -> Result<Reservation, ReserveError> {
-        self.log.reserve(bytes + RECORD_BYTES).await
+    pub(super) async fn reserve(&self, bytes: usize, purpose: Purpose) -> Result<Reservation, ReserveError> {
+        match purpose {
+            Purpose::Add => self.log.reserve(bytes + RECORD_BYTES).await,
+            Purpose::Free => self.log.reserve_to_free(bytes + RECORD_BYTES).await,
+        }
     }
 
     /// Writes what a step changed, and tells the state where its bytes are.
@@ -112,6 +121,7 @@ impl Journal {
             Some(room) => self.log.append(parts, room),
             None => self.log.append_unreserved(parts),
         };
+        changes.iter().for_each(|change| state.written(change, Position(receipt.end)));
         let places = record::places(&changes, receipt.payload_at + head);
         for ((change, position), offset) in changes.iter().zip(places).zip(offsets) {
             let (Some((segment, offset)), len) = (offset, change.body_len()) else { continue };

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::task::spawn_blocking;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::change::SegmentKey;
@@ -14,6 +14,7 @@ use super::dirty::Dirty;
 use super::image::BadImage;
 use super::journal::Journal;
 use super::record::{self, BadRecord};
+use super::room::Purpose;
 use super::state::State;
 use super::{Held, NoRoom, Node, NodeLimits, Position};
 use crate::embedded::checkpoint::{Checkpoint, CheckpointError, Entry};
@@ -25,8 +26,14 @@ const CHECKPOINT_CACHE: usize = 1024 * 1024;
 /// How often is looked whether one is due.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
+/// How long nothing is tried again that failed.
+const PAUSE: Duration = Duration::from_secs(10);
+
 /// Bytes of dead data that are not worth moving what lives among them.
 const WASTE_ALLOWED: u64 = 192 * 1024 * 1024;
+
+/// Most bytes that a stretch takes in a record.
+const STRETCH_BYTES: usize = 25;
 
 /// Most bytes that are moved as one.
 const MOVED_AT_ONCE: u64 = 1024 * 1024;
@@ -79,7 +86,11 @@ impl Node {
         Self::open_with(dir, limits, log::Options::default())
     }
 
-    pub(super) fn open_with(dir: &Path, limits: NodeLimits, options: log::Options) -> Result<Arc<Self>, OpenError> {
+    pub(in crate::embedded) fn open_with(
+        dir: &Path,
+        limits: NodeLimits,
+        options: log::Options,
+    ) -> Result<Arc<Self>, OpenError> {
         let (log, replay) = Log::open(dir, options)?;
         let checkpoint = Checkpoint::open(dir, CHECKPOINT_CACHE)?;
         let loaded = checkpoint.load()?;
@@ -114,6 +125,7 @@ impl Node {
                 && let Err(error) = self.tidy(journal).await
             {
                 tracing::warn!(%error, "a checkpoint was not made");
+                let _ = timeout(PAUSE, stop.cancelled()).await;
             }
         }
         if let Err(error) = journal.log.close().await {
@@ -121,8 +133,16 @@ impl Node {
         }
     }
 
+    /// Makes a checkpoint, and gives back the disk that nothing needs any more; all that can be had if it is full.
     pub(super) async fn tidy(&self, journal: &Journal) -> Result<(), KeepError> {
-        self.tidy_beyond(journal, WASTE_ALLOWED).await
+        if journal.log.no_space().is_none() {
+            return self.tidy_beyond(journal, WASTE_ALLOWED).await;
+        }
+        // a checkpoint needs room itself
+        self.give_back(journal).await?;
+        self.tidy_beyond(journal, 0).await?;
+        journal.log.look_for_space();
+        Ok(())
     }
 
     /// As [`tidy`](Self::tidy), where so many bytes may be wasted.
@@ -210,7 +230,8 @@ impl Node {
         let stretches: Vec<Stretch> = run.iter().map(|live| live.stretch).collect();
         let parts = stretches.iter().map(|at| Part::Logged { position: at.position, len: at.len as usize });
         let data = journal.fetch(parts.collect()).await?.concat();
-        let room = journal.reserve(data.len()).await.map_err(|error| NoRoom::from(Arc::new(error)))?;
+        let bytes = data.len() + stretches.len() * STRETCH_BYTES;
+        let room = journal.reserve(bytes, Purpose::Add).await.map_err(|error| NoRoom::from(Arc::new(error)))?;
         self.run(Some(room), |step| step.relocate(first.segment, stretches, data.into())).into_inner();
         Ok(())
     }

@@ -13,6 +13,7 @@ mod journal;
 mod keep;
 mod recent;
 mod record;
+mod room;
 mod segment;
 mod state;
 mod step;
@@ -26,7 +27,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use tokio::sync::watch;
-use tokio::time::timeout_at;
 
 pub(crate) use crate::embedded::log::LogFailed;
 use crate::embedded::log::Reservation;
@@ -36,6 +36,7 @@ use journal::{Cache, Journal};
 pub(crate) use change::SegmentKey;
 pub(crate) use data::Part;
 pub(crate) use error::{NoRoom, SegmentError, TableError};
+pub(crate) use room::{Purpose, Room};
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;
 use step::Written;
@@ -128,18 +129,12 @@ struct Held {
     last: Position,
 }
 
-/// The right to add so many bytes in a step.
-#[derive(Debug)]
-pub(crate) struct Room {
-    node: Arc<Node>,
-    bytes: u64,
-    reservation: Option<Reservation>,
-}
-
-impl Drop for Room {
-    fn drop(&mut self) {
-        self.node.held().state.promised -= self.bytes;
-        self.node.freed.send_modify(|freed| *freed += 1);
+impl Held {
+    fn look_at<T>(&self, key: Option<SegmentKey>, see: impl FnOnce(SegmentKey, &Segment) -> T) -> Stepped<Option<T>> {
+        match key.and_then(|key| Some((key, self.state.by_key(key)?))) {
+            Some((key, segment)) => Stepped { value: Some(see(key, segment)), position: segment.written },
+            None => Stepped { value: None, position: self.last },
+        }
     }
 }
 
@@ -153,43 +148,16 @@ impl Node {
         Arc::new(Self { held: Mutex::new(held), limits, freed: watch::Sender::new(0), journal })
     }
 
-    /// Waits for room for `bytes` more of events or entries; keep it until the step is done. Cancel safe.
-    ///
-    /// # Errors
-    /// [`NoRoom`] if nothing made room in time, or the disk is full.
-    pub(crate) async fn room_for(self: &Arc<Self>, bytes: usize) -> Result<Room, NoRoom> {
-        let (promised, reservation) = match &self.journal {
-            None => (bytes as u64, None),
-            Some(journal) => (0, Some(journal.reserve(bytes).await.map_err(Arc::new)?)),
-        };
-        let deadline = tokio::time::Instant::now() + self.limits.wait_for_room;
-        let mut freed = self.freed.subscribe();
-        while !self.promise(promised) {
-            if timeout_at(deadline, freed.changed()).await.is_err() {
-                return Err(NoRoom::Memory { max_bytes: self.limits.max_bytes });
-            }
-        }
-        Ok(Room { node: Arc::clone(self), bytes: promised, reservation })
-    }
-
-    fn promise(&self, bytes: u64) -> bool {
-        let state = &mut self.held().state;
-        let fits = state.fits(bytes, self.limits.max_bytes);
-        if fits {
-            state.promised += bytes;
-        }
-        fits
-    }
-
     /// Runs one atomic step: what it changes is one record of the log. It must not block, and whatever it refuses it
-    /// must refuse before its first change.
+    /// must refuse before its first change. For steps that only look for room, or need none on a disk; others come by
+    /// [`step_in`](Self::step_in) or [`change`](Self::change), or a full disk ends the log.
     pub(crate) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
         self.run(None, act)
     }
 
     /// As [`step`](Self::step), in room that was waited for.
     pub(crate) fn step_in<T>(&self, mut room: Room, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
-        self.run(room.reservation.take(), act)
+        self.run(room.take_reservation(), act)
     }
 
     fn run<T>(&self, room: Option<Reservation>, act: impl FnOnce(&mut Step<'_>) -> T) -> Stepped<T> {
@@ -212,6 +180,25 @@ impl Node {
     pub(crate) fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Stepped<T> {
         let held = self.held();
         Stepped { value: see(&held.state), position: held.last }
+    }
+
+    /// Looks at one segment, if it is there. What was seen waits for the changes of this segment only, so that reads go on
+    /// whatever becomes of others; that there is none waits for all.
+    pub(crate) fn look_at<T>(&self, name: &str, see: impl FnOnce(SegmentKey, &Segment) -> T) -> Stepped<Option<T>> {
+        let held = self.held();
+        let key = held.state.key(name);
+        held.look_at(key, see)
+    }
+
+    /// As [`look_at`](Self::look_at), at the segment of a key.
+    pub(crate) fn look_at_key<T>(&self, key: SegmentKey, see: impl FnOnce(&Segment) -> T) -> Stepped<Option<T>> {
+        self.held().look_at(Some(key), |_, segment| see(segment))
+    }
+
+    /// Why what was found can never be told, if the log has ended before it.
+    pub(crate) fn lost<T>(&self, stepped: &Stepped<T>) -> Option<LogFailed> {
+        let log = &self.journal.as_ref()?.log;
+        log.ended().filter(|_| stepped.position.0 > log.durable_end())
     }
 
     /// Waits until what a step changed, or a look saw, outlives the process. Cancel safe: the change stays.

@@ -8,6 +8,7 @@ use uuid::Uuid;
 use crate::embedded::table::{Keys, Table};
 use crate::wire::NO_VALUE;
 
+use super::Position;
 use super::change::AttributeValues;
 use super::data::SegmentData;
 
@@ -56,6 +57,8 @@ pub(crate) struct Segment {
     pub(super) sealed: bool,
     pub(super) attributes: BTreeMap<Uuid, i64>,
     pub(super) last_modified: i64,
+    /// Where the record of its last change ends.
+    pub(super) written: Position,
     /// Tells waiting reads that there is something new, and whether it is the last; dropped with the segment.
     pub(super) changed: watch::Sender<bool>,
 }
@@ -70,6 +73,7 @@ impl Segment {
             sealed: false,
             attributes: BTreeMap::new(),
             last_modified: at,
+            written: Position::default(),
             changed: watch::Sender::new(false),
         };
         segment.set_attributes(attributes);

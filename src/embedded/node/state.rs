@@ -3,6 +3,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::Position;
 use super::change::{Change, SegmentKey};
 use super::data::{Body, SegmentData};
 use super::dirty::Dirty;
@@ -124,6 +125,25 @@ impl State {
             }
             Change::RecordPut { key, value } => drop(self.records.insert(key.clone(), value.clone())),
             Change::RecordRemoved { key } => drop(self.records.remove(key)),
+        }
+    }
+
+    /// A change that was applied is in the record that ends here.
+    pub(super) fn written(&mut self, change: &Change, position: Position) {
+        let key = match change {
+            Change::SegmentCreated { name, .. } => self.key(name),
+            Change::Appended { segment, .. }
+            | Change::AttributesSet { segment, .. }
+            | Change::Truncated { segment, .. }
+            | Change::Sealed { segment, .. }
+            | Change::TableChanged { segment, .. } => Some(*segment),
+            Change::Merged { target, .. } => Some(*target),
+            // it holds the same as before
+            Change::Relocated { .. } => None,
+            Change::Deleted { .. } | Change::RecordPut { .. } | Change::RecordRemoved { .. } => None,
+        };
+        if let Some(segment) = key.and_then(|key| self.segments.get_mut(&key)) {
+            segment.written = position;
         }
     }
 

@@ -11,6 +11,7 @@ use super::change::{AttributeValues, Change, SegmentKey};
 use super::data::{Body, Stretch};
 use super::error::{SegmentError, TableError};
 use super::journal::Journal;
+use super::room::Purpose;
 use super::segment::{NewSegment, Segment};
 use super::state::State;
 
@@ -90,7 +91,7 @@ impl<'a> Step<'a> {
     pub(crate) fn has_room_for(&mut self, bytes: usize) -> bool {
         let Some(journal) = self.journal else { return self.state.fits(bytes as u64, self.max_bytes) };
         if self.written.reservation.is_none() {
-            self.written.reservation = journal.try_reserve(bytes);
+            self.written.reservation = journal.try_reserve(bytes, Purpose::Add);
         }
         self.written.reservation.is_some() && self.state.fits(0, self.max_bytes)
     }

@@ -1,10 +1,11 @@
 //! Appends, as steps that move a writer's number on.
 
 use super::attributes::EVENT_COUNT;
-use super::conversation::{Conversation, Delayed, Next, failed};
+use super::conversation::{Conversation, Next};
 use super::refused::{Asked, offset_of};
+use super::room::Delayed;
 use super::writers::{Append, WriterState};
-use crate::embedded::node::{ACCUMULATE, Appended, REPLACE_IF_EQUALS, Room, SegmentError, Step, Stepped};
+use crate::embedded::node::{ACCUMULATE, Appended, REPLACE_IF_EQUALS, Room, SegmentError, Step};
 use crate::wire::{
     AttributeUpdate, ConditionalCheckFailed, DataAppended, EventNumber, InvalidEventNumber, JavaStr, Offset,
     WireCommand,
@@ -27,9 +28,8 @@ impl Conversation {
         };
         let last = match state {
             WriterState::Full(message) => {
-                let reply = failed(append.request_id, &append.segment, message.clone());
-                self.replies.push(Stepped::known(reply));
-                return Next::Hear;
+                let message = message.clone();
+                return self.tell_failure(append.request_id, &append.segment, message);
             }
             WriterState::Stored(last) => *last,
             WriterState::NotSetUp => unreachable!("refused above"),
@@ -69,8 +69,7 @@ impl Conversation {
     pub(super) fn refuse_append(&mut self, append: &Append, message: JavaStr) -> Next {
         let state = self.writers.state(append.writer_id, append.number);
         state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
-        self.replies.push(Stepped::known(failed(append.request_id, &append.segment, message)));
-        Next::Hear
+        self.tell_failure(append.request_id, &append.segment, message)
     }
 }
 

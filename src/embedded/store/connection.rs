@@ -13,8 +13,9 @@ use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreContext;
-use super::conversation::{Conversation, Delayed, Next};
+use super::conversation::{Conversation, Next};
 use super::reads::Awaited;
+use super::room::Delayed;
 use crate::embedded::node::{LogFailed, NoRoom, Node, Room};
 use crate::wire::FrameCodec;
 
@@ -117,7 +118,7 @@ where
             Next::WaitForRoom(delayed) => {
                 let node = Arc::clone(&self.node);
                 let waiting = async move {
-                    let room = node.room_for(delayed.bytes()).await;
+                    let room = delayed.room(&node).await;
                     (delayed, room)
                 };
                 self.room = Some(Box::pin(waiting));

@@ -6,12 +6,12 @@ use tokio::time::Instant;
 
 use super::StoreContext;
 use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
-use super::refused::{Answered, Asked, Refused};
+use super::refused::{Answered, Asked, Refused, text};
 use super::replies::Replies;
+use super::room::{Delayed, Needs, named_by};
 use super::segments::token_refused;
-use super::tables::update_bytes;
-use super::writers::{Append, Writers};
-use crate::embedded::node::{NoRoom, Room, SegmentError, Stepped};
+use super::writers::Writers;
+use crate::embedded::node::{NoRoom, Purpose, Room, Stepped};
 use crate::embedded::users::{Permission, Refusal};
 use crate::wire::{
     AppendSetup, CommandType, CreateTransientSegment, ErrorMessage, EventNumber, Frame, Hello, JavaStr, KeepAlive,
@@ -37,23 +37,6 @@ pub(super) enum Next {
     WaitForRoom(Delayed),
     /// Write what is due, and end; why is for the log.
     Close(&'static str),
-}
-
-/// What waits for room.
-#[derive(Debug)]
-pub(super) enum Delayed {
-    Append(Append),
-    Table(UpdateTableEntries),
-}
-
-impl Delayed {
-    /// How much room.
-    pub(super) fn bytes(&self) -> usize {
-        match self {
-            Self::Append(append) => append.data.len(),
-            Self::Table(update) => update_bytes(update),
-        }
-    }
 }
 
 /// One client's commands and their replies.
@@ -132,21 +115,35 @@ impl Conversation {
             }
             WireCommand::ReadSegment(command) => self.read(command),
             WireCommand::UpdateTableEntries(command) => self.update_table(command, None),
-            WireCommand::CreateTransientSegment(command) => {
-                let answered = self.create_transient(command);
-                self.tell(answered)
-            }
-            command => {
-                let answered = self.context.answer(command);
-                self.tell(answered)
-            }
+            command => match Needs::of(&command) {
+                Some(needs) => self.try_change(command, needs),
+                None => {
+                    let answered = self.context.answer(command);
+                    self.tell(answered)
+                }
+            },
         }
+    }
+
+    fn try_change(&mut self, command: WireCommand, needs: Needs) -> Next {
+        match needs.try_room(&self.context.node) {
+            Some(room) => self.change(command, room),
+            None => Next::WaitForRoom(Delayed::Change(Box::new(command), needs)),
+        }
+    }
+
+    fn change(&mut self, command: WireCommand, room: Room) -> Next {
+        let answered = match command {
+            WireCommand::CreateTransientSegment(command) => self.create_transient(command, room),
+            command => self.context.change(command, room),
+        };
+        self.tell(answered)
     }
 
     fn tell(&mut self, answered: Answered) -> Next {
         match answered {
             Ok(reply) => {
-                self.replies.push(reply);
+                self.push(reply);
                 Next::Hear
             }
             Err(Refused::Told(reply)) => {
@@ -155,6 +152,18 @@ impl Conversation {
             }
             Err(Refused::Closed(why)) => Next::Close(why),
         }
+    }
+
+    /// Adds a reply, or tells why that can never be told.
+    fn push(&mut self, reply: Stepped<WireCommand>) {
+        let reply = match self.context.node.lost(&reply) {
+            None => reply,
+            Some(why) => {
+                let request_id = reply.value().request_id().unwrap_or(RequestId(-1));
+                Stepped::known(failed(request_id, &Segment(JavaStr::default()), text(&why.to_string())))
+            }
+        };
+        self.replies.push(reply);
     }
 
     fn hello(&mut self, hello: &Hello) -> Next {
@@ -179,10 +188,7 @@ impl Conversation {
                 return Err(Refused::told(token_refused(request_id, refused)));
             }
         };
-        let seen = self.context.node.look(|state| {
-            let stored = state.segment(segment.0.as_str());
-            stored.map(|stored| stored.attribute(writer_id.0)).ok_or(SegmentError::NotFound)
-        });
+        let seen = self.context.look_at(&segment, |stored| stored.attribute(writer_id.0));
         let number = seen.value().as_ref().ok().copied();
         self.writers.set_up(writer_id, &segment, number).map_err(Refused::Closed)?;
         if number.is_some() {
@@ -205,23 +211,33 @@ impl Conversation {
         match delayed {
             Delayed::Append(append) => self.append(append, Some(room)),
             Delayed::Table(command) => self.update_table(command, Some(room)),
+            Delayed::Change(command, _) => self.change(*command, room),
         }
     }
 
     /// Refuses what found no room.
     pub(super) fn refuse(&mut self, delayed: &Delayed, why: &NoRoom) -> Next {
-        let message = JavaStr::new(why.to_string()).expect("short");
+        let message = text(&why.to_string());
         match delayed {
             Delayed::Append(append) => self.refuse_append(append, message),
             Delayed::Table(UpdateTableEntries { request_id, segment, .. }) => {
-                self.replies.push(Stepped::known(failed(*request_id, segment, message)));
-                Next::Hear
+                self.tell_failure(*request_id, segment, message)
+            }
+            Delayed::Change(command, _) => {
+                let (request_id, segment) = named_by(command);
+                self.tell_failure(request_id, &segment, message)
             }
         }
     }
 
-    fn create_transient(&mut self, command: CreateTransientSegment) -> Answered {
-        let (segment, answered) = self.context.create_transient(command)?;
+    /// Tells that a command failed for a reason that is not its own.
+    pub(super) fn tell_failure(&mut self, request_id: RequestId, segment: &Segment, message: JavaStr) -> Next {
+        self.replies.push(Stepped::known(failed(request_id, segment, message)));
+        Next::Hear
+    }
+
+    fn create_transient(&mut self, command: CreateTransientSegment, room: Room) -> Answered {
+        let (segment, answered) = self.context.create_transient(command, room)?;
         if self.transients.len() >= MAX_TRANSIENTS {
             let exists = |segment: &Segment| self.context.node.look(|state| state.key(segment.0.as_str()).is_some());
             self.transients.retain(|segment| exists(segment).into_inner());
@@ -233,9 +249,12 @@ impl Conversation {
     /// Deletes the transient segments that were made here, as a real store does where it ends a connection because of an
     /// append, a token or a version, but not because of other mistakes or when the client leaves.
     pub(super) fn drop_transients(&mut self) {
+        let node = &self.context.node;
         for segment in self.transients.drain(..) {
+            // without room they are left for those that are idle to be removed
+            let Some(room) = node.try_room_to_change(0, Purpose::Free) else { return };
             // most were merged long ago
-            let _ = self.context.node.step(|step| step.delete_segment(segment.0.as_str())).into_inner();
+            let _ = node.step_in(room, |step| step.delete_segment(segment.0.as_str())).into_inner();
         }
     }
 
@@ -300,6 +319,6 @@ fn closing(result: Result<(), &'static str>) -> Next {
 }
 
 /// A failure that is not the request's.
-pub(super) fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
+fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
     ErrorMessage { request_id, segment: segment.clone(), message, error_code: ServerErrorCode(-1) }.into()
 }

@@ -3,7 +3,7 @@
 use super::StoreContext;
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::segments::token_refused;
-use crate::embedded::node::{SegmentError, Step};
+use crate::embedded::node::{Room, SegmentError, Step};
 use crate::embedded::users::Permission;
 use crate::wire::{
     AttributeUpdate, JavaStr, MergeSegments, MergeSegmentsBatch, MergedSources, Segment, SegmentAttributeUpdated,
@@ -19,11 +19,11 @@ enum Merged {
 }
 
 impl StoreContext {
-    pub(super) fn merge_segments(&self, command: MergeSegments) -> Answered {
+    pub(super) fn merge_segments(&self, command: MergeSegments, room: Room) -> Answered {
         let MergeSegments { request_id, target, source, delegation_token, attribute_updates } = command;
         let named_source = Segment(source.clone());
         self.allow(&delegation_token, &named_source, request_id)?;
-        let merged = self.node.step(|step| merge(step, &target, &source, Some(&attribute_updates)));
+        let merged = self.node.step_in(room, |step| merge(step, &target, &source, Some(&attribute_updates)));
         Asked::new(request_id, &named_source).answer(merged, |merged| match merged {
             Merged::BadAttribute => SegmentAttributeUpdated { request_id, success: false }.into(),
             Merged::Length(length) => {
@@ -32,7 +32,7 @@ impl StoreContext {
         })
     }
 
-    pub(super) fn merge_segments_batch(&self, command: MergeSegmentsBatch) -> Answered {
+    pub(super) fn merge_segments_batch(&self, command: MergeSegmentsBatch, room: Room) -> Answered {
         let MergeSegmentsBatch { request_id, target_segment_id: target, source_segment_ids, delegation_token } =
             command;
         let refused = |refused| Refused::told(token_refused(request_id, refused));
@@ -40,7 +40,7 @@ impl StoreContext {
         for source in &source_segment_ids {
             self.check(&delegation_token, &Segment(source.clone()), Permission::Read).map_err(refused)?;
         }
-        let merged = self.node.step(|step| {
+        let merged = self.node.step_in(room, |step| {
             let merge = |source: JavaStr| {
                 let length = merge_one_of_many(step, &target, &source)?;
                 Ok((source, offset_of(length).0))

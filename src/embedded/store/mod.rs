@@ -18,6 +18,7 @@ mod merges;
 mod reads;
 mod refused;
 mod replies;
+mod room;
 mod segments;
 mod tables;
 mod transients;
@@ -61,7 +62,7 @@ pub(crate) struct StoreContext {
 /// Awaits connections; dropped, it ends them like `stop`, but in the background.
 pub(crate) async fn serve(listener: TcpListener, context: StoreContext, stop: CancellationToken) {
     let context = Arc::new(context);
-    transients::remove_leftovers(&context.node);
+    transients::remove_leftovers(&context.node).await;
     let stop = stop.child_token();
     let _dropped = stop.clone().drop_guard();
     let connections = TaskTracker::new();

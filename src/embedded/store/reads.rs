@@ -85,11 +85,7 @@ impl Read {
     /// A mistake that ends the connection.
     pub(super) fn begin(self, node: &Node) -> Result<ReadAnswer, &'static str> {
         let place = u64::try_from(self.offset.0).map_err(|_| "a read at a negative offset")?;
-        let seen = node.look(|state| {
-            let name = self.segment.0.as_str();
-            let key = state.key(name)?;
-            state.by_key(key).map(|segment| see(segment, key, place, self.max))
-        });
+        let seen = node.look_at(self.segment.0.as_str(), |key, segment| see(segment, key, place, self.max));
         let (seen, place) = seen.split();
         Ok(match seen {
             None => ReadAnswer::Refused(place.with(self.refused(SegmentError::NotFound))),
@@ -154,8 +150,7 @@ impl WaitingRead {
     /// Reads again, or goes on waiting.
     pub(super) fn resume(self, node: &Node) -> ReadAnswer {
         let place = u64::try_from(self.read.offset.0).expect("checked when the read began");
-        let seen =
-            node.look(|state| state.by_key(self.key).map(|segment| see(segment, self.key, place, self.read.max)));
+        let seen = node.look_at_key(self.key, |segment| see(segment, self.key, place, self.read.max));
         let was_sealed = *self.changed.borrow();
         let (seen, place) = seen.split();
         match seen {

@@ -123,7 +123,7 @@ impl Refuses for TableError {
     }
 }
 
-fn text(text: &str) -> JavaStr {
+pub(super) fn text(text: &str) -> JavaStr {
     JavaStr::new(text).expect("our own words are short")
 }
 

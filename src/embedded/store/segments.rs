@@ -6,7 +6,9 @@ use super::StoreContext;
 use super::attributes::{CREATION_TIME, ROLLOVER_SIZE, SCALE_RATE, SCALE_TYPE, segment_type};
 use super::refused::{Answered, Asked, Refused, offset_of};
 use super::transients::transient;
-use crate::embedded::node::{NewSegment, REPLACE, REPLACE_IF_EQUALS, SegmentError, SegmentKind, Stepped};
+use crate::embedded::node::{
+    NewSegment, REPLACE, REPLACE_IF_EQUALS, Room, Segment as StoredSegment, SegmentError, SegmentKind, Stepped,
+};
 use crate::embedded::users::{Expiry, Permission, Refusal};
 use crate::wire::{
     AttributeUpdate, AuthErrorCode, AuthTokenCheckFailed, CreateSegment, CreateTransientSegment, DelegationToken,
@@ -40,23 +42,12 @@ impl StoreContext {
         }
     }
 
-    /// The reply to any command that neither appends nor reads a segment's bytes.
+    /// The reply to any command that only looks, but for reads of a segment's bytes.
     pub(super) fn answer(&self, command: WireCommand) -> Answered {
         match command {
             WireCommand::GetStreamSegmentInfo(command) => self.segment_info(command),
-            WireCommand::CreateSegment(command) => self.create_segment(command),
-            WireCommand::SealSegment(command) => self.seal_segment(command),
-            WireCommand::DeleteSegment(command) => self.delete_segment(command),
-            WireCommand::UpdateSegmentPolicy(command) => self.update_policy(command),
             WireCommand::GetSegmentAttribute(command) => self.attribute(command),
-            WireCommand::UpdateSegmentAttribute(command) => self.update_attribute(command),
-            WireCommand::TruncateSegment(command) => self.truncate_segment(command),
-            WireCommand::MergeSegments(command) => self.merge_segments(command),
-            WireCommand::MergeSegmentsBatch(command) => self.merge_segments_batch(command),
-            WireCommand::CreateTableSegment(command) => self.create_table(command),
-            WireCommand::DeleteTableSegment(command) => self.delete_table(&command),
             WireCommand::GetTableSegmentInfo(command) => self.table_info(&command),
-            WireCommand::RemoveTableKeys(command) => self.remove_table_keys(&command),
             WireCommand::ReadTable(command) => self.read_table(&command),
             WireCommand::ReadTableKeys(command) => self.read_table_keys(&command),
             WireCommand::ReadTableEntries(command) => self.read_table_entries(&command),
@@ -65,14 +56,41 @@ impl StoreContext {
         }
     }
 
+    /// The reply to any command that changes something and neither appends nor adds entries.
+    pub(super) fn change(&self, command: WireCommand, room: Room) -> Answered {
+        match command {
+            WireCommand::CreateSegment(command) => self.create_segment(command, room),
+            WireCommand::SealSegment(command) => self.seal_segment(command, room),
+            WireCommand::DeleteSegment(command) => self.delete_segment(command, room),
+            WireCommand::UpdateSegmentPolicy(command) => self.update_policy(command, room),
+            WireCommand::UpdateSegmentAttribute(command) => self.update_attribute(command, room),
+            WireCommand::TruncateSegment(command) => self.truncate_segment(command, room),
+            WireCommand::MergeSegments(command) => self.merge_segments(command, room),
+            WireCommand::MergeSegmentsBatch(command) => self.merge_segments_batch(command, room),
+            WireCommand::CreateTableSegment(command) => self.create_table(command, room),
+            WireCommand::DeleteTableSegment(command) => self.delete_table(&command, room),
+            WireCommand::RemoveTableKeys(command) => self.remove_table_keys(&command, room),
+            _ => Err(Refused::Closed("a command that the store does not take")),
+        }
+    }
+
+    /// Looks at one segment.
+    pub(super) fn look_at<T>(
+        &self,
+        segment: &Segment,
+        see: impl FnOnce(&StoredSegment) -> T,
+    ) -> Stepped<Result<T, SegmentError>> {
+        let seen = self.node.look_at(segment.0.as_str(), |_, segment| see(segment));
+        seen.map(|seen| seen.ok_or(SegmentError::NotFound))
+    }
+
     fn segment_info(&self, command: GetStreamSegmentInfo) -> Answered {
         let GetStreamSegmentInfo { request_id, segment_name, delegation_token } = command;
         self.allow(&delegation_token, &segment_name, request_id)?;
-        let seen = self.node.look(|state| {
-            let segment = state.segment(segment_name.0.as_str()).ok_or(SegmentError::NotFound)?;
+        let seen = self.look_at(&segment_name, |segment| {
             let data = segment.data();
             let length = segment.table().map_or(data.length(), |table| table.length().unsigned_abs());
-            Ok::<_, SegmentError>((segment.is_sealed(), segment.last_modified(), length, data.start()))
+            (segment.is_sealed(), segment.last_modified(), length, data.start())
         });
         Asked::new(request_id, &segment_name).answer(seen, |(is_sealed, last_modified, length, start)| {
             let (exists, is_deleted) = (true, false);
@@ -91,13 +109,13 @@ impl StoreContext {
         })
     }
 
-    fn create_segment(&self, command: CreateSegment) -> Answered {
+    fn create_segment(&self, command: CreateSegment, room: Room) -> Answered {
         let CreateSegment { request_id, segment, target_rate, scale_type, delegation_token, rollover_size_bytes } =
             command;
         self.allow(&delegation_token, &segment, request_id)?;
         named(&segment)?;
         let (name, kind) = (segment.0.as_str().to_owned(), SegmentKind::Stream);
-        let created = self.node.step(|step| {
+        let created = self.node.step_in(room, |step| {
             let attributes = vec![
                 (SCALE_TYPE, i64::from(scale_type)),
                 (SCALE_RATE, i64::from(target_rate)),
@@ -114,9 +132,10 @@ impl StoreContext {
     pub(super) fn create_transient(
         &self,
         command: CreateTransientSegment,
+        room: Room,
     ) -> Result<(Segment, Stepped<WireCommand>), Refused> {
         let CreateTransientSegment { request_id, writer_id, parent_segment, .. } = command;
-        let created = self.node.step(|step| {
+        let created = self.node.step_in(room, |step| {
             let new = transient(parent_segment.0.as_str(), writer_id, step.at());
             let name = new.name.clone();
             step.create_segment(new).map(|()| name)
@@ -127,47 +146,44 @@ impl StoreContext {
         Ok((segment.clone(), place.with(SegmentCreated { request_id, segment }.into())))
     }
 
-    fn seal_segment(&self, command: SealSegment) -> Answered {
+    fn seal_segment(&self, command: SealSegment, room: Room) -> Answered {
         let SealSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
-        let sealed = self.node.step(|step| step.seal_segment(segment.0.as_str()));
+        let sealed = self.node.step_in(room, |step| step.seal_segment(segment.0.as_str()));
         Asked::new(request_id, &segment).answer(sealed, |_| SegmentSealed { request_id, segment }.into())
     }
 
-    fn delete_segment(&self, command: DeleteSegment) -> Answered {
+    fn delete_segment(&self, command: DeleteSegment, room: Room) -> Answered {
         let DeleteSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
-        let deleted = self.node.step(|step| step.delete_segment(segment.0.as_str()));
+        let deleted = self.node.step_in(room, |step| step.delete_segment(segment.0.as_str()));
         Asked::new(request_id, &segment).answer(deleted, |()| SegmentDeleted { request_id, segment }.into())
     }
 
-    fn update_policy(&self, command: UpdateSegmentPolicy) -> Answered {
+    fn update_policy(&self, command: UpdateSegmentPolicy, room: Room) -> Answered {
         let UpdateSegmentPolicy { request_id, segment, target_rate, scale_type, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let replace =
             |attribute_id, new_value| AttributeUpdate { attribute_id, update_type: REPLACE, new_value, old_value: 0 };
         let updates = [replace(SCALE_TYPE, i64::from(scale_type)), replace(SCALE_RATE, i64::from(target_rate))];
-        let updated = self.node.step(|step| step.update_attributes(segment.0.as_str(), &updates));
+        let updated = self.node.step_in(room, |step| step.update_attributes(segment.0.as_str(), &updates));
         Asked::new(request_id, &segment).answer(updated, |()| SegmentPolicyUpdated { request_id, segment }.into())
     }
 
     fn attribute(&self, command: GetSegmentAttribute) -> Answered {
         let GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token } = command;
         self.allow(&delegation_token, &segment_name, request_id)?;
-        let seen = self.node.look(|state| {
-            let segment = state.segment(segment_name.0.as_str());
-            segment.map(|segment| segment.attribute(attribute_id.0)).ok_or(SegmentError::NotFound)
-        });
+        let seen = self.look_at(&segment_name, |segment| segment.attribute(attribute_id.0));
         Asked::new(request_id, &segment_name).answer(seen, |value| SegmentAttribute { request_id, value }.into())
     }
 
-    fn update_attribute(&self, command: UpdateSegmentAttribute) -> Answered {
+    fn update_attribute(&self, command: UpdateSegmentAttribute, room: Room) -> Answered {
         let UpdateSegmentAttribute { request_id, segment_name, attribute_id, .. } = command;
         let (new_value, old_value) = (command.new_value, command.expected_value);
         self.allow(&command.delegation_token, &segment_name, request_id)?;
         let update =
             AttributeUpdate { attribute_id: attribute_id.0, update_type: REPLACE_IF_EQUALS, new_value, old_value };
-        let updated = self.node.step(|step| step.update_attributes(segment_name.0.as_str(), &[update]));
+        let updated = self.node.step_in(room, |step| step.update_attributes(segment_name.0.as_str(), &[update]));
         let updated = updated.map(|updated| match updated {
             Err(SegmentError::BadAttribute) => Ok(false),
             updated => updated.map(|()| true),
@@ -176,11 +192,11 @@ impl StoreContext {
         Asked::new(request_id, &segment_name).answer(updated, reply)
     }
 
-    fn truncate_segment(&self, command: TruncateSegment) -> Answered {
+    fn truncate_segment(&self, command: TruncateSegment, room: Room) -> Answered {
         let TruncateSegment { request_id, segment, truncation_offset, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let offset = u64::try_from(truncation_offset.0).map_err(|_| Refused::Closed("a negative offset"))?;
-        let truncated = self.node.step(|step| step.truncate_segment(segment.0.as_str(), offset));
+        let truncated = self.node.step_in(room, |step| step.truncate_segment(segment.0.as_str(), offset));
         let asked = Asked::new(request_id, &segment).at(truncation_offset);
         asked.answer(truncated, |()| SegmentTruncated { request_id, segment }.into())
     }

@@ -5,7 +5,7 @@ use super::attributes::{KEY_LENGTH, ROLLOVER_SIZE, segment_type};
 use super::refused::{Answered, Asked, Refused};
 use super::segments::named;
 use crate::embedded::node::{NewSegment, Room, SegmentError, SegmentKind, State, TableError};
-use crate::embedded::table::{Keys, Refusal, Table};
+use crate::embedded::table::{ENTRY_OVERHEAD_BYTES, Keys, Refusal, Table};
 use crate::wire::{
     Buf, CreateTableSegment, DeleteTableSegment, GetTableSegmentInfo, Offset, ReadTable, ReadTableEntries,
     ReadTableEntriesDelta, ReadTableKeys, RemoveTableKeys, RequestId, Segment, SegmentCreated, SegmentDeleted,
@@ -16,13 +16,19 @@ use crate::wire::{
 /// Rollover size of a table that is created without one. Source: TableExtensionConfig.java, `DEFAULT_ROLLOVER_SIZE`.
 const ROLLOVER_BYTES: i64 = 16 * 1024 * 1024;
 
-/// Keys and values of an update, in bytes.
+/// Bytes that an update takes in memory; in a record it takes less.
 pub(super) fn update_bytes(update: &UpdateTableEntries) -> usize {
-    update.table_entries.0.iter().map(|entry| entry.key.data.len() + entry.value.len()).sum()
+    let entries = update.table_entries.0.iter();
+    entries.map(|entry| entry.key.data.len() + entry.value.len() + ENTRY_OVERHEAD_BYTES as usize).sum()
+}
+
+/// More bytes than a removal takes in a record.
+pub(super) fn removal_bytes(removal: &RemoveTableKeys) -> usize {
+    removal.keys.iter().map(|key| key.data.len() + ENTRY_OVERHEAD_BYTES as usize).sum()
 }
 
 impl StoreContext {
-    pub(super) fn create_table(&self, command: CreateTableSegment) -> Answered {
+    pub(super) fn create_table(&self, command: CreateTableSegment, room: Room) -> Answered {
         let CreateTableSegment { request_id, segment, delegation_token, key_length, rollover_size_bytes, .. } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         named(&segment)?;
@@ -37,15 +43,15 @@ impl StoreContext {
             attributes.push((KEY_LENGTH, i64::from(key_length)));
         }
         let name = segment.0.as_str().to_owned();
-        let created = self.node.step(|step| step.create_segment(NewSegment { name, kind, attributes }));
+        let created = self.node.step_in(room, |step| step.create_segment(NewSegment { name, kind, attributes }));
         Asked::new(request_id, &segment).answer(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
-    pub(super) fn delete_table(&self, command: &DeleteTableSegment) -> Answered {
+    pub(super) fn delete_table(&self, command: &DeleteTableSegment, room: Room) -> Answered {
         let DeleteTableSegment { request_id, segment, must_be_empty, delegation_token } = command;
         let request_id = *request_id;
         self.allow(delegation_token, segment, request_id)?;
-        let deleted = self.node.step(|step| {
+        let deleted = self.node.step_in(room, |step| {
             table(step, segment)?.check_deletion(*must_be_empty)?;
             step.delete_segment(segment.0.as_str())?;
             Ok::<_, TableError>(())
@@ -57,7 +63,7 @@ impl StoreContext {
     pub(super) fn table_info(&self, command: &GetTableSegmentInfo) -> Answered {
         let GetTableSegmentInfo { request_id, segment_name, delegation_token } = command;
         self.allow(delegation_token, segment_name, *request_id)?;
-        self.look_at(*request_id, segment_name, |table| {
+        self.see_table(*request_id, segment_name, |table| {
             let info = table.info();
             let (request_id, segment_name) = (*request_id, segment_name.clone());
             Ok(TableSegmentInfo {
@@ -93,11 +99,12 @@ impl StoreContext {
         updated.map(|updated| asked.answer(place.with(updated), reply))
     }
 
-    pub(super) fn remove_table_keys(&self, command: &RemoveTableKeys) -> Answered {
+    pub(super) fn remove_table_keys(&self, command: &RemoveTableKeys, room: Room) -> Answered {
         let RemoveTableKeys { request_id, segment, delegation_token, keys, table_segment_offset } = command;
         let request_id = *request_id;
         self.allow(delegation_token, segment, request_id)?;
-        let removed = self.node.step(|step| step.remove_keys(segment.0.as_str(), keys, table_segment_offset.0));
+        let removed =
+            self.node.step_in(room, |step| step.remove_keys(segment.0.as_str(), keys, table_segment_offset.0));
         let reply = |()| TableKeysRemoved { request_id, segment: segment.clone() }.into();
         Asked::new(request_id, segment).at(*table_segment_offset).answer(removed, reply)
     }
@@ -105,7 +112,7 @@ impl StoreContext {
     pub(super) fn read_table(&self, command: &ReadTable) -> Answered {
         let ReadTable { request_id, segment, delegation_token, keys } = command;
         self.allow(delegation_token, segment, *request_id)?;
-        self.look_at(*request_id, segment, |table| {
+        self.see_table(*request_id, segment, |table| {
             let entries = TableEntries(table.read(keys)?);
             Ok(TableRead { request_id: *request_id, segment: segment.clone(), entries })
         })
@@ -114,7 +121,7 @@ impl StoreContext {
     pub(super) fn read_table_keys(&self, command: &ReadTableKeys) -> Answered {
         let ReadTableKeys { request_id, segment, delegation_token, suggested_key_count, args } = command;
         self.allow(delegation_token, segment, *request_id)?;
-        self.look_at(*request_id, segment, |table| {
+        self.see_table(*request_id, segment, |table| {
             let page = table.iterate_keys(*suggested_key_count, args)?;
             let (request_id, segment) = (*request_id, segment.clone());
             Ok(TableKeysRead {
@@ -129,7 +136,7 @@ impl StoreContext {
     pub(super) fn read_table_entries(&self, command: &ReadTableEntries) -> Answered {
         let ReadTableEntries { request_id, segment, delegation_token, suggested_entry_count, args } = command;
         self.allow(delegation_token, segment, *request_id)?;
-        self.look_at(*request_id, segment, |table| {
+        self.see_table(*request_id, segment, |table| {
             let page = table.iterate_entries(*suggested_entry_count, args)?;
             let (request_id, segment, entries) = (*request_id, segment.clone(), TableEntries(page.items));
             Ok(TableEntriesRead { request_id, segment, entries, continuation_token: Buf(page.continuation_token) })
@@ -140,7 +147,7 @@ impl StoreContext {
         let ReadTableEntriesDelta { request_id, segment, delegation_token, from_position, suggested_entry_count } =
             command;
         self.allow(delegation_token, segment, *request_id)?;
-        self.look_at(*request_id, segment, |table| {
+        self.see_table(*request_id, segment, |table| {
             let delta = table.delta(*from_position, *suggested_entry_count)?;
             Ok(TableEntriesDeltaRead {
                 request_id: *request_id,
@@ -153,13 +160,17 @@ impl StoreContext {
         })
     }
 
-    fn look_at<T: Into<WireCommand>>(
+    fn see_table<T: Into<WireCommand>>(
         &self,
         request_id: RequestId,
         segment: &Segment,
         see: impl FnOnce(&Table) -> Result<T, Refusal>,
     ) -> Answered {
-        let seen = self.node.look(|state| Ok::<_, TableError>(see(table(state, segment)?)?));
+        let seen = self.look_at(segment, |segment| {
+            let table = segment.table().ok_or(TableError::NoTable)?;
+            Ok::<_, TableError>(see(table)?)
+        });
+        let seen = seen.map(|seen| seen.map_err(TableError::from).flatten());
         Asked::new(request_id, segment).answer(seen, Into::into)
     }
 }

@@ -1,3 +1,5 @@
+mod broken_disk;
+
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -40,10 +42,13 @@ impl Store {
     }
 
     async fn start(max_bytes: u64, tokens: Option<Tokens>) -> Self {
+        Self::of(Node::in_memory(limits(max_bytes)), tokens).await
+    }
+
+    async fn of(node: Arc<Node>, tokens: Option<Tokens>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound");
-        let limits = NodeLimits { max_bytes, wait_for_room: Duration::from_millis(200) };
-        let context = StoreContext { node: Node::in_memory(limits), tokens, acceptor: Acceptor::plain() };
+        let context = StoreContext { node, tokens, acceptor: Acceptor::plain() };
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, context, stop.clone()));
         Self { address, stop, serving }
@@ -60,6 +65,10 @@ impl Store {
         self.stop.cancel();
         timeout(PATIENCE, self.serving).await.expect("it ends soon").expect("no panic");
     }
+}
+
+fn limits(max_bytes: u64) -> NodeLimits {
+    NodeLimits { max_bytes, wait_for_room: Duration::from_millis(200) }
 }
 
 struct Client(Framed<TcpStream, FrameCodec>);

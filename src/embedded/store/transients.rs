@@ -6,7 +6,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use uuid::Uuid;
 
 use super::attributes::{CREATION_EPOCH, CREATION_TIME, segment_type};
-use crate::embedded::node::{NewSegment, Node, Segment, SegmentKind};
+use crate::embedded::node::{NewSegment, Node, Purpose, Segment, SegmentKind};
 use crate::wire::WriterId;
 
 /// Silence after which nobody will complete the event.
@@ -25,9 +25,9 @@ pub(super) fn transient(parent: &str, writer_id: WriterId, at: i64) -> NewSegmen
     NewSegment { name, kind, attributes: vec![(CREATION_TIME, at), segment_type(kind), (CREATION_EPOCH, FIRST_EPOCH)] }
 }
 
-/// Removes those of an earlier run: their writers make new ones.
-pub(super) fn remove_leftovers(node: &Node) {
-    remove(node, |_| true);
+/// Removes those of an earlier run: their writers make new ones. Cancel safe.
+pub(super) async fn remove_leftovers(node: &Arc<Node>) {
+    remove(node, |_| true).await;
 }
 
 /// Removes idle ones from time to time, for ever. Cancel safe.
@@ -37,16 +37,19 @@ pub(super) async fn sweep(node: Arc<Node>) {
         ticks.tick().await;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let since = i64::try_from(now.saturating_sub(IDLE).as_millis()).unwrap_or(0);
-        remove(&node, |segment| segment.last_modified() < since);
+        remove(&node, |segment| segment.last_modified() < since).await;
     }
 }
 
-fn remove(node: &Node, is_left: impl Fn(&Segment) -> bool) {
+async fn remove(node: &Arc<Node>, is_left: impl Fn(&Segment) -> bool) {
     let is_left = |segment: &&Segment| segment.kind() == SegmentKind::Transient && is_left(segment);
     let names =
         node.look(|state| state.segments().filter(is_left).map(|left| left.name().to_owned()).collect::<Vec<_>>());
     for name in names.into_inner() {
         // one that was merged meanwhile is gone
-        let _ = node.step(|step| step.delete_segment(&name)).into_inner();
+        if let Err(error) = node.change(Purpose::Free, |step| step.delete_segment(&name).is_ok()).await {
+            tracing::warn!(%error, "transient segments are left");
+            return;
+        }
     }
 }

@@ -71,7 +71,7 @@ impl Entry {
 }
 
 /// What an entry takes beside its key and value, as measured: its places in two trees, and two allocations.
-const ENTRY_OVERHEAD_BYTES: u64 = 240;
+pub(crate) const ENTRY_OVERHEAD_BYTES: u64 = 240;
 
 /// Up to this length a key or value is copied, for a slice would keep the whole frame alive that it came in, long
 /// after its neighbours have been replaced.

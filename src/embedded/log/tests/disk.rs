@@ -10,7 +10,7 @@ const SECTOR: u64 = 512;
 
 /// A disk that keeps in memory what was not synced, and does what tests tell it.
 #[derive(Debug, Default)]
-pub(super) struct TestDisk {
+pub(crate) struct TestDisk {
     state: Mutex<State>,
     changed: Condvar,
 }
@@ -40,7 +40,7 @@ struct Write {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Call {
+pub(crate) enum Call {
     Allocate,
     Write,
     SyncData,
@@ -48,7 +48,7 @@ pub(super) enum Call {
 }
 
 impl TestDisk {
-    pub(super) fn new() -> Arc<Self> {
+    pub(crate) fn new() -> Arc<Self> {
         Arc::default()
     }
 
@@ -57,40 +57,40 @@ impl TestDisk {
     }
 
     /// Lets syncs wait, until `release`.
-    pub(super) fn hold(&self) {
+    pub(crate) fn hold(&self) {
         self.state().held = true;
     }
 
-    pub(super) fn release(&self) {
+    pub(crate) fn release(&self) {
         self.state().held = false;
         self.changed.notify_all();
     }
 
     /// Waits until a sync waits.
-    pub(super) fn await_sync(&self) {
+    pub(crate) fn await_sync(&self) {
         self.await_syncs(1);
     }
 
     /// Waits until so many syncs wait.
-    pub(super) fn await_syncs(&self, count: usize) {
+    pub(crate) fn await_syncs(&self, count: usize) {
         let waiting = self.changed.wait_while(self.state(), |state| state.waiting < count);
         drop(waiting.expect("no test panics while holding it"));
     }
 
-    pub(super) fn syncs(&self) -> usize {
+    pub(crate) fn syncs(&self) -> usize {
         self.state().syncs
     }
 
-    pub(super) fn fail_next(&self, call: Call, errno: rustix::io::Errno) {
+    pub(crate) fn fail_next(&self, call: Call, errno: rustix::io::Errno) {
         self.state().fault = Some((call, errno.raw_os_error()));
     }
 
-    pub(super) fn set_room(&self, bytes: u64) {
+    pub(crate) fn set_room(&self, bytes: u64) {
         self.state().room = Some(bytes);
     }
 
     /// The machine loses power: of what was not synced, those sectors are on the disk that `survives` says.
-    pub(super) fn crash(&self, mut survives: impl FnMut() -> bool) {
+    pub(crate) fn crash(&self, mut survives: impl FnMut() -> bool) {
         let mut state = self.state();
         state.dead = true;
         for Write { file, offset, bytes } in state.unsynced.drain(..) {

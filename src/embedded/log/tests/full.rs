@@ -66,7 +66,7 @@ async fn fill_and_heal(dir: &Path, disk: Small) {
     log.durable(receipt.end).await.expect("what is reserved can be written");
 
     assert!(matches!(log.reserve(1000).await, Err(ReserveError::NoSpace(_))));
-    disk.set_room(70 * 1024);
+    disk.set_room(80 * 1024);
     for n in 0..30 {
         written.push(payload(n, 1000));
         let receipt = append_durably(&log, payload(n, 1000)).await;

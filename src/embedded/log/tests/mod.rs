@@ -20,7 +20,7 @@ use tempfile::TempDir;
 use super::gather::Receipt;
 use super::replay::{Record, Replay};
 use super::{Log, Options};
-use disk::TestDisk;
+pub(crate) use disk::{Call, TestDisk};
 
 /// Bytes of a file's header, and of a record's; as told in the module's documentation.
 const FILE_HEADER: usize = 40;
@@ -35,7 +35,14 @@ fn small_files() -> Options {
 }
 
 fn small_files_on(disk: &Arc<TestDisk>) -> Options {
-    Options { disk: Arc::clone(disk) as _, ..small_files() }
+    small_files().on(disk)
+}
+
+impl Options {
+    /// The same on a simulated disk.
+    pub(crate) fn on(self, disk: &Arc<TestDisk>) -> Self {
+        Self { disk: Arc::clone(disk) as _, ..self }
+    }
 }
 
 fn open(dir: &TempDir) -> (Log, Replay) {

@@ -7,7 +7,6 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use uuid::Uuid;
 
-use crate::embedded::log::Options;
 use crate::wire::{AttributeUpdate, NO_VALUE, TableEntry, TableKey};
 
 use super::*;
@@ -64,25 +63,8 @@ async fn see_segment(node: &Arc<Node>, name: &str) -> SeenSegment {
     seen
 }
 
-fn small_files() -> Options {
-    let mut options = Options::default();
-    (options.file_bytes, options.max_gathered_bytes) = (64 * 1024, 64 * 1024);
-    options
-}
-
 fn open(dir: &Path) -> Arc<Node> {
     Node::open_with(dir, limits(1 << 30), small_files()).expect("it can be opened")
-}
-
-/// Closes it as a killed process would leave it: what was durable is there.
-async fn kill(node: Arc<Node>) {
-    node.durable(node.look(|_| ())).await.expect("the log goes on");
-    let node = Arc::try_unwrap(node).expect("nobody else has it");
-    tokio::task::spawn_blocking(move || drop(node)).await.expect("no panic");
-}
-
-fn journal(node: &Node) -> &Journal {
-    node.journal.as_ref().expect("a directory keeps it")
 }
 
 /// One thing that may happen to a node. Segments are chosen by number.

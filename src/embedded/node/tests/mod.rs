@@ -1,10 +1,13 @@
+mod full;
 mod kept;
 mod memory;
+mod power;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
+use crate::embedded::log::Options;
 
 fn limits(max_bytes: u64) -> NodeLimits {
     NodeLimits { max_bytes, wait_for_room: Duration::from_millis(200) }
@@ -12,6 +15,22 @@ fn limits(max_bytes: u64) -> NodeLimits {
 
 fn node(max_bytes: u64) -> Arc<Node> {
     Node::in_memory(limits(max_bytes))
+}
+
+fn small_files() -> Options {
+    let mut options = Options::default();
+    (options.file_bytes, options.max_gathered_bytes) = (64 * 1024, 64 * 1024);
+    options
+}
+
+fn journal(node: &Node) -> &Journal {
+    node.journal.as_ref().expect("a directory keeps it")
+}
+
+/// Closes it as a killed process would leave it: what was durable is there.
+async fn kill(node: Arc<Node>) {
+    let node = Arc::try_unwrap(node).expect("nobody else has it");
+    tokio::task::spawn_blocking(move || drop(node)).await.expect("no panic");
 }
 
 fn create(node: &Node, name: &str) {
