@@ -38,7 +38,7 @@ use crate::tls::{self, Acceptor, Inside, PemFile, TlsError};
 
 use controller::Controller;
 use controller::access::Access;
-use node::{Node, NodeLimits};
+use node::{Node, NodeLimits, Purpose};
 use store::StoreContext;
 use users::{Tokens, Users};
 
@@ -217,7 +217,7 @@ async fn guard(settings: &config::Embedded, node: &Arc<Node>) -> Result<Option<G
 
 /// The key of the node's delegation tokens; clients keep tokens over a restart, so it is kept as well.
 async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
-    let known = node.step(|step| match step.record(SIGNING_KEY) {
+    let known = node.change(Purpose::Add, |step| match step.record(SIGNING_KEY) {
         Some(known) => known.clone(),
         None => {
             let drawn = Bytes::from(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
@@ -225,7 +225,7 @@ async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
             drawn
         }
     });
-    let key = node.durable(known).await.map_err(|error| StartError::Data(error.to_string()))?;
+    let key = known.await.map_err(|error| StartError::Data(error.to_string()))?;
     Ok(String::from_utf8_lossy(&key).into_owned())
 }
 

@@ -7,7 +7,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval};
 
 use super::Controller;
 use super::operations::{retention, transaction, writer};
-use crate::embedded::node::LogFailed;
+use crate::embedded::node::ChangeError;
 use crate::stream::ScopedStream;
 
 /// How often it is looked for transactions that are out of time.
@@ -33,8 +33,8 @@ impl Controller {
         let mut silent = Silent::default();
         loop {
             let done = tokio::select! {
-                _ = expiry.tick() => self.step(transaction::abort_overdue).await,
-                _ = forgetting.tick() => self.step(transaction::forget_ended).await,
+                _ = expiry.tick() => self.free(transaction::abort_overdue).await,
+                _ = forgetting.tick() => self.free(transaction::forget_ended).await,
                 _ = watermarks.tick() => self.write_watermarks(&mut silent).await,
                 _ = cuts.tick() => self.retain().await,
             };
@@ -45,21 +45,21 @@ impl Controller {
     }
 
     /// Cuts every stream that keeps data for a time or up to a size only.
-    async fn retain(&self) -> Result<(), LogFailed> {
+    async fn retain(&self) -> Result<(), ChangeError> {
         for stream in self.look(retention::retained_streams).await? {
-            self.step(|step| retention::retain(step, &stream)).await?;
+            self.free(|step| retention::retain(step, &stream)).await?;
         }
         Ok(())
     }
 
-    async fn write_watermarks(&self, silent: &mut Silent) -> Result<(), LogFailed> {
+    async fn write_watermarks(&self, silent: &mut Silent) -> Result<(), ChangeError> {
         for stream in self.look(writer::marked_streams).await? {
             self.write_watermark(&stream, silent).await?;
         }
         Ok(())
     }
 
-    async fn write_watermark(&self, stream: &ScopedStream, silent: &mut Silent) -> Result<(), LogFailed> {
+    async fn write_watermark(&self, stream: &ScopedStream, silent: &mut Silent) -> Result<(), ChangeError> {
         silent.see(stream, self.look(|state| writer::behind(state, stream)).await?);
         self.step(|step| writer::watermark(step, stream, |mark, timeout| silent.outlasts(stream, mark, timeout))).await
     }

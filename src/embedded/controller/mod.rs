@@ -23,7 +23,7 @@ use tonic::service::Routes;
 use self::access::Access;
 use self::grpc::ControllerServiceServer;
 use self::operations::scope;
-use super::node::{LogFailed, Node, State, Step};
+use super::node::{ChangeError, LogFailed, Node, Purpose, State, Step};
 
 /// Largest gRPC request taken; stream cuts of many segments are the largest there are.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -62,14 +62,29 @@ impl Controller {
         Routes::new(grpc).into_axum_router().merge(rest::router(self.clone())).fallback(async || StatusCode::NOT_FOUND)
     }
 
-    /// Runs one step and waits until it is durable. Cancel safe: the step has happened.
-    async fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Result<T, LogFailed> {
-        self.node.durable(self.node.step(act)).await
+    /// Runs one step, once there is room for what it adds, and waits until it is durable. Cancel safe: it has happened or
+    /// has not.
+    async fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Result<T, ChangeError> {
+        self.node.change(Purpose::Add, act).await
+    }
+
+    /// As [`step`](Self::step), for what gives room back: a full disk does not keep it from that.
+    async fn free<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Result<T, ChangeError> {
+        self.node.change(Purpose::Free, act).await
     }
 
     /// Looks at the state, and waits until what was seen is durable. Cancel safe.
     async fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, LogFailed> {
         self.node.durable(self.node.look(see)).await
+    }
+}
+
+impl From<ChangeError> for Status {
+    fn from(failed: ChangeError) -> Self {
+        match failed {
+            ChangeError::NoRoom(no_room) => Self::resource_exhausted(no_room.to_string()),
+            ChangeError::Log(failed) => failed.into(),
+        }
     }
 }
 

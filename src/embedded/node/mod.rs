@@ -35,7 +35,7 @@ use journal::{Cache, Journal};
 
 pub(crate) use change::SegmentKey;
 pub(crate) use data::Part;
-pub(crate) use error::{NoRoom, SegmentError, TableError};
+pub(crate) use error::{ChangeError, NoRoom, SegmentError, TableError};
 pub(crate) use room::{Purpose, Room};
 pub(crate) use segment::{NewSegment, Segment, SegmentKind};
 pub(crate) use state::State;

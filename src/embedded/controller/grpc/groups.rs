@@ -108,7 +108,7 @@ pub(super) async fn delete(
 ) -> Result<DeleteReaderGroupStatus, Status> {
     caller.needs(&access::scope(&info.scope), Permission::ReadUpdate)?;
     let id = info.reader_group_id.parse().map_err(|_| Status::unknown("the id is not a UUID"))?;
-    let status = controller.step(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
+    let status = controller.free(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
     Ok(DeleteReaderGroupStatus { status: status.into() })
 }
 

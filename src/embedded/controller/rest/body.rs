@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::embedded::controller::Controller;
 use crate::embedded::controller::access::{Caller, Denied};
 use crate::embedded::controller::operations::Refusal;
-use crate::embedded::node::LogFailed;
+use crate::embedded::node::{ChangeError, LogFailed};
 
 /// A status without a body, as nearly all of Pravega's refusals are.
 #[derive(Debug)]
@@ -28,6 +28,16 @@ impl From<Denied> for Refused {
             Denied::Unauthenticated => StatusCode::UNAUTHORIZED,
             Denied::Forbidden => StatusCode::FORBIDDEN,
         })
+    }
+}
+
+impl From<ChangeError> for Refused {
+    fn from(failed: ChangeError) -> Self {
+        match failed {
+            // a full disk: tried again, it may succeed
+            ChangeError::NoRoom(_) => Self(StatusCode::INSUFFICIENT_STORAGE),
+            ChangeError::Log(failed) => failed.into(),
+        }
     }
 }
 

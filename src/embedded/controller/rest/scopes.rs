@@ -51,7 +51,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Refused> {
     use delete_scope_status::Status;
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    match controller.step(|step| scope::delete(step, &name)).await?? {
+    match controller.free(|step| scope::delete(step, &name)).await?? {
         Status::Success => Ok(StatusCode::NO_CONTENT),
         Status::ScopeNotFound => Err(Refused(StatusCode::NOT_FOUND)),
         Status::ScopeNotEmpty => Err(Refused(StatusCode::PRECONDITION_FAILED)),

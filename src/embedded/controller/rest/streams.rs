@@ -97,7 +97,7 @@ pub(super) async fn delete(
 ) -> Result<StatusCode, Refused> {
     use delete_stream_status::Status;
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
-    match controller.step(|step| stream::delete(step, &scope, &name)).await?? {
+    match controller.free(|step| stream::delete(step, &scope, &name)).await?? {
         Status::Success => Ok(StatusCode::NO_CONTENT),
         Status::StreamNotFound => refused(StatusCode::NOT_FOUND),
         Status::StreamNotSealed => refused(StatusCode::PRECONDITION_FAILED),
@@ -117,7 +117,7 @@ pub(super) async fn set_state(
     if state.stream_state.as_deref() != Some(SEALED) {
         return refused(StatusCode::BAD_REQUEST);
     }
-    match controller.step(|step| stream::seal(step, &scope, &name)).await?? {
+    match controller.free(|step| stream::seal(step, &scope, &name)).await?? {
         Status::Success => Ok(Json(state)),
         Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
         Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
