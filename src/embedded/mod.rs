@@ -7,7 +7,7 @@
 //! TCP ─▶ controller (gRPC, REST) ───────┴─▶ node: one state, changed in atomic steps ─▶ log
 //! ```
 //!
-//! Both servers turn a request into one step of the [`node`]. What a step changes is one record of the log; nothing is
+//! Both servers turn a request into one step of the node. What a step changes is one record of the log; nothing is
 //! told to a client before that record is durable.
 
 mod checkpoint;

@@ -1,7 +1,7 @@
 //! The node's state, and the only way to change it.
 //!
 //! All segments, tables and the controller's records are one [`State`] behind one lock. A [`Step`] validates, then
-//! applies [`Change`]s; together they are one record of the log, so a step happens as a whole or not at all, also
+//! applies [`Change`](change::Change)s; together they are one record of the log, so a step happens as a whole or not at all, also
 //! when the process is killed. A restart applies the same changes again.
 
 mod change;
