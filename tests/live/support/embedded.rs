@@ -31,9 +31,14 @@ impl Embedded {
         Self::start(&[&["--data", data], arguments].concat()).await
     }
 
-    /// As [`start`](Self::start); what it said, if it ended instead.
+    /// As [`start`](Self::start); its status and what it said, if it ended instead.
     pub(crate) async fn try_start(arguments: &[&str]) -> Result<Self, String> {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
+        Self::run(Command::new(env!("CARGO_BIN_EXE_pravega-gateway")), arguments).await
+    }
+
+    /// As [`try_start`](Self::try_start), by a command that becomes the program.
+    pub(crate) async fn run(mut program: Command, arguments: &[&str]) -> Result<Self, String> {
+        let mut child = program
             .args(["embedded", "--segment-store-port", "0", "--controller-port", "0", "--rest-port", "0"])
             .args(["--set", "log.format=json"])
             .args(arguments)
@@ -46,7 +51,10 @@ impl Embedded {
         let mut before = Vec::new();
         let pravega = loop {
             let line = timeout(PATIENCE, lines.next_line()).await.expect("it starts or ends").expect("text");
-            let Some(line) = line else { return Err(before.join("\n")) };
+            let Some(line) = line else {
+                let status = timeout(PATIENCE, child.wait()).await.expect("it ends").expect("our child");
+                return Err(format!("{status}\n{}", before.join("\n")));
+            };
             match address(&line) {
                 Some(pravega) => break pravega,
                 None => before.push(line),

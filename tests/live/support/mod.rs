@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
+pub(crate) mod small_disk;
 pub(crate) mod standalone;
 pub(crate) mod stream;
 pub(crate) mod upload;
