@@ -5,6 +5,7 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures::future::OptionFuture;
+use futures::stream::BoxStream;
 use tokio_util::sync::CancellationToken;
 
 use crate::api;
@@ -23,7 +24,7 @@ use crate::controller::{
 use crate::embedded::{self, Addresses, Embedded};
 use crate::readiness;
 use crate::segment_store::{Pool, SegmentStore};
-use crate::shutdown::{self, Exit, Phases};
+use crate::shutdown::{self, Exit, Phases, Signal};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
 
@@ -80,6 +81,7 @@ pub struct Gateway {
     metrics: Metrics,
     traces: Traces,
     phases: Phases,
+    signals: BoxStream<'static, Signal>,
 }
 
 impl Gateway {
@@ -99,6 +101,8 @@ impl Gateway {
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
         }
+        // before anybody is told where it serves, and could send one
+        let signals = shutdown::signals()?;
         let traces = Traces::from_settings(&config.telemetry)?;
         let metrics = Metrics::new();
         let phases = Phases::default();
@@ -108,7 +112,7 @@ impl Gateway {
             public.push(Listener::bind(address).await?);
         }
         let management = Listener::bind(&config.management).await?;
-        Ok(Self { config, app, embedded, public, management, metrics, traces, phases })
+        Ok(Self { config, app, embedded, public, management, metrics, traces, phases, signals })
     }
 
     /// Where callers are served.
@@ -137,8 +141,7 @@ impl Gateway {
     /// # Errors
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
-        let Self { config, app, embedded, public, management, metrics, traces, phases } = self;
-        let signals = shutdown::signals()?;
+        let Self { config, app, embedded, public, management, metrics, traces, phases, signals } = self;
         let connections = effective_connections(&config.limits);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
         let told = management::router(Management {

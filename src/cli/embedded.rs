@@ -7,6 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use pravega_gateway::config::{Config, Embedded as Settings, LogFormat};
 use pravega_gateway::embedded::{Addresses, Embedded};
+use pravega_gateway::shutdown;
 use pravega_gateway::telemetry::log;
 
 /// A user of the embedded Pravega.
@@ -33,12 +34,14 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     log::install(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
     let exit = runtime.block_on(async {
+        // before anybody is told where it serves, and could send one
+        let signals = shutdown::signals()?;
         let node = Embedded::bind(&config.embedded).await?;
         match config.log.format {
             LogFormat::Text => print(&places(&config.embedded, &node.addresses()))?,
             LogFormat::Json => self::log(&node.addresses()),
         }
-        anyhow::Ok(ExitCode::from(node.serve(config).await?.code()))
+        anyhow::Ok(ExitCode::from(node.serve(config, signals).await.code()))
     });
     runtime.shutdown_background();
     exit

@@ -27,13 +27,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::Stream;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 
 use crate::api::listen::Listener;
 use crate::api::serve::{ServeSettings, serve};
 use crate::config::{self, Config};
-use crate::shutdown::{self, Exit, Phases};
+use crate::shutdown::{self, Exit, Phases, Signal};
 use crate::tls::{self, Acceptor, Inside, PemFile, TlsError};
 
 use controller::Controller;
@@ -186,15 +187,14 @@ impl Embedded {
 
     /// Serves until a signal comes and what was in flight is finished, or the grace is over.
     ///
-    /// # Errors
-    /// If signals cannot be listened to.
-    pub async fn serve(self, config: &Config) -> io::Result<Exit> {
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    pub async fn serve(self, config: &Config, signals: impl Stream<Item = Signal>) -> Exit {
         let phases = Phases::default();
-        let signals = shutdown::signals()?;
         let work = self.run(&config.limits, phases.stop.clone(), phases.cut.clone());
         // nobody writes to it on behalf of others, so there is nobody to wait for
         let settings = config::Shutdown { delay: Duration::ZERO, ..config.shutdown.clone() };
-        Ok(shutdown::run(signals, &settings, &phases, work, || 0).await)
+        shutdown::run(signals, &settings, &phases, work, || 0).await
     }
 }
 
