@@ -77,6 +77,8 @@ enum OpenError {
     Gone,
     /// The store says no.
     Refused(&'static str),
+    /// The store can't for now, and says why.
+    Failed(Arc<str>),
     /// Nobody can be reached.
     Unreachable(segment_store::Error),
 }
@@ -242,6 +244,7 @@ impl Writer {
             OpenError::Retry => self.reopen(),
             OpenError::Moved => self.reopen_elsewhere(),
             OpenError::Refused(reason) => self.refuse_all(reason),
+            OpenError::Failed(message) => self.fail_all_with(&message),
             OpenError::Unreachable(error) => {
                 self.fail_all(|written| Error::Store { error: error.clone(), may_have_been_written: written });
             }
@@ -261,12 +264,7 @@ impl Writer {
             Ok(WireCommand::ErrorMessage(error)) if error.error_code != ServerErrorCode::ILLEGAL_ARGUMENT => {
                 self.machine.lost();
                 self.link = Link::Down;
-                let (segment, message) = (self.task.segment.clone(), Arc::from(error.message.as_str()));
-                self.fail_all(|may_have_been_written| Error::Failed {
-                    segment: segment.clone(),
-                    message: Arc::clone(&message),
-                    may_have_been_written,
-                });
+                self.fail_all_with(&Arc::from(error.message.as_str()));
             }
             Ok(other) => {
                 self.machine.lost();
@@ -348,6 +346,15 @@ impl Writer {
         self.fail_all(|may_have_been_written| Error::Refused {
             segment: segment.clone(),
             reason,
+            may_have_been_written,
+        });
+    }
+
+    fn fail_all_with(&mut self, message: &Arc<str>) {
+        let segment = self.task.segment.clone();
+        self.fail_all(|may_have_been_written| Error::Failed {
+            segment: segment.clone(),
+            message: Arc::clone(message),
             may_have_been_written,
         });
     }
@@ -435,6 +442,7 @@ impl OpenError {
             Self::Moved => Some(StoreError::Reply(CommandType::WrongHost)),
             Self::Gone => Some(StoreError::Reply(CommandType::NoSuchSegment)),
             Self::Refused(reply) => CommandType::from_name(reply).map(StoreError::Reply),
+            Self::Failed(_) => Some(StoreError::Reply(CommandType::ErrorMessage)),
             Self::Unreachable(_) => None,
         }
     }
@@ -530,6 +538,9 @@ async fn set_up(mut flow: Flow, segment: &SegmentName, writer_id: WriterId) -> R
         }
         WireCommand::WrongHost(_) => Err(OpenError::Moved),
         WireCommand::NoSuchSegment(_) => Err(OpenError::Gone),
+        WireCommand::ErrorMessage(error) if error.error_code != ServerErrorCode::ILLEGAL_ARGUMENT => {
+            Err(OpenError::Failed(error.message.as_str().into()))
+        }
         other => Err(OpenError::Refused(other.command_type().info().name)),
     }
 }

@@ -73,6 +73,19 @@ async fn store_that_is_full_is_503_with_what_it_said() {
 }
 
 #[tokio::test]
+async fn store_that_can_not_set_a_writer_up_is_503_with_what_it_said() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let Writer { request_id, segment, .. } = conversation.hear_setup().await;
+        let message = JavaStr::new("the disk is broken").expect("short");
+        conversation.say(ErrorMessage { request_id, segment, message, error_code: ServerErrorCode(-1) }).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
+    Problem::of(answer, 503, "store_unavailable").says("the disk is broken").changed_nothing();
+}
+
+#[tokio::test]
 async fn stream_that_is_sealed_under_an_event_is_409_if_the_event_was_not_stored() {
     let (mut store, gateway, stream) = scripted(&[]).await;
     let play = async {
