@@ -30,11 +30,13 @@ mod property_tests;
 
 pub use docs::markdown;
 pub use error::{DecodeError, FieldProblem, JsonError};
+pub(crate) use field::WireField;
 pub(crate) use frame::put_header;
 pub use frame::{
     Frame, FrameCodec, FrameError, HEADER_BYTES, MAX_EVENT_BYTES, MAX_PAYLOAD_FROM_STORE, MAX_PAYLOAD_TO_STORE,
 };
 pub use info::{Absent, CommandInfo, Direction, FieldInfo, Kind, Level, Role};
+pub(crate) use input::Input;
 pub use json::{ShowError, command_from_json, command_to_json};
 pub use sniff::{Places, sniff};
 pub use string::JavaStr;

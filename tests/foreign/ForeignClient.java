@@ -79,6 +79,7 @@ public class ForeignClient {
               write …               stdin: {"key":"k" or null,"base64":"…"} or {"key":…,"random":LENGTH,"seed":SEED}
               write-many … EVENTS BYTES   random keys, one flush at the end, after as many to warm up; tells the seconds
               read … COUNT          through a new reader group
+              stay … GROUP READER   keeps a reader of the group open until stdin ends; makes the group if need be
               batch …               all that is there now
               info …                current segments, head and tail
               scale … SEGMENTS…     to so many equal segments, one scale after the other
@@ -159,6 +160,7 @@ public class ForeignClient {
             case "write/0" -> write();
             case "write-many/2" -> writeMany(Integer.parseInt(arguments.get(0)), Integer.parseInt(arguments.get(1)));
             case "read/1" -> read(Long.parseLong(arguments.get(0)));
+            case "stay/2" -> stay(arguments.get(0), arguments.get(1));
             case "batch/0" -> batch();
             case "info/0" -> info();
             case "truncate-head/0" -> truncateHead();
@@ -387,6 +389,24 @@ public class ForeignClient {
                 readEvents(reader, count);
             } finally {
                 groups.deleteReaderGroup(group);
+            }
+        }
+    }
+
+    private void stay(String group, String id) throws IOException {
+        ReaderGroupConfig groupConfig =
+                ReaderGroupConfig.builder().stream(Stream.of(scope, stream)).build();
+        try (ReaderGroupManager groups = ReaderGroupManager.withScope(scope, config);
+                EventStreamClientFactory factory = EventStreamClientFactory.withScope(scope, config)) {
+            groups.createReaderGroup(group, groupConfig);
+            try (EventStreamReader<ByteBuffer> reader = factory.createReader(
+                    id, group, new ByteBufferSerializer(), ReaderConfig.builder().build())) {
+                reader.readNextEvent(0);
+                JsonObject opened = new JsonObject();
+                opened.addProperty("open", id);
+                out.println(opened);
+                out.flush();
+                System.in.transferTo(System.err);
             }
         }
     }

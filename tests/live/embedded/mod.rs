@@ -8,6 +8,7 @@ mod guarded;
 mod killed;
 mod link;
 mod memory;
+mod online_readers;
 mod operations;
 mod restarted;
 mod same;

@@ -1,15 +1,18 @@
 //! Clients of Pravega that were written elsewhere; `tests/foreign` tells what they take and print.
 
+use std::process::Stdio;
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use serde_json::{Value, json};
-use tokio::process::Command;
+use tokio::io::{AsyncBufReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
 
 use super::pravega::variable;
 use super::process::{Finished, run, run_within};
-use super::{Pravega, Stream};
+use super::{PATIENCE, Pravega, Stream};
 
 const ACCEPTANCE_PY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/acceptance.py");
 /// A program that is stuck ends itself after 90 s, and those that wait behind it run then.
@@ -106,6 +109,36 @@ pub(crate) async fn java_at(controller: &str, variables: &[(&str, &str)], words:
     let mut java = java_class("ForeignClient");
     java.args([words[0], controller]).args(&words[1..]).envs(variables.iter().copied());
     run(&mut java, stdin).await
+}
+
+/// A reader of the Java client, in a process of its own.
+#[derive(Debug)]
+pub(crate) struct OpenReader(Child);
+
+impl OpenReader {
+    /// Opens it in a group of the stream, which is made if need be.
+    pub(crate) async fn open(controller: &str, scope: &str, stream: &str, group: &str, id: &str) -> Self {
+        let mut java = java_class("ForeignClient");
+        java.args(["stay", controller, scope, stream, group, id]).kill_on_drop(true);
+        let mut child = java.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("there is a Java");
+        let mut line = String::new();
+        let mut printed = BufReader::new(child.stdout.as_mut().expect("piped"));
+        timeout(PATIENCE, printed.read_line(&mut line)).await.expect("it opens").expect("text");
+        assert_eq!(line.trim_end(), json!({ "open": id }).to_string());
+        Self(child)
+    }
+
+    /// Closes it, as a program does that ends in order.
+    pub(crate) async fn close(mut self) {
+        drop(self.0.stdin.take());
+        let status = timeout(PATIENCE, self.0.wait()).await.expect("it ends").expect("our child");
+        assert!(status.success(), "{status}");
+    }
+
+    /// Ends it as a crash would: its group does not learn of it.
+    pub(crate) async fn kill(mut self) {
+        self.0.kill().await.expect("it runs");
+    }
 }
 
 async fn foreign(mut program: Command, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {

@@ -12,6 +12,7 @@ pub(crate) mod key;
 mod mark;
 mod page;
 mod policy;
+pub(crate) mod readers;
 pub(crate) mod retention;
 mod scale;
 mod stream;

@@ -1,18 +1,25 @@
 //! Reader groups.
 
-use uuid::Uuid;
+use uuid::{Uuid, uuid};
 
 use super::records::{known, names, read, remove_all, write};
-use super::{Refusal, scope, segments, stream};
+use super::{Refusal, scope, segment, segments, stream};
 use crate::controller::proto::{
     create_reader_group_response, delete_reader_group_status, update_reader_group_response, update_subscriber_status,
 };
 use crate::embedded::controller::catalog::{Cut, Group, GroupConfig, Span, StreamConfig, Subscriber, cut, key};
-use crate::embedded::node::{State, Step};
+use crate::embedded::node::{Part, State, Step};
 use crate::stream::{Scope, ScopedStream, StreamName};
 
 /// How large the pieces of a group's state are, where the group says nothing.
 const STATE_ROLLOVER_BYTES: i64 = 4 * 1024 * 1024;
+
+/// Most bytes of a log that are read at once. Clients write a mark whenever half a megabyte has come after the last.
+const MAX_LOG_BYTES: usize = 16 * 1024 * 1024;
+
+/// The attribute in which clients keep from where on the log must be read. Source: SegmentAttribute.java,
+/// `RevisionStreamClientMark`.
+const MARK: Uuid = uuid!("7df9a874-246c-c9d6-9397-cdd19ead68c5");
 
 /// What is to become a group; without an id one is drawn.
 pub(crate) struct NewGroup {
@@ -199,7 +206,22 @@ fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cu
     }
 }
 
-/// The readers that are online, as the group's state says.
-pub(crate) fn online_readers(_state: &State, _scope: &str, _name: &str) -> Vec<String> {
-    Vec::new()
+/// Where the log of the group's state lies, from the last mark of its clients on.
+///
+/// # Errors
+/// When there is none, or one longer than [`MAX_LOG_BYTES`].
+pub(crate) fn state_log(state: &State, scope: &str, name: &str) -> Result<Vec<Part>, Refusal> {
+    let stream = scope::known(state, scope).and_then(|scope| state_stream(&scope, name));
+    let stream = stream.and_then(|stream| known(state, scope, stream.stream.as_str()));
+    let stream = stream.ok_or_else(|| Refusal::not_found("the stream of the group's state"))?;
+    let first = stream.active(state).ids().next().expect("an epoch has segments");
+    let segment = state.segment(&segment::of_stream(&stream.name, first));
+    let segment = segment.ok_or_else(|| Refusal::not_found("the segment of the group's state"))?;
+    let data = segment.data();
+    let mark = u64::try_from(segment.attribute(MARK)).unwrap_or(0);
+    let from = mark.clamp(data.start(), data.length());
+    match usize::try_from(data.length() - from) {
+        Ok(bytes) if bytes <= MAX_LOG_BYTES => Ok(data.read(from, bytes)),
+        _ => Err(Refusal::internal("the log of the group's state is too long to be read")),
+    }
 }

@@ -1,5 +1,6 @@
 //! Operations on a node in memory: atomic steps, and what becomes of segments.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,10 +12,11 @@ use crate::controller::proto::{
     update_stream_status,
 };
 use crate::embedded::controller::catalog::{
-    Cut, Range, Retention, RetentionKind, Scaling, StreamConfig, TransactionId,
+    Cut, GroupConfig, GroupRetention, Range, Retention, RetentionKind, Scaling, StreamConfig, TransactionId,
 };
-use crate::embedded::node::{Node, NodeLimits, State, Step};
+use crate::embedded::node::{Node, NodeLimits, Part, State, Step};
 use crate::stream::SegmentId;
+use crate::wire::AttributeUpdate;
 
 struct Catalog(Arc<Node>);
 
@@ -296,4 +298,39 @@ fn a_writers_time_becomes_a_watermark_that_readers_find() {
     assert_eq!(length(), Some(146));
     catalog.step(|step| writer::watermark(step, &stream, |_, _| true));
     assert_eq!(streams(), [], "a silent writer is forgotten");
+}
+
+fn length_of(log: Result<Vec<Part>, Refusal>) -> usize {
+    log.unwrap_or_else(|refusal| panic!("{refusal:?}")).iter().map(Part::len).sum()
+}
+
+#[test]
+fn log_of_a_groups_state_is_read_from_its_mark_on_and_from_no_earlier_than_it_begins() {
+    const SEGMENT: &str = "s/_RGg/0.#epoch.0";
+    let catalog = Catalog::with_stream(1);
+    let config = GroupConfig {
+        refresh: 3000,
+        checkpoint_interval: 30_000,
+        max_outstanding_checkpoints: 3,
+        retention: GroupRetention::None,
+        starts: BTreeMap::new(),
+        ends: BTreeMap::new(),
+        rollover_size_bytes: 0,
+    };
+    let new = group::NewGroup { id: None, generation: 0, config };
+    catalog.step(|step| group::create(step, "s", "g", new)).expect("a name");
+    let log = || catalog.look(|state| group::state_log(state, "s", "g"));
+    assert_eq!(length_of(log()), 0);
+    catalog.append(SEGMENT, 10);
+    assert_eq!(length_of(log()), 10);
+    for (mark, left) in [(4, 6), (10, 0), (11, 0)] {
+        let attribute_id = uuid::uuid!("7df9a874-246c-c9d6-9397-cdd19ead68c5");
+        let set = AttributeUpdate { attribute_id, update_type: 1, new_value: mark, old_value: 0 };
+        catalog.step(|step| step.update_attributes(SEGMENT, &[set])).expect("it is there");
+        assert_eq!(length_of(log()), left, "{mark}");
+    }
+    catalog.append(SEGMENT, 5);
+    catalog.step(|step| step.truncate_segment(SEGMENT, 13)).expect("it is that long");
+    assert_eq!(length_of(log()), 2);
+    assert!(catalog.look(|state| group::state_log(state, "s", "nope")).is_err());
 }

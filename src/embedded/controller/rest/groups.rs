@@ -1,12 +1,16 @@
+use std::collections::BTreeSet;
+
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
+use tracing::{debug, warn};
 
 use super::body::Refused;
 use super::model::{Group, GroupName, Groups};
 use crate::controller::proto::delete_reader_group_status;
 use crate::embedded::controller::Controller;
 use crate::embedded::controller::access::{self, Caller, Permission};
+use crate::embedded::controller::catalog::readers;
 use crate::embedded::controller::operations::group;
 
 pub(super) async fn list(
@@ -28,13 +32,27 @@ pub(super) async fn get(
     caller.needs(&access::group(&scope, &name), Permission::Read)?;
     let found = controller.look(|state| group::get(state, &scope, &name)).await??;
     let found = found.ok_or(Refused(StatusCode::NOT_FOUND))?;
-    let online = controller.look(|state| group::online_readers(state, &scope, &name)).await?;
+    let online = online_readers(&controller, &scope, &name).await?;
     Ok(Json(Group {
         scope_name: scope,
         reader_group_name: name,
         stream_list: found.config.starts.into_keys().collect(),
-        online_reader_ids: online,
+        online_reader_ids: online.into_iter().collect(),
     }))
+}
+
+/// Reads what the group's clients wrote of themselves. A log that they broke is an error, as with a real controller.
+async fn online_readers(controller: &Controller, scope: &str, name: &str) -> Result<BTreeSet<String>, Refused> {
+    const BROKEN: Refused = Refused(StatusCode::INTERNAL_SERVER_ERROR);
+    let parts = controller.look(|state| group::state_log(state, scope, name)).await??;
+    let log = controller.node.fetch(parts).await.map_err(|error| {
+        warn!(group.scope = scope, group.name = name, %error, "cannot read the state of a reader group");
+        BROKEN
+    })?;
+    readers::online(log.concat().into()).map_err(|error| {
+        debug!(group.scope = scope, group.name = name, %error, "cannot tell who is online");
+        BROKEN
+    })
 }
 
 pub(super) async fn delete(

@@ -1,5 +1,7 @@
 //! Reader groups and subscribers.
 
+use reqwest::Method;
+
 use super::proto::*;
 use super::side::{Side, ask, id};
 
@@ -62,6 +64,10 @@ async fn made(side: &mut Side) {
     let missing = vec![side.cut("no-such-stream", &[])];
     let config = ReaderGroupConfiguration { starting_stream_cuts: missing, ..config(side, "of-nothing", ID, 0) };
     ask!(side, create_reader_group, config);
+    // No client has written a state of these.
+    for group in ["g", "of-nothing"] {
+        side.rest(Method::GET, &format!("/v1/scopes/{}/readergroups/{group}", side.scope), None).await;
+    }
 }
 
 async fn changed(side: &mut Side) {
