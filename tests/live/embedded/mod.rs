@@ -11,6 +11,7 @@ mod memory;
 mod online_readers;
 mod operations;
 mod restarted;
+mod retention;
 mod same;
 mod tables;
 mod wire;
