@@ -7,6 +7,7 @@
 mod groups;
 mod lists;
 mod rest;
+mod restart;
 mod scaling;
 mod side;
 mod streams;
