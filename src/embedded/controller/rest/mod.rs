@@ -18,15 +18,22 @@ use super::Controller;
 
 /// Every path.
 pub(super) fn router(controller: Controller) -> Router {
-    let api = Router::new()
-        .route("/scopes", get(scopes::list).post(scopes::create))
-        .route("/scopes/{scope}", get(scopes::get).delete(scopes::delete))
-        .route("/scopes/{scope}/streams", get(streams::list).post(streams::create))
-        .route("/scopes/{scope}/streams/{stream}", get(streams::get).put(streams::update).delete(streams::delete))
-        .route("/scopes/{scope}/streams/{stream}/state", put(streams::set_state))
-        .route("/scopes/{scope}/streams/{stream}/scaling-events", get(streams::scaling_events))
-        .route("/scopes/{scope}/readergroups", get(groups::list))
-        .route("/scopes/{scope}/readergroups/{group}", get(groups::get).delete(groups::delete))
+    let paths = [
+        ("/scopes", get(scopes::list).post(scopes::create)),
+        ("/scopes/{scope}", get(scopes::get).delete(scopes::delete)),
+        ("/scopes/{scope}/streams", get(streams::list).post(streams::create)),
+        ("/scopes/{scope}/streams/{stream}", get(streams::get).put(streams::update).delete(streams::delete)),
+        ("/scopes/{scope}/streams/{stream}/state", put(streams::set_state)),
+        ("/scopes/{scope}/streams/{stream}/scaling-events", get(streams::scaling_events)),
+        ("/scopes/{scope}/readergroups", get(groups::list)),
+        ("/scopes/{scope}/readergroups/{group}", get(groups::get).delete(groups::delete)),
+    ];
+    // a slash at the end changes nothing
+    let api = paths
+        .into_iter()
+        .fold(Router::new(), |api, (path, methods)| {
+            api.route(path, methods.clone()).route(&format!("{path}/"), methods)
+        })
         .merge(health::router())
         .layer(from_fn(wants_json));
     Router::new().nest("/v1", api).route("/ping", get(async || StatusCode::OK)).with_state(controller)

@@ -22,6 +22,8 @@ async fn scopes(side: &mut Side, scope: &str) {
         side.rest(Method::POST, "/v1/scopes", Some(body)).await;
     }
     side.rest(Method::GET, scope, None).await;
+    side.rest(Method::GET, &format!("{scope}/"), None).await;
+    side.rest(Method::GET, &format!("{scope}/streams/"), None).await;
     side.rest(Method::GET, "/v1/scopes/nobody-has-it", None).await;
     side.rest(Method::DELETE, "/v1/scopes/nobody-has-it", None).await;
     side.rest(Method::PATCH, "/v1/scopes", None).await;
