@@ -13,11 +13,10 @@ mod servers;
 use std::time::Duration;
 
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
-use tokio::runtime::Runtime;
-
 use direct::DirectWriter;
 use http_load::HttpLoad;
 use servers::{GatewayProcess, no_op_server, variable};
+use tokio::runtime::Runtime;
 
 /// Requests that one measurement makes at least on each connection, so that all of them are busy.
 const LEAST_REQUESTS: u64 = 8;

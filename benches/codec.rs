@@ -4,9 +4,9 @@ use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use pravega_gateway::read::{Deframed, deframe};
-use pravega_gateway::stream::KeyPosition;
-use pravega_gateway::wire::{
+use pravega_protocol::stream::KeyPosition;
+use pravega_protocol::wire::event::{Deframed, deframe};
+use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, Command, Data, DataAppended, EventNumber, Frame, FrameCodec, Offset, Raw, RequestId,
     WriterId,
 };

@@ -16,11 +16,10 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use direct::DirectWriter;
 use http_load::HttpLoad;
 use servers::{BenchStream, GatewayProcess, no_op_server, variable};
+use tokio::time::Instant;
 
 const ROUNDS: usize = 5;
 const FREE_PORTS: [&str; 3] = ["--segment-store-port=0", "--controller-port=0", "--rest-port=0"];

@@ -3,13 +3,14 @@
 use std::hash::Hash;
 use std::sync::Arc;
 
+use http_server::shutdown::Phases;
+
 use crate::append::{Appenders, WriterIds};
 use crate::budget::Budget;
 use crate::config::Config;
 use crate::controller::{Controller, RestProxy};
 use crate::read::{SegmentReader, Tails};
 use crate::segment_store::SegmentStore;
-use crate::shutdown::Phases;
 use crate::telemetry::metrics::Metrics;
 
 /// The parts of the gateway, built once. Clones share them.

@@ -1,32 +1,29 @@
 //! Puts the parts together and runs them until they are told to stop.
 
 use std::io;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures::future::OptionFuture;
 use futures::stream::BoxStream;
+use http_server::shutdown::{self, Exit, Phases, ShutdownSettings, Signal};
+use http_server::{BindError, ListenAddress, Listener, allowed_connections, serve};
 use tokio_util::sync::CancellationToken;
 
-use crate::api;
 use crate::api::edge::{EdgeContext, edge_layers};
-use crate::api::limits::effective_connections;
-use crate::api::listen::{BindError, Listener};
 use crate::api::management::{self, Management};
-use crate::api::serve::{ServeSettings, serve};
+use crate::api::server_settings;
 use crate::app::App;
 use crate::budget::Budget;
-use crate::config::{Config, ListenAddress};
+use crate::config::Config;
 use crate::controller::{
     AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings,
     MeteredClient, RestProxy, RestSettings, SetupError,
 };
 use crate::embedded::{self, Addresses, Embedded};
-use crate::readiness;
 use crate::segment_store::{Pool, SegmentStore};
-use crate::shutdown::{self, Exit, Phases, Signal};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
+use crate::{api, readiness};
 
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
@@ -95,7 +92,7 @@ impl Gateway {
             true if config.embedded.users.is_some() || config.embedded.tls_certificate.is_some() => {
                 return Err(StartError::EmbeddedGuarded);
             }
-            true => Some(Embedded::bind(&config.embedded).await?),
+            true => Some(Embedded::bind(&config).await?),
             false => None,
         };
         if let Some(node) = &embedded {
@@ -142,7 +139,7 @@ impl Gateway {
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
         let Self { config, app, embedded, public, management, metrics, traces, phases, signals } = self;
-        let connections = effective_connections(&config.limits);
+        let connections = allowed_connections(config.limits.connections);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
         let told = management::router(Management {
             probe: readiness::watch(app.store().clone()),
@@ -154,16 +151,16 @@ impl Gateway {
         let managing = tokio::spawn(serve(
             vec![management],
             told,
-            ServeSettings::management(&config.limits),
+            server_settings::private(&config.limits),
             management_stop.clone(),
             phases.cut.clone(),
         ));
         let embedded_stop = CancellationToken::new();
         let node = embedded.map(|node| {
-            let running = node.run(&config.limits, embedded_stop.clone(), phases.cut.clone());
+            let running = node.run(embedded_stop.clone(), phases.cut.clone());
             tokio::spawn(running)
         });
-        let settings = ServeSettings::public(&config.limits, connections, &metrics);
+        let settings = server_settings::public(&config.limits, connections, &metrics);
         let (stop, cut) = (phases.stop.clone(), phases.cut.clone());
         let work = async move {
             serve(public, router, settings, stop, cut).await;
@@ -177,8 +174,9 @@ impl Gateway {
                 tracing::warn!(%error, "the embedded Pravega ended badly");
             }
         };
+        let ending = ShutdownSettings { delay: config.shutdown.delay, grace: config.shutdown.grace };
         let in_flight = || usize::try_from(metrics.http_requests_in_flight.get()).unwrap_or(0);
-        let exit = shutdown::run(signals, &config.shutdown, &phases, work, in_flight).await;
+        let exit = shutdown::run(signals, &ending, &phases, work, in_flight).await;
         traces.finish().await;
         Ok(exit)
     }
@@ -224,13 +222,12 @@ pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, Star
     let connect_timeout = settings.connect_timeout;
     let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(addresses(config)?) })?;
     let rules = config.segment_store.rewrite.iter().map(|rule| rule.parse());
-    let segments = u32::try_from(config.auto_create_segments).ok().and_then(NonZeroU32::new);
     let cache = CacheSettings {
         current_segments_for: settings.segments_ttl,
         endpoint_for: settings.endpoint_ttl,
         missing_for: settings.missing_ttl,
         rewrite: rules.collect::<Result<_, _>>()?,
-        create_missing: config.auto_create.unwrap_or(false).then_some(segments).flatten(),
+        create_missing: config.auto_create.unwrap_or(false).then_some(config.auto_create_segments),
         ..CacheSettings::default()
     };
     let client = MeteredClient::new(client, metrics.clone());

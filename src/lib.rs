@@ -2,28 +2,33 @@
 //! back by segment offset, and speaks the segment store's wire protocol.
 //!
 //! ```text
-//! curl ─▶ api ─▶ append, read ─▶ stream          which segment holds this routing key?   (segments come from controller, cached)
-//!                      └───────▶ segment_store   which socket, which flow?  ─▶ wire   which bytes?  ─▶ Pravega
+//! curl ─▶ api ─▶ append, read ─▶ protocol::stream   which segment holds this routing key? (segments come from controller)
+//!                      └───────▶ segment_store      which socket, which flow?  ─▶ protocol::wire   which bytes?  ─▶ Pravega
 //! ```
 //!
-//! Modules stand in the order the data walks through them; arrows never point back. `wire` knows no socket,
-//! `segment_store` knows no HTTP, and `stream` does no I/O at all.
+//! Modules stand in the order the data walks through them; arrows never point back. Three libraries stand beside this
+//! one: `http-server` serves connections and knows no gateway, `pravega-protocol` turns bytes into values and opens no
+//! socket, and `pravega-embedded` is a Pravega of one node, which the gateway reaches over TCP like any other.
+
+pub mod gateway;
 
 pub mod api;
+
 pub mod app;
-pub mod append;
+
 pub mod budget;
-mod chance;
-pub mod config;
-pub mod controller;
-pub mod embedded;
-pub mod gateway;
+
+pub mod append;
 pub mod read;
-pub mod readiness;
-pub mod retry;
+
+pub mod controller;
 pub mod segment_store;
-pub mod shutdown;
-pub mod stream;
+
+pub mod embedded;
+pub mod readiness;
+
+mod random;
+pub mod retry;
+
+pub mod config;
 pub mod telemetry;
-mod tls;
-pub mod wire;

@@ -5,7 +5,6 @@ mod cli;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
 use cli::settings::SettingsArgs;
 
 /// Lets anything that speaks HTTP write to and read from Pravega streams

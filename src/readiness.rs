@@ -4,10 +4,11 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use pravega_protocol::stream::SegmentName;
+
 use crate::api::management::{Probe, Readiness};
 use crate::controller;
 use crate::segment_store::{Purpose, SegmentStore};
-use crate::stream::SegmentName;
 
 /// Pause after Pravega was found well.
 const WELL: Duration = Duration::from_secs(5);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::chance;
+use crate::random;
 
 /// How long a sign of life counts: whoever gave one lately is worth waiting for, others fail at once.
 pub const HEALTHY_FOR: Duration = Duration::from_secs(30);
@@ -25,7 +25,7 @@ impl Backoff {
     pub fn next_delay(&mut self) -> Duration {
         let step = self.next;
         self.next = (step * 2).min(self.longest);
-        chance::jittered(step)
+        random::jittered(step)
     }
 
     /// Begins anew, after something was achieved.

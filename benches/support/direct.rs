@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures::{SinkExt as _, StreamExt as _};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, Command, Data, DelegationToken, EventNumber, FrameCodec, JavaStr, Raw, RequestId,
     Segment, SetupAppend, WireCommand, WriterId,
 };

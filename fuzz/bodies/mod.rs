@@ -1,7 +1,7 @@
 //! What the fuzz targets check; the tests run the same over the kept corpus.
 
 use bytes::{Bytes, BytesMut};
-use pravega_gateway::wire::{CommandType, Frame, FrameCodec, WireCommand, command_from_json, command_to_json, sniff};
+use pravega_protocol::wire::{CommandType, Frame, FrameCodec, WireCommand, command_from_json, command_to_json, sniff};
 use tokio_util::codec::Decoder;
 
 /// Room that the codec may make ahead of the bytes that have arrived.

@@ -8,9 +8,9 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 
-use super::body::read_error;
-use super::deadline::Deadline;
-use super::error::{ApiError, ErrorCode};
+use crate::api::edge::deadline::Deadline;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::body::read_error;
 use crate::app::App;
 use crate::controller::RestError;
 

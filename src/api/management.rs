@@ -12,9 +12,9 @@ use http::{HeaderValue, StatusCode};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
-use super::fallback::{method_not_allowed, path_unknown};
-use super::request_id::{self, HttpRequestId};
-use super::status::with_retry;
+use crate::api::edge::fallback::{method_not_allowed, path_unknown};
+use crate::api::edge::request_id::{self, HttpRequestId};
+use crate::api::wire::reply_status::with_retry;
 use crate::budget::Budget;
 use crate::telemetry::metrics::{CONTENT_TYPE as METRICS_TYPE, Metrics};
 

@@ -8,16 +8,16 @@ use axum::extract::{Path, Request, State};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::header::CACHE_CONTROL;
+use pravega_protocol::stream::{KeyRange, ScopedStream, SegmentId, SegmentName};
 use serde::Serialize;
 use serde_json::json;
 
-use super::address::stream_of;
-use super::deadline::Deadline;
-use super::error::{ApiError, ErrorCode};
-use super::params::{Params, invalid};
+use crate::api::edge::deadline::Deadline;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::params::{Params, invalid};
+use crate::api::request::target::stream_of;
 use crate::app::App;
 use crate::read;
-use crate::stream::{KeyRange, ScopedStream, SegmentId, SegmentName};
 
 /// Questions to controller and stores that one listing has under way.
 const QUESTIONS_AT_ONCE: usize = 16;

@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use moka::sync::Cache;
+use pravega_protocol::stream::ScopedStream;
 
 use super::machine::Limits;
 use super::stream::StreamAppender;
 use crate::config;
 use crate::segment_store::SegmentStore;
-use crate::stream::ScopedStream;
 use crate::telemetry::metrics::Metrics;
 
 /// A stream's writers are let go when nobody wrote for this long. Each new writer leaves an attribute on its segment

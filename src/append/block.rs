@@ -1,11 +1,10 @@
 //! How a block of events lies on the wire.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-
-use crate::wire::{AppendBlockEnd, Command as _, CommandType, Data, EventNumber, RequestId, WriterId, put_header};
-
-/// Bytes before each event's payload in a segment: i32 0 and i32 length.
-pub const EVENT_HEADER_BYTES: usize = 8;
+use pravega_protocol::wire::event::put_event;
+use pravega_protocol::wire::{
+    AppendBlockEnd, Command as _, CommandType, Data, EventNumber, RequestId, WriterId, put_header,
+};
 
 /// Bytes of a writer id.
 const WRITER_ID_BYTES: usize = 16;
@@ -36,13 +35,6 @@ pub(super) fn encode<'a>(
     };
     end.encode_frame(&mut out);
     out.freeze()
-}
-
-/// Appends an event as it lies in a segment.
-pub(crate) fn put_event(payload: &[u8], out: &mut BytesMut) {
-    out.put_i32(0);
-    out.put_i32(i32::try_from(payload.len()).expect("events are bounded far below 2^31 bytes"));
-    out.put_slice(payload);
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
-use crate::controller;
-use crate::segment_store;
-use crate::stream::{ScopedStream, SegmentId, SegmentName};
+use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName};
+
+use crate::{controller, segment_store};
 
 /// Why an event was not acknowledged.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,10 +1,10 @@
 use bytes::Bytes;
+use pravega_protocol::stream::{KeyPosition, SegmentId};
+use pravega_protocol::wire::event::EVENT_HEADER_BYTES;
 
-use super::block::EVENT_HEADER_BYTES;
 use super::machine::Item;
 use super::ticket::Stub;
 use crate::budget::Permit;
-use crate::stream::{KeyPosition, SegmentId};
 
 /// What an event takes beside its payload until it is answered: its place in queues and blocks, its ticket, the pieces
 /// of the allocator. Counted from the types, rounded up.

@@ -12,8 +12,9 @@
 
 use std::collections::VecDeque;
 
+use pravega_protocol::wire::NO_VALUE;
+
 use super::rules::{self, Rule};
-use crate::wire::NO_VALUE;
 
 /// An event, as far as the machine cares.
 pub trait Item {

@@ -26,8 +26,6 @@ mod writer;
 mod writer_ids;
 
 pub use appenders::Appenders;
-pub use block::EVENT_HEADER_BYTES;
-pub(crate) use block::put_event;
 pub use error::Error;
 pub use event::{EVENT_OVERHEAD_BYTES, NewEvent, Target};
 pub use machine::{Done, Item, Limits, Machine, Place, Violation};

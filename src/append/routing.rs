@@ -1,7 +1,8 @@
+use pravega_protocol::stream::{KeyPosition, KeyRange, SegmentId};
+
 use super::event::Target;
 use super::rules::{self, Rule};
 use super::writer::SegmentWriter;
-use crate::stream::{KeyPosition, KeyRange, SegmentId};
 
 /// Which writer takes which part of the key space, in the order of the ranges.
 #[derive(Debug, Clone, Default)]
@@ -95,7 +96,7 @@ fn overlap(one: KeyRange, other: KeyRange) -> Option<KeyRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stream::SegmentName;
+    use pravega_protocol::stream::SegmentName;
 
     fn route(number: u32, epoch: u32, low: f64, high: f64) -> Route {
         let name: SegmentName = format!("s/t/{number}.#epoch.{epoch}").parse().expect("a name");

@@ -2,6 +2,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use tokio::sync::{Mutex, MutexGuard, mpsc};
 
 use super::error::Error;
@@ -16,7 +17,6 @@ use super::writer::SegmentWriter;
 use crate::controller::Controller;
 use crate::retry::Backoff;
 use crate::segment_store::SegmentStore;
-use crate::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use crate::telemetry::metrics::Metrics;
 
 /// Pause before a segment is tried again that its store says is closed, and the controller says is active.

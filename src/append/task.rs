@@ -9,6 +9,11 @@ use std::time::Duration;
 use bytes::BytesMut;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use pravega_protocol::stream::SegmentName;
+use pravega_protocol::wire::{
+    Command, CommandType, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, ServerErrorCode, SetupAppend,
+    WireCommand, WriterId,
+};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior};
 
@@ -19,16 +24,11 @@ use super::machine::{Done, Limits, Machine};
 use super::rules::{self, Rule};
 use super::stream::Shared;
 use super::ticket::Written;
-use crate::chance;
+use crate::random;
 use crate::retry::Backoff;
 use crate::segment_store::{self, Flow, Lost, Purpose, SegmentStore, wire_name};
-use crate::stream::SegmentName;
 use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{
-    Command, CommandType, DataAppended, DelegationToken, GetStreamSegmentInfo, NO_VALUE, ServerErrorCode, SetupAppend,
-    WireCommand, WriterId,
-};
 
 /// Submissions taken from the queue at once.
 const BATCH_SUBMISSIONS: usize = 1024;
@@ -128,7 +128,7 @@ pub(super) fn spawn(task: Task) {
 impl Writer {
     fn new(task: Task) -> Self {
         let machine = Machine::new(task.limits);
-        let writer_id = WriterId(chance::fresh_id());
+        let writer_id = WriterId(random::fresh_id());
         Self {
             task,
             writer_id,

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering, fence};
 
+use pravega_protocol::stream::SegmentId;
 use tokio::sync::oneshot;
 
 use super::error::Error;
 use super::rules::{self, Rule};
-use crate::stream::SegmentId;
 
 /// Where an event lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

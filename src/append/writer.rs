@@ -1,7 +1,7 @@
+use pravega_protocol::stream::SegmentName;
 use tokio::sync::mpsc;
 
 use super::event::Submission;
-use crate::stream::SegmentName;
 
 /// Submissions that may wait for a segment's task; their bytes are bounded by the budget that each holds.
 #[cfg(not(test))]

@@ -4,11 +4,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use moka::sync::Cache;
+use pravega_protocol::stream::SegmentName;
+use pravega_protocol::wire::WriterId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
-
-use crate::stream::SegmentName;
-use crate::wire::WriterId;
 
 /// Ids of one segment, and so appends by fields that it takes at the same time.
 const IDS_PER_SEGMENT: usize = 4;

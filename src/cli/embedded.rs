@@ -5,9 +5,9 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Args;
+use http_server::shutdown;
 use pravega_gateway::config::{Config, Embedded as Settings, LogFormat};
-use pravega_gateway::embedded::{Addresses, Embedded};
-use pravega_gateway::shutdown;
+use pravega_gateway::embedded::{Addresses, Embedded, user_line};
 use pravega_gateway::telemetry::log;
 
 /// A user of the embedded Pravega.
@@ -26,8 +26,8 @@ pub(crate) fn print_user(user: &UserArgs) -> anyhow::Result<()> {
     std::io::stdin().read_line(&mut password).context("the password on standard input")?;
     let password = password.trim_end_matches(['\r', '\n']);
     anyhow::ensure!(!password.is_empty(), "the password on standard input is empty");
-    let line = pravega_gateway::embedded::user_line(&user.name, password, &user.entries);
-    print(&[line.map_err(anyhow::Error::msg)?])
+    let entries: Vec<&str> = user.entries.iter().map(String::as_str).collect();
+    print(&[user_line(&user.name, password, &entries)?])
 }
 
 pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
@@ -36,12 +36,12 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     let exit = runtime.block_on(async {
         // before anybody is told where it serves, and could send one
         let signals = shutdown::signals()?;
-        let node = Embedded::bind(&config.embedded).await?;
+        let node = Embedded::bind(config).await?;
         match config.log.format {
             LogFormat::Text => print(&places(&config.embedded, &node.addresses()))?,
             LogFormat::Json => self::log(&node.addresses()),
         }
-        anyhow::Ok(ExitCode::from(node.serve(config, signals).await.code()))
+        anyhow::Ok(ExitCode::from(node.serve(&config.shutdown, signals).await.code()))
     });
     runtime.shutdown_background();
     exit
@@ -51,7 +51,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
 pub(crate) fn places(settings: &Settings, addresses: &Addresses) -> [String; 2] {
     let Addresses { segment_store, controller, rest } = addresses;
     let data = match &settings.data {
-        Some(data) => format!("everything is kept in {data}"),
+        Some(data) => format!("everything is kept in {}", data.display()),
         None => format!("up to {} in memory, gone when this process ends", settings.max_bytes),
     };
     [

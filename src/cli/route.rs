@@ -4,8 +4,8 @@ use anyhow::Context as _;
 use clap::Args;
 use pravega_gateway::config::Config;
 use pravega_gateway::gateway;
-use pravega_gateway::stream::{KeyPosition, Scope, ScopedStream, StreamName, StreamSegments};
 use pravega_gateway::telemetry::metrics::Metrics;
+use pravega_protocol::stream::{KeyPosition, Scope, ScopedStream, StreamName, StreamSegments};
 use serde_json::{Value, json};
 
 use super::settings::SettingsArgs;

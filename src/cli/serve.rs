@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use anyhow::Context as _;
-use pravega_gateway::config::{self, Config, ListenAddress, LogFormat};
+use http_server::ListenAddress;
+use pravega_gateway::config::{self, Config, LogFormat};
 use pravega_gateway::embedded::Addresses;
 use pravega_gateway::gateway::Gateway;
 use pravega_gateway::telemetry::log;

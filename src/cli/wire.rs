@@ -5,7 +5,7 @@ use std::io::{self, BufRead, Write};
 use anyhow::{Context as _, bail};
 use bytes::BytesMut;
 use clap::Subcommand;
-use pravega_gateway::wire::{self, CommandInfo, CommandType, FrameCodec};
+use pravega_protocol::wire::{self, CommandInfo, CommandType, FrameCodec};
 use tokio_util::codec::Decoder;
 
 /// What to do with wire commands.

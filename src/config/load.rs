@@ -157,7 +157,8 @@ fn variable_key(name: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{ListenAddress, Size};
+    use crate::config::Size;
+    use http_server::ListenAddress;
 
     fn file(text: &str) -> tempfile::NamedTempFile {
         let file = tempfile::NamedTempFile::new().expect("a temporary file");

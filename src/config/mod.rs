@@ -21,4 +21,4 @@ pub use load::environment;
 pub use sections::{
     Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry,
 };
-pub use value::{ListenAddress, LogFormat, Size};
+pub use value::{LogFormat, Size};

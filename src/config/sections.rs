@@ -1,9 +1,13 @@
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::time::Duration;
 
+use http_server::ListenAddress;
+use pravega_protocol::wire::{MAX_EVENT_BYTES, MAX_PAYLOAD_TO_STORE};
+
 use super::table::settings;
-use super::value::{ListenAddress, LogFormat, Size, within};
-use crate::wire::{MAX_EVENT_BYTES, MAX_PAYLOAD_TO_STORE};
+use super::value::{LogFormat, Size, within};
 
 /// The most that an event may have, and its default.
 const MAX_EVENT: Size = Size::bytes(MAX_EVENT_BYTES as u64);
@@ -11,10 +15,12 @@ const MAX_EVENT: Size = Size::bytes(MAX_EVENT_BYTES as u64);
 /// The most that a raw message may have, and its default.
 const MAX_RAW_MESSAGE: Size = Size::bytes(MAX_PAYLOAD_TO_STORE as u64);
 
+/// The most segments of a stream that an append creates.
+const MOST_CREATED_SEGMENTS: NonZeroU32 = NonZeroU32::new(1000).expect("not 0");
+
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
-const PORTS: usize = u16::MAX as usize;
 const BYTE: Size = Size::bytes(1);
 const GIB: Size = Size::mib(1024);
 
@@ -35,7 +41,7 @@ settings! {
         /// Whether an append creates the scope and the stream that it names. Default: only with the embedded Pravega.
         auto_create: Option<bool> = None, anything;
         /// Segments of a stream that is created so. Default 1: it is read without naming a segment.
-        auto_create_segments: usize = 1, within(1..=1000);
+        auto_create_segments: NonZeroU32 = NonZeroU32::MIN, within(NonZeroU32::MIN..=MOST_CREATED_SEGMENTS);
     }
     sections {
         /// The Pravega in this process.
@@ -67,25 +73,25 @@ settings! {
         /// Whether there is one; the gateway then uses it and no other. Default no.
         enabled: bool = false, anything;
         /// Directory that keeps everything. Default: none, all is in memory and gone when the process ends.
-        data: Option<String> = None, anything;
+        data: Option<PathBuf> = None, anything;
         /// Most bytes of events and table entries in memory; over it appends wait, then fail. Default 1 GiB.
         max_bytes: Size = GIB, within(Size::mib(1)..=Size::mib(1024 * 1024));
         /// Port of its segment store; 0 takes a free one. Default 6000.
-        segment_store_port: usize = 6000, within(0..=PORTS);
+        segment_store_port: u16 = 6000, anything;
         /// Port of its controller, gRPC and REST; 0 takes a free one. Default 9090.
-        controller_port: usize = 9090, within(0..=PORTS);
+        controller_port: u16 = 9090, anything;
         /// Another port of its controller, where clients look for REST; 0 takes a free one. Default 9091.
-        rest_port: usize = 9091, within(0..=PORTS);
+        rest_port: u16 = 9091, anything;
         /// File of those who may use it, in Pravega's own form. Default: none, everybody may do everything. Not with a
         /// gateway before it, which has no credentials to show yet.
-        users: Option<String> = None, anything;
+        users: Option<PathBuf> = None, anything;
         /// How long a delegation token is good; 0: for ever. Default 10 min.
         token_life: Duration = Duration::from_secs(600), within(Duration::ZERO..=24 * HOUR);
         /// PEM file of its certificates, the leaf first; wants `tls-key`, and then all ports speak TLS. Default: none. Not
         /// with a gateway before it.
-        tls_certificate: Option<String> = None, anything;
+        tls_certificate: Option<PathBuf> = None, anything;
         /// PEM file of the key. Default: none.
-        tls_key: Option<String> = None, anything;
+        tls_key: Option<PathBuf> = None, anything;
     }
 }
 
@@ -180,7 +186,7 @@ settings! {
         /// answer, then its connection is closed. Default 30 s.
         body_idle: Duration = Duration::from_secs(30), within(MILLISECOND..=HOUR);
         /// Most requests at once on one HTTP/2 connection. Default 256.
-        http2_streams: usize = 256, within(1..=65_535);
+        http2_streams: u32 = 256, within(1..=65_535);
         /// Bytes of bodies and pages held at once, over all requests; then `503`. Default 64 MiB.
         bytes_in_flight: Size = Size::mib(64), within(Size::kib(1)..=Size::mib(1024 * 1024));
         /// Bytes of those that one caller may hold; then `429`. A caller is known by its `Authorization`, else by its

@@ -1,8 +1,10 @@
 use std::fmt;
+use std::num::NonZeroU32;
 use std::ops::RangeInclusive;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use http_server::{ListenAddress, ListenAddressError};
 use toml::Value;
 
 const KIB: u64 = 1024;
@@ -46,24 +48,6 @@ impl fmt::Display for Size {
         match UNITS.iter().find(fits) {
             Some((unit, factor)) => write!(f, "{}{unit}", self.0 / factor),
             None => write!(f, "{}", self.0),
-        }
-    }
-}
-
-/// Where to listen: `host:port`, or `unix:PATH`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListenAddress {
-    /// A host, by name or address, and a port; port 0 takes a free one.
-    Tcp(String),
-    /// A unix socket; a stale one at that path is replaced.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for ListenAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp(address) => f.write_str(address),
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
         }
     }
 }
@@ -112,14 +96,26 @@ impl Setting for bool {
     }
 }
 
-impl Setting for usize {
-    fn from_text(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| "expected a whole number".to_owned())
-    }
+macro_rules! whole_numbers {
+    ($( $type:ty: $expected:literal, $number:expr; )*) => {$(
+        impl Setting for $type {
+            fn from_text(text: &str) -> Result<Self, String> {
+                text.parse().map_err(|_| $expected.to_owned())
+            }
 
-    fn to_toml(&self) -> Value {
-        Value::Integer(i64::try_from(*self).unwrap_or(i64::MAX))
-    }
+            fn to_toml(&self) -> Value {
+                let number: fn($type) -> i64 = $number;
+                Value::Integer(number(*self))
+            }
+        }
+    )*};
+}
+
+whole_numbers! {
+    usize: "expected a whole number", |number| i64::try_from(number).unwrap_or(i64::MAX);
+    u32: "expected a whole number", i64::from;
+    u16: "must be between 0 and 65535", i64::from;
+    NonZeroU32: "expected a whole number, at least 1", |number| number.get().into();
 }
 
 impl Setting for Size {
@@ -173,6 +169,17 @@ impl Setting for Option<String> {
 }
 
 /// As [`Option<String>`]: empty text is none.
+impl Setting for Option<PathBuf> {
+    fn from_text(text: &str) -> Result<Self, String> {
+        Ok((!text.is_empty()).then(|| text.into()))
+    }
+
+    fn to_toml(&self) -> Value {
+        Value::String(self.as_ref().map(|path| path.display().to_string()).unwrap_or_default())
+    }
+}
+
+/// As [`Option<String>`]: empty text is none.
 impl Setting for Option<bool> {
     fn from_text(text: &str) -> Result<Self, String> {
         if text.is_empty() { Ok(None) } else { bool::from_text(text).map(Some) }
@@ -209,13 +216,7 @@ impl<T: Setting> Setting for Vec<T> {
 
 impl Setting for ListenAddress {
     fn from_text(text: &str) -> Result<Self, String> {
-        if let Some(path) = text.strip_prefix("unix:").filter(|path| !path.is_empty()) {
-            return Ok(Self::Unix(path.into()));
-        }
-        match text.rsplit_once(':') {
-            Some((host, port)) if !host.is_empty() && port.parse::<u16>().is_ok() => Ok(Self::Tcp(text.to_owned())),
-            _ => Err("expected host:port or unix:PATH".to_owned()),
-        }
+        text.parse().map_err(|error: ListenAddressError| error.to_string())
     }
 
     fn to_toml(&self) -> Value {

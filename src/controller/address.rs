@@ -6,7 +6,6 @@ use std::str::FromStr;
 use thiserror::Error;
 
 use super::endpoint::{Endpoint, EndpointError};
-use crate::stream::serde_as_text;
 
 /// One or more addresses of one controller service, all with TLS or all without.
 ///
@@ -84,8 +83,6 @@ impl fmt::Display for ControllerAddresses {
         Ok(())
     }
 }
-
-serde_as_text!(ControllerAddresses);
 
 #[cfg(test)]
 mod tests {

@@ -4,12 +4,13 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+
 use super::client::{Access, ControllerClient};
-use super::coalesce::Remembered;
 use super::endpoint::{Endpoint, RewriteRule};
 use super::error::Error;
 use super::health::{Health, HealthWatch};
-use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+use super::single_flight::SingleFlightCache;
 
 /// How long what the controller said is believed. What turns out wrong is forgotten earlier.
 #[derive(Debug, Clone)]
@@ -74,9 +75,9 @@ struct Inner {
     client: Arc<dyn ControllerClient>,
     settings: CacheSettings,
     health: HealthWatch,
-    current: Remembered<ScopedStream, Arc<StreamSegments>>,
-    readable: Remembered<ScopedStream, Arc<[SegmentId]>>,
-    endpoints: Remembered<SegmentName, Endpoint>,
+    current: SingleFlightCache<ScopedStream, Arc<StreamSegments>>,
+    readable: SingleFlightCache<ScopedStream, Arc<[SegmentId]>>,
+    endpoints: SingleFlightCache<SegmentName, Endpoint>,
 }
 
 impl std::fmt::Debug for Controller {
@@ -92,15 +93,15 @@ impl Controller {
         let inner = Inner {
             client,
             health: HealthWatch::default(),
-            current: Remembered::new(settings.capacity),
-            readable: Remembered::new(settings.capacity),
-            endpoints: Remembered::new(settings.capacity),
+            current: SingleFlightCache::new(settings.capacity),
+            readable: SingleFlightCache::new(settings.capacity),
+            endpoints: SingleFlightCache::new(settings.capacity),
             settings,
         };
         Self { inner: Arc::new(inner) }
     }
 
-    /// The segments that take appends, none if the stream is sealed. Remembered; all who ask at once share
+    /// The segments that take appends, none if the stream is sealed. SingleFlightCache; all who ask at once share
     /// one call.
     ///
     /// That there are none is remembered for at most [`CacheSettings::missing_for`]: no sealed segment shows that the
@@ -152,7 +153,7 @@ impl Controller {
         inner.scope_or_stream(outcome).await
     }
 
-    /// Every segment that can be read, from the head of the stream on, oldest epoch first. Remembered
+    /// Every segment that can be read, from the head of the stream on, oldest epoch first. SingleFlightCache
     /// briefly; all who ask at once share one fetch (of two calls).
     ///
     /// # Errors
@@ -175,7 +176,7 @@ impl Controller {
         inner.scope_or_stream(outcome).await
     }
 
-    /// Where to dial for a segment: rewritten, and never unspecified. Remembered for
+    /// Where to dial for a segment: rewritten, and never unspecified. SingleFlightCache for
     /// [`CacheSettings::endpoint_for`].
     ///
     /// # Errors

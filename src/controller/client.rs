@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 use std::sync::Arc;
 
 use futures::future::BoxFuture;
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 use super::endpoint::Endpoint;
 use super::error::Error;
-use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 /// What a delegation token is to allow.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

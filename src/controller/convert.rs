@@ -4,12 +4,13 @@ use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Arc;
 
+use pravega_protocol::controller as proto;
+use pravega_protocol::controller::stream_info::AccessOperation;
+use pravega_protocol::stream::{KeyRange, Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+
 use super::client::{Access, Placement, SegmentLocation};
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::proto;
-use super::proto::stream_info::AccessOperation;
-use crate::stream::{KeyRange, Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 /// An answer that lacks a part or holds an impossible value.
 fn nonsense(call: &'static str, what: impl Into<Arc<str>>) -> Error {

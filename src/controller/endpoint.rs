@@ -7,8 +7,6 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
-use crate::stream::serde_as_text;
-
 /// A host and a port, written `host:port`, an IPv6 address in brackets.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Endpoint {
@@ -173,8 +171,6 @@ impl fmt::Display for RewriteRule {
         write!(f, "{}={}", self.from, self.to)
     }
 }
-
-serde_as_text!(Endpoint, RewriteRule);
 
 #[cfg(test)]
 mod tests {

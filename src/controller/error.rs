@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
+use pravega_protocol::stream::{Scope, ScopedStream};
 use thiserror::Error;
 use tonic::Code;
-
-use crate::stream::{Scope, ScopedStream};
 
 /// Why the controller did not give what it was asked for. Cheap to clone: all who wait for one answer get
 /// the same.

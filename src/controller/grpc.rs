@@ -9,6 +9,10 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use pravega_protocol::controller as proto;
+use pravega_protocol::controller::controller_service_client::ControllerServiceClient;
+use pravega_protocol::controller::stream_info::AccessOperation;
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use thiserror::Error as ThisError;
 use tokio::time::timeout;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as Target};
@@ -19,11 +23,7 @@ use super::client::{Access, ControllerClient, Placement, SegmentLocation};
 use super::convert;
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::proto;
-use super::proto::controller_service_client::ControllerServiceClient;
-use super::proto::stream_info::AccessOperation;
 use super::tls::Roots;
-use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 /// Largest answer taken. A stream's whole history comes in one, about 40 bytes per segment.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;

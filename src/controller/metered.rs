@@ -4,10 +4,10 @@ use std::num::NonZeroU32;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 use super::client::{Access, ControllerClient, Placement, SegmentLocation};
 use super::error::Error;
-use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use crate::telemetry::labels::{ControllerRequestLabels, Outcome};
 use crate::telemetry::metrics::Metrics;
 

@@ -6,22 +6,21 @@
 //! interface, untouched.
 //!
 //! ```text
-//! append, read ─▶ Controller ─▶ coalesce ─▶ retry ─▶ ControllerClient ─▶ GrpcClient ─▶ controller:9090
+//! append, read ─▶ Controller ─▶ single_flight ─▶ retry ─▶ ControllerClient ─▶ GrpcClient ─▶ controller:9090
 //! api (control) ────────────────────────────────────▶ RestProxy ─────────────────────▶ controller:9091
 //! ```
 
 mod address;
 mod cache;
 mod client;
-mod coalesce;
 mod convert;
 mod endpoint;
 mod error;
 mod grpc;
 mod health;
 mod metered;
-pub(crate) mod proto;
 mod rest;
+mod single_flight;
 mod tls;
 
 pub use address::{AddressError, ControllerAddresses};

@@ -1,6 +1,7 @@
+use pravega_protocol::stream::SegmentName;
+
 use crate::budget::Overloaded;
 use crate::segment_store;
-use crate::stream::SegmentName;
 
 /// Why a segment could not be read.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -1,12 +1,10 @@
 //! Reads events of one segment: bytes in replies of any size in, whole events out.
 
-mod deframe;
 mod error;
 mod page;
 mod reader;
 mod tail;
 
-pub use deframe::{Deframed, deframe};
 pub use error::Error;
 pub use page::{Event, Page, PageLimits};
 pub use reader::{MAX_READ_BYTES, SegmentReader, SegmentState};

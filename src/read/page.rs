@@ -1,11 +1,10 @@
 use bytes::{Bytes, BytesMut};
+use pravega_protocol::stream::SegmentName;
+use pravega_protocol::wire::event::{Deframed, EVENT_HEADER_BYTES, deframe};
 
-use super::deframe::{Deframed, deframe};
 use super::error::Error;
 use super::reader::{SegmentReader, SegmentState};
-use crate::append::EVENT_HEADER_BYTES;
 use crate::budget::Permit;
-use crate::stream::SegmentName;
 
 /// Bounds of a page; the first event comes whole whatever `bytes` says.
 #[derive(Debug, Clone, Copy)]

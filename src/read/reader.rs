@@ -2,14 +2,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::stream::{self, Stream};
+use pravega_protocol::stream::SegmentName;
+use pravega_protocol::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 use super::error::Error;
 use crate::budget::Permit;
 use crate::retry::Backoff;
 use crate::segment_store::{SegmentStore, wire_name};
-use crate::stream::SegmentName;
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 /// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
 pub const MAX_READ_BYTES: usize = 2 * 1024 * 1024;

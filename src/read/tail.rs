@@ -7,11 +7,11 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pravega_protocol::stream::SegmentName;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::reader::SegmentReader;
-use crate::stream::SegmentName;
 
 /// Places at which reads may be parked at the same time.
 const MOST_PLACES: usize = 16 * 1024;

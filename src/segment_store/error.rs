@@ -1,11 +1,11 @@
 use std::io;
 use std::sync::Arc;
 
+use pravega_protocol::wire::{CommandType, FrameError, ShowError};
 use tokio::time::Instant;
 
 use crate::controller::{self, Endpoint};
 use crate::telemetry::labels::StoreError;
-use crate::wire::{CommandType, FrameError, ShowError};
 
 /// Why a segment store could not be asked, or did not answer.
 #[derive(Debug, Clone, thiserror::Error)]

@@ -4,16 +4,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use http_server::GaugeGuard;
+use pravega_protocol::wire::{Frame, FrameError};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use super::counted::Counted;
 use super::error::Error;
 use super::handshake::{self, Connection};
 use crate::controller::Endpoint;
-use crate::wire::{Frame, FrameError};
 
 /// Connections that wait to be leased again; more are closed when they come back.
 const IDLE_CONNECTIONS: usize = 4;
@@ -29,7 +29,7 @@ pub struct ExclusivePool {
 #[derive(Debug)]
 struct CountedConnection {
     frames: Connection,
-    _counted: Counted,
+    _counted: GaugeGuard,
 }
 
 /// A connection that nobody else uses. Dropping it closes the connection, unless it was given back.
@@ -59,7 +59,7 @@ impl ExclusivePool {
             Some(connection) => connection,
             None => {
                 let frames = handshake::connect(endpoint, connect_timeout).await?;
-                CountedConnection { frames, _counted: Counted::new(&self.open) }
+                CountedConnection { frames, _counted: GaugeGuard::new(&self.open) }
             }
         };
         Ok(Lease { connection, idle: self.idle.clone(), _place: place })

@@ -1,11 +1,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
+use pravega_protocol::wire::{RequestId, WireCommand};
 use tokio::sync::mpsc;
 
 use super::error::Lost;
 use super::session::Session;
-use crate::wire::{RequestId, WireCommand};
 
 /// One writer's share of a session: requests that get any number of replies.
 ///

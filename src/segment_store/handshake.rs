@@ -2,12 +2,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use pravega_protocol::wire::{FrameCodec, Hello, OLDEST_COMPATIBLE_VERSION, WIRE_VERSION, WireCommand};
 use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
 
 use super::error::{ConnectError, ConnectProblem};
 use crate::controller::Endpoint;
-use crate::wire::{FrameCodec, Hello, OLDEST_COMPATIBLE_VERSION, WIRE_VERSION, WireCommand};
 
 /// A socket after Hello.
 pub(super) type Connection = Framed<TcpStream, FrameCodec>;

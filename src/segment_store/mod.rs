@@ -12,12 +12,10 @@
 //! ```
 
 mod connect;
-mod counted;
 mod error;
 mod exclusive;
 mod flow;
 mod handshake;
-mod outbox;
 #[cfg(test)]
 mod peer;
 mod pool;
@@ -33,7 +31,6 @@ pub(crate) use connect::Connect;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
 pub use flow::Flow;
-pub(crate) use outbox::Outbox;
 #[cfg(test)]
 pub(crate) use peer::Peer;
 pub use pool::{Pool, Purpose};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use bytes::{Buf as _, BytesMut};
+use pravega_protocol::wire::{Frame, FrameCodec, WireCommand};
 use tokio::sync::{mpsc, watch};
 use tokio::time::Instant;
 use tokio_util::codec::Decoder as _;
@@ -11,7 +12,6 @@ use super::error::{Lost, LostCause};
 use super::session::Session;
 use super::task::{Message, State};
 use crate::controller::Endpoint;
-use crate::wire::{Frame, FrameCodec, WireCommand};
 
 /// Stands where a session's task and socket stand otherwise.
 pub(crate) struct Peer {

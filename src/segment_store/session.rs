@@ -3,17 +3,17 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http_server::GaugeGuard;
+use pravega_protocol::wire::{Command, RequestId, WireCommand};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::Instant;
 
-use super::counted::Counted;
 use super::error::{Error, Lost, LostCause};
 use super::flow::Flow;
 use super::handshake;
 use super::task::{self, Message};
 use crate::controller::Endpoint;
-use crate::wire::{Command, RequestId, WireCommand};
 
 /// The flow of requests with one reply each. Its request ids are negative, so that none is ever the offset that a
 /// store puts in the place of a refused read's request id.
@@ -65,7 +65,7 @@ impl Session {
         let connection = handshake::connect(endpoint, times.connect).await?;
         let (messages, inbox) = mpsc::channel(QUEUED_MESSAGES);
         let (ended, end) = watch::channel(None);
-        task::spawn(connection, endpoint.clone(), times, inbox, ended, Counted::new(open));
+        task::spawn(connection, endpoint.clone(), times, inbox, ended, GaugeGuard::new(open));
         Ok(Self::of_task(endpoint.clone(), messages, end))
     }
 

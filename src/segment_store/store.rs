@@ -1,15 +1,16 @@
 use std::sync::Arc;
 
+use pravega_protocol::stream::SegmentName;
+use pravega_protocol::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
+
 use super::error::Error;
 use super::exclusive::Lease;
 use super::pool::{Pool, Purpose};
 use super::session::Session;
 use crate::controller::{Controller, Endpoint};
 use crate::retry::Backoff;
-use crate::stream::SegmentName;
 use crate::telemetry::labels::{Outcome, StoreError, StoreRequestLabels};
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
 
 /// Reaches segments by name: the controller says where, the pool connects. Clones share both.
 #[derive(Debug, Clone)]

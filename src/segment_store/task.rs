@@ -5,21 +5,21 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::{Buf as _, Bytes, BytesMut};
+use http_server::GaugeGuard;
+use pravega_protocol::wire::{
+    AuthTokenCheckFailed, Command as _, CommandType, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId,
+    ShowError, WireCommand,
+};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::codec::Decoder as _;
 
-use super::counted::Counted;
 use super::error::{Error, Lost, LostCause};
 use super::handshake::Connection;
 use super::session::{CALLS_FLOW, SessionTimes};
 use crate::controller::Endpoint;
-use crate::wire::{
-    AuthTokenCheckFailed, Command as _, CommandType, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId,
-    ShowError, WireCommand,
-};
 
 /// Bytes waiting for the socket above which no more messages are taken.
 const OUTBOX_BYTES: usize = 1024 * 1024;
@@ -57,7 +57,7 @@ pub(super) fn spawn(
     times: SessionTimes,
     inbox: mpsc::Receiver<Message>,
     ended: watch::Sender<Option<Arc<Lost>>>,
-    open: Counted,
+    open: GaugeGuard,
 ) {
     let parts = connection.into_parts();
     let (reader, writer) = parts.io.into_split();
@@ -129,7 +129,7 @@ fn writers_reply(code: i32) -> Option<&'static str> {
 }
 
 pub(super) struct State {
-    pub(super) outbox: super::outbox::Outbox,
+    pub(super) outbox: pravega_protocol::wire::Outbox,
     calls: HashMap<RequestId, Call>,
     pub(super) flows: HashMap<u32, mpsc::Sender<WireCommand>>,
     heard: Instant,

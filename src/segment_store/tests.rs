@@ -3,6 +3,10 @@
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
+use pravega_protocol::wire::{
+    AuthErrorCode, AuthTokenCheckFailed, DelegationToken, Frame, FrameCodec, GetSegmentAttribute, Hello, JavaStr,
+    KeepAlive, Offset, ReadSegment, RequestId, Segment, SegmentAttribute, WireCommand,
+};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::codec::Framed;
@@ -11,10 +15,6 @@ use super::*;
 use crate::config;
 use crate::controller::Endpoint;
 use crate::telemetry::metrics::Metrics;
-use crate::wire::{
-    AuthErrorCode, AuthTokenCheckFailed, DelegationToken, Frame, FrameCodec, GetSegmentAttribute, Hello, JavaStr,
-    KeepAlive, Offset, ReadSegment, RequestId, Segment, SegmentAttribute, WireCommand,
-};
 
 const TIMES: SessionTimes = SessionTimes {
     connect: Duration::from_secs(5),
@@ -77,7 +77,7 @@ fn segment() -> Segment {
 }
 
 fn question(request_id: RequestId) -> GetSegmentAttribute {
-    let attribute_id = crate::wire::AttributeId(uuid::Uuid::nil());
+    let attribute_id = pravega_protocol::wire::AttributeId(uuid::Uuid::nil());
     GetSegmentAttribute { request_id, segment_name: segment(), attribute_id, delegation_token: DelegationToken::none() }
 }
 

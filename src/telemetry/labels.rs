@@ -4,9 +4,8 @@ use std::fmt::Write;
 use std::hash::{Hash, Hasher};
 
 use axum::extract::MatchedPath;
+use pravega_protocol::wire::CommandType;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
-
-use crate::wire::CommandType;
 
 /// What tells answered requests apart.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use pravega_gateway::wire::CommandType;
+use pravega_protocol::wire::CommandType;
 
 use crate::support::{golden, json_lines, run};
 

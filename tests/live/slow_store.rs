@@ -9,11 +9,10 @@ use futures::StreamExt as _;
 use futures::stream::iter;
 
 use crate::support::events::deframe;
-use crate::support::http;
 use crate::support::metrics::memory;
 use crate::support::proxy::{Proxy, Treatment};
 use crate::support::standalone::Standalone;
-use crate::support::{Answer, Gateway, Stream};
+use crate::support::{Answer, Gateway, Stream, http};
 
 const MIB: u64 = 1024 * 1024;
 

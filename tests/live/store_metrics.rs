@@ -1,6 +1,6 @@
 //! What is counted of segment stores that refuse, move, vanish or are not there.
 
-use pravega_gateway::wire::{JavaStr, NO_VALUE, NoSuchSegment, Offset, WrongHost};
+use pravega_protocol::wire::{JavaStr, NO_VALUE, NoSuchSegment, Offset, WrongHost};
 
 use crate::faults::scripted;
 use crate::support::closed_port::ClosedPort;

@@ -6,6 +6,7 @@ use std::time::Duration;
 use bytes::{BufMut as _, BytesMut};
 use futures::FutureExt as _;
 use futures::future::join_all;
+use pravega_protocol::stream::{KeyPosition, SegmentId};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
@@ -14,7 +15,6 @@ use super::odds::Odds;
 use super::world::World;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target, Ticket, Written};
 use crate::budget::Budget;
-use crate::stream::{KeyPosition, SegmentId};
 
 /// What became of an event, as far as its caller knows.
 #[derive(Debug, Clone)]

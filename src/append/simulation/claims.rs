@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
+use pravega_protocol::stream::SegmentId;
+
 use super::callers::{Fate, Record};
 use super::segment::{Stored, short};
 use super::world::State;
 use crate::append::{Error, Target, Written};
-use crate::stream::SegmentId;
 
 /// What a writer promises.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

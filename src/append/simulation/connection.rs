@@ -1,13 +1,13 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use pravega_protocol::stream::SegmentId;
+use pravega_protocol::wire::{Frame, NO_VALUE, RequestId, WireCommand, WriterId};
 use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::segment::Host;
 use crate::segment_store::LostCause;
-use crate::stream::SegmentId;
-use crate::wire::{Frame, NO_VALUE, RequestId, WireCommand, WriterId};
 
 /// A connection as its store sees it.
 pub(super) struct Connection {

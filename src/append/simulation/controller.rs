@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
 use super::stream::{Told, the_stream};
 use super::world::{State, World};
 use crate::controller::{Access, ControllerClient, Endpoint, Error, Placement, SegmentLocation};
-use crate::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 /// The controller that the real cache asks.
 pub(super) struct SimulatedController(pub(super) Arc<World>);

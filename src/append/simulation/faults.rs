@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pravega_protocol::stream::SegmentId;
 use tokio::time::{Instant, sleep};
 
 use super::connection::ConnectionId;
@@ -11,7 +12,6 @@ use super::segment::{Segment, short};
 use super::stream::Told;
 use super::world::{Event, State, World};
 use crate::segment_store::LostCause;
-use crate::stream::SegmentId;
 
 /// How often it is looked whether segments are sealed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);

@@ -1,9 +1,8 @@
 //! Connections that need no sockets.
 
-use std::fmt;
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
+use std::{fmt, io};
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;

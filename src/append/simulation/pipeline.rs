@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use pravega_protocol::stream::SegmentId;
 use tokio::time::Instant;
 
 use super::connection::{Refusal, Why};
 use super::segment::{Append, Operation, Stale, short};
 use super::world::{Event, State};
-use crate::stream::SegmentId;
 
 impl State {
     fn segment(&mut self, id: SegmentId) -> &mut super::segment::Segment {

@@ -1,16 +1,16 @@
 //! What a store says, and how it gets to the gateway or doesn't.
 
+use pravega_protocol::stream::SegmentId;
+use pravega_protocol::wire::{
+    DataAppended, EventNumber, InvalidEventNumber, JavaStr, NoSuchSegment, Offset, RequestId, Segment, SegmentIsSealed,
+    WireCommand, WrongHost,
+};
 use tokio::time::Instant;
 
 use super::connection::{ConnectionId, FromStore, Refusal, Why, WriterAt};
 use super::segment::short;
 use super::world::{Event, State};
 use crate::segment_store::{LostCause, wire_name};
-use crate::stream::SegmentId;
-use crate::wire::{
-    DataAppended, EventNumber, InvalidEventNumber, JavaStr, NoSuchSegment, Offset, RequestId, Segment, SegmentIsSealed,
-    WireCommand, WrongHost,
-};
 
 impl State {
     pub(super) fn wire_name(&self, segment: SegmentId) -> Segment {

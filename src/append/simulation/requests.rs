@@ -1,16 +1,16 @@
 //! What a store does with the frames of a connection. Facts: AppendProcessor.java, WriterState.java.
 
 use bytes::Bytes;
+use pravega_protocol::stream::{SegmentId, SegmentName};
+use pravega_protocol::wire::{
+    AppendBlockEnd, AppendSetup, EventNumber, Frame, Offset, RequestId, Segment, StreamSegmentInfo, WireCommand,
+    WriterId,
+};
 use tokio::time::Instant;
 
 use super::connection::{ConnectionId, Refusal, Why, WriterAt, WriterState};
 use super::segment::{Append, Operation, Sight, events_in, short};
 use super::world::{Event, State};
-use crate::stream::{SegmentId, SegmentName};
-use crate::wire::{
-    AppendBlockEnd, AppendSetup, EventNumber, Frame, Offset, RequestId, Segment, StreamSegmentInfo, WireCommand,
-    WriterId,
-};
 
 impl State {
     /// Frames leave the gateway.

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pravega_protocol::stream::KeyPosition;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
@@ -16,11 +17,10 @@ use super::world::World;
 use crate::append::rules::{LeftOut, Rule};
 use crate::append::{StreamAppender, Target};
 use crate::budget::Budget;
-use crate::chance::seeded::Seeded;
 use crate::config::{self, Size};
 use crate::controller::{CacheSettings, Controller};
+use crate::random::seeded::Seeded;
 use crate::segment_store::{Pool, SegmentStore};
-use crate::stream::KeyPosition;
 use crate::telemetry::metrics::Metrics;
 
 /// Longest time, on the runtime's clock, until everything is answered. Far more than the sum of all timeouts of a

@@ -1,12 +1,12 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
+use pravega_protocol::stream::SegmentId;
+use pravega_protocol::wire::event::EVENT_HEADER_BYTES;
+use pravega_protocol::wire::{NO_VALUE, RequestId, WriterId};
 use tokio::time::Instant;
 
 use super::connection::WriterAt;
-use crate::append::EVENT_HEADER_BYTES;
-use crate::stream::SegmentId;
-use crate::wire::{NO_VALUE, RequestId, WriterId};
 
 /// One of the two stores.
 pub(super) type Host = usize;

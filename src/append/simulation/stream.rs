@@ -1,4 +1,6 @@
-use crate::stream::{KeyPosition, KeyRange, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+use pravega_protocol::stream::{
+    KeyPosition, KeyRange, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor,
+};
 
 /// A set of segments that hold the key space together.
 pub(super) type Epoch = Vec<(SegmentId, KeyRange)>;

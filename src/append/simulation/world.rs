@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use pravega_protocol::stream::SegmentId;
+use pravega_protocol::wire::{RequestId, WireCommand, WriterId};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -12,8 +14,6 @@ use super::segment::Segment;
 use super::stream::History;
 use super::trace::Trace;
 use crate::segment_store::LostCause;
-use crate::stream::SegmentId;
-use crate::wire::{RequestId, WireCommand, WriterId};
 
 /// Everything that is not the gateway: two stores, a controller, the network between, and time.
 pub(super) struct World {

@@ -3,12 +3,12 @@ use std::sync::Mutex;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use pravega_protocol::stream::KeyRange;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tonic::Code;
 
 use super::*;
 use crate::controller::{Placement, SegmentLocation};
-use crate::stream::KeyRange;
 
 /// A controller with the scope `sc` and the stream `sc/st`. Every answer takes 10 ms.
 #[derive(Default)]

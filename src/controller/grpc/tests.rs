@@ -1,14 +1,14 @@
 use std::collections::HashMap;
 
+use pravega_protocol::controller::controller_service_server::{ControllerService, ControllerServiceServer};
+use pravega_protocol::stream::KeyRange;
 use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 use tonic::Request;
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
-use super::proto::controller_service_server::{ControllerService, ControllerServiceServer};
 use super::*;
-use crate::stream::KeyRange;
 
 /// A controller that knows the stream `sc/st`, scaled from one segment to two and then truncated.
 struct Scripted;

@@ -63,7 +63,7 @@ pub(crate) fn run_with_stdin(arguments: &[&str], stdin: impl Into<Vec<u8>>) -> F
 
 /// The text of a file in `tests/golden`.
 pub(crate) fn golden(name: &str) -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/protocol/tests/golden").join(name);
     let text = std::fs::read_to_string(&path).expect("golden vectors are in the repository");
     assert!(text.lines().count() > 10, "{} is no set of vectors", path.display());
     text

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlockEnd, CreateSegment, DelegationToken, ErrorMessage, EventNumber, Frame, FrameCodec, GetStreamSegmentInfo,
     JavaStr, Offset, ReadSegment, RequestId, Segment, SegmentRead, SetupAppend, StreamSegmentInfo, TruncateSegment,
     WireCommand, WriterId,

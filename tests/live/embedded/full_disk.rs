@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AttributeId, DataAppended, NO_VALUE, Segment, UpdateSegmentAttribute, WireCommand, WriterId,
 };
 use tokio::time::{sleep, timeout};

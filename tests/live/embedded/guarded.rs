@@ -6,7 +6,9 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use futures::{SinkExt as _, StreamExt as _};
-use pravega_gateway::wire::{
+use pravega_protocol::controller as proto;
+use pravega_protocol::controller::controller_service_client::ControllerServiceClient;
+use pravega_protocol::wire::{
     AuthErrorCode, DelegationToken, FrameCodec, JavaStr, RequestId, Segment, SetupAppend, WireCommand, WriterId,
 };
 use tempfile::TempDir;
@@ -17,8 +19,6 @@ use tonic::transport::Channel;
 use tonic::{Code, Request};
 use uuid::Uuid;
 
-use super::controller_calls::proto;
-use super::controller_calls::proto::controller_service_client::ControllerServiceClient;
 use crate::support::foreign::java_at;
 use crate::support::process::{curl, gateway_cli};
 use crate::support::{Embedded, PATIENCE};

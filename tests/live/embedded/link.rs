@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use futures::StreamExt as _;
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     DelegationToken, Frame, FrameCodec, GetStreamSegmentInfo, RequestId, Segment, WireCommand, WriterId,
 };
 use tokio::io::AsyncWriteExt as _;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     CreateTableSegment, NO_VALUE, Offset, Segment, TableEntries, TableEntry, TableKey, UpdateTableEntries, WireCommand,
     WriterId,
 };

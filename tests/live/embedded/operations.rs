@@ -1,7 +1,7 @@
 //! Random wire commands, most of them for segments that exist.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, AttributeId, AttributeUpdate, ConditionalAppend, ConditionalBlockEnd, CreateSegment,
     CreateTransientSegment, DelegationToken, DeleteSegment, EventFrame, EventNumber, Frame, GetSegmentAttribute,
     GetStreamSegmentInfo, Hello, JavaStr, KeepAlive, MergeSegments, MergeSegmentsBatch, NO_VALUE, Offset, Raw,

@@ -4,7 +4,7 @@ use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
 use std::path::{Path, PathBuf};
 
-use pravega_gateway::wire::{NO_VALUE, Segment, WireCommand, WriterId};
+use pravega_protocol::wire::{NO_VALUE, Segment, WireCommand, WriterId};
 use tempfile::TempDir;
 use uuid::Uuid;
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
+use pravega_protocol::controller::controller_service_client::ControllerServiceClient;
+use pravega_protocol::controller::{RetentionPolicy, ScalingPolicy, StreamConfig, StreamInfo, create_stream_status};
 use reqwest::Method;
 use serde_json::{Value, json};
 use tokio::time::{sleep, timeout};
 
-use super::controller_calls::proto::controller_service_client::ControllerServiceClient;
-use super::controller_calls::proto::{RetentionPolicy, ScalingPolicy, StreamConfig, StreamInfo, create_stream_status};
 use crate::support::wire::post_fields;
 use crate::support::{Answer, Embedded, Gateway, PATIENCE, Stream, http};
 

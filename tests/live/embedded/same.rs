@@ -1,6 +1,6 @@
 //! What must be the same in two replies. Each difference that is allowed stands here with its reason.
 
-use pravega_gateway::wire::{CommandType, SegmentRead, WireCommand};
+use pravega_protocol::wire::{CommandType, SegmentRead, WireCommand};
 use serde_json::{Map, Value};
 
 /// Hexadecimal digits at the end of a transient segment's name.

@@ -1,7 +1,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::{Bytes, BytesMut};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     CreateTableSegment, DelegationToken, DeleteTableSegment, GetTableSegmentInfo, IteratorArgs, NO_VALUE, Offset,
     ReadTable, ReadTableEntries, ReadTableEntriesDelta, ReadTableKeys, RemoveTableKeys, RequestId, SealSegment,
     Segment, TableEntries, TableEntry, TableKey, UpdateTableEntries, WireCommand,

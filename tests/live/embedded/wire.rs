@@ -1,5 +1,5 @@
 use bytes::BytesMut;
-use pravega_gateway::wire::WireCommand;
+use pravega_protocol::wire::WireCommand;
 use tempfile::TempDir;
 
 use super::link::{Ask, Both, Heard, Link, WaitingRead, Writer};

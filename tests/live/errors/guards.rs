@@ -1,6 +1,6 @@
 //! What keeps callers from Pravega's own segments, from the gateway's memory, and from answers that mislead.
 
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     DelegationToken, Frame, GetStreamSegmentInfo, JavaStr, Offset, ReadSegment, RequestId, Segment, TruncateSegment,
     WireCommand,
 };

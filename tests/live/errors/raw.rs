@@ -1,6 +1,6 @@
 //! Raw messages that are not passed on.
 
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, Data, DelegationToken, EventNumber, Frame, GetStreamSegmentInfo, JavaStr, KeepAlive,
     Raw, RequestId, Segment, WireCommand, WriterId,
 };

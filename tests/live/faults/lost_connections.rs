@@ -1,6 +1,6 @@
 //! Writers whose connection is lost or poisoned: nothing is lost and nothing is stored twice.
 
-use pravega_gateway::wire::{EventNumber, InvalidEventNumber, JavaStr, NO_VALUE, WrongHost};
+use pravega_protocol::wire::{EventNumber, InvalidEventNumber, JavaStr, NO_VALUE, WrongHost};
 
 use super::scripted;
 use crate::support::scripted_store::{Block, Conversation, ScriptedStore, Writer};

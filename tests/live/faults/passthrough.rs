@@ -1,6 +1,6 @@
 //! Messages and commands by fields on connections that fail.
 
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, RequestId, Segment, WireCommand, WrongHost,
 };
 use reqwest::RequestBuilder;

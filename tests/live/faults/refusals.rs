@@ -1,6 +1,6 @@
 //! Stores that refuse a writer, and what the controller says of it.
 
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AuthErrorCode, AuthTokenCheckFailed, ErrorMessage, JavaStr, NO_VALUE, NoSuchSegment, Offset, RequestId,
     SegmentIsSealed, ServerErrorCode, WrongHost,
 };

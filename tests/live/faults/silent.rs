@@ -1,7 +1,7 @@
 //! Stores that take a connection or a request and never answer.
 
 use futures::future::join_all;
-use pravega_gateway::wire::{NO_VALUE, WireCommand};
+use pravega_protocol::wire::{NO_VALUE, WireCommand};
 use serde_json::json;
 use tokio::net::TcpListener;
 

@@ -1,7 +1,7 @@
 //! Clients that hang up in the middle of a body: nothing unfinished is written, and nothing of them is kept.
 
 use bytes::BytesMut;
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, Data, DelegationToken, EventNumber, JavaStr, Raw, RequestId, SealSegment, Segment,
     SetupAppend, WireCommand, WriterId,
 };

@@ -10,8 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
-use super::http;
-use super::{Answer, PATIENCE, Pravega};
+use super::{Answer, PATIENCE, Pravega, http};
 
 /// A running gateway. Dropped, it is killed; a panic inside it fails the test.
 #[derive(Debug)]

@@ -4,7 +4,7 @@
 
 use bytes::{Buf as _, Bytes};
 use futures::{SinkExt as _, StreamExt as _};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AppendBlockEnd, AppendSetup, DataAppended, EventNumber, Frame, FrameCodec, GetStreamSegmentInfo, Hello, KeepAlive,
     NO_VALUE, Offset, RequestId, Segment, SetupAppend, StreamSegmentInfo, WireCommand, WriterId,
 };

@@ -1,8 +1,8 @@
 //! Reader groups and subscribers.
 
+use pravega_protocol::controller::*;
 use reqwest::Method;
 
-use super::proto::*;
 use super::side::{Side, ask, id};
 
 const ID: &str = "0b5a2a04-5f50-4c4c-8d0a-2b5a3f7c9e11";

@@ -14,16 +14,6 @@ mod streams;
 mod tables;
 mod transactions;
 
-#[allow(
-    dead_code,
-    unreachable_pub,
-    clippy::all,
-    reason = "generated code follows its own style, and not every message is used"
-)]
-pub(super) mod proto {
-    tonic::include_proto!("io.pravega.controller.stream.api.grpc.v1");
-}
-
 use self::side::{Side, Told};
 use crate::support::Embedded;
 use crate::support::standalone::Standalone;

@@ -1,7 +1,9 @@
 //! What a node in a directory still knows after it was killed.
 
 use futures::{SinkExt as _, StreamExt as _};
-use pravega_gateway::wire::{
+use pravega_protocol::controller::scale_request::KeyRangeEntry;
+use pravega_protocol::controller::*;
+use pravega_protocol::wire::{
     ConditionalAppend, DelegationToken, EventFrame, EventNumber, FrameCodec, JavaStr, Offset, RequestId, Segment,
     SetupAppend, WireCommand, WriterId,
 };
@@ -12,8 +14,6 @@ use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
 use uuid::Uuid;
 
-use super::proto::scale_request::KeyRangeEntry;
-use super::proto::*;
 use super::side::{Side, ask, id};
 use crate::support::Embedded;
 use crate::support::foreign::java_at;

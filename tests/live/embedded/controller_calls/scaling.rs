@@ -1,8 +1,9 @@
 //! Scaling, stream cuts, truncation, and what writers say of the time.
 
-use super::proto::scale_request::KeyRangeEntry;
-use super::proto::scale_status_response::ScaleStatus;
-use super::proto::*;
+use pravega_protocol::controller::scale_request::KeyRangeEntry;
+use pravega_protocol::controller::scale_status_response::ScaleStatus;
+use pravega_protocol::controller::*;
+
 use super::side::{Side, ask, id, map};
 
 const PATIENCE: usize = 1000;

@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::fmt::Debug;
 use std::time::Duration;
 
+use pravega_protocol::controller::controller_service_client::ControllerServiceClient;
+use pravega_protocol::controller::*;
 use reqwest::Method;
 use serde_json::Value;
 use tonic::transport::{Channel, Endpoint};
 
-use super::proto::controller_service_client::ControllerServiceClient;
-use super::proto::*;
 use crate::support::http;
 
 /// A real controller takes seconds for some calls when the machine is busy.

@@ -1,6 +1,7 @@
 //! Scopes and streams, and their segments while they are not scaled.
 
-use super::proto::*;
+use pravega_protocol::controller::*;
+
 use super::side::{Side, ask, id, map};
 
 pub(super) async fn ask(side: &mut Side) {

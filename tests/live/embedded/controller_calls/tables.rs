@@ -1,6 +1,7 @@
 //! Key-value tables.
 
-use super::proto::*;
+use pravega_protocol::controller::*;
+
 use super::side::{Side, ask};
 
 pub(super) async fn ask(side: &mut Side) {

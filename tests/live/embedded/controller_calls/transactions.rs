@@ -1,7 +1,8 @@
 //! Transactions, also such that are committed after a scale.
 
-use super::proto::scale_request::KeyRangeEntry;
-use super::proto::*;
+use pravega_protocol::controller::scale_request::KeyRangeEntry;
+use pravega_protocol::controller::*;
+
 use super::side::{Side, ask, id};
 
 const PATIENCE: usize = 1000;

@@ -1,7 +1,7 @@
 //! Numbered events on their way into one segment, by appends of either kind or by merges.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     ConditionalAppend, CreateTransientSegment, EventFrame, EventNumber, MergeSegments, NO_VALUE, Offset, RequestId,
     Segment, WireCommand, WriterId,
 };

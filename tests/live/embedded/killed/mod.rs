@@ -7,16 +7,16 @@ mod values;
 use std::path::Path;
 use std::time::Duration;
 
+use events::{Events, Way};
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tempfile::TempDir;
 use tokio::time::sleep;
+use values::{Counter, Entries};
 
 use super::client::Client;
 use super::wire::seed;
 use crate::support::embedded::Embedded;
-use events::{Events, Way};
-use values::{Counter, Entries};
 
 /// Times that the process is killed, unless TEST_KILLS says how often.
 const ROUNDS: usize = 50;

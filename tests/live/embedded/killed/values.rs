@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
 
 use bytes::Bytes;
-use pravega_gateway::wire::{
+use pravega_protocol::wire::{
     AttributeId, CreateTableSegment, GetSegmentAttribute, NO_VALUE, Offset, ReadTable, RemoveTableKeys, Segment,
     TableEntries, TableEntry, TableKey, UpdateSegmentAttribute, UpdateTableEntries, WireCommand,
 };

@@ -1,0 +1,86 @@
+//! Scopes.
+
+use pravega_protocol::controller::{create_scope_status, delete_scope_status};
+use pravega_protocol::stream::Scope;
+
+use super::records::{names, read, write};
+use super::{Refusal, group, stream, table};
+use crate::controller::catalog::{Page, key, page};
+use crate::node::{State, Step};
+
+/// Pravega's own scope, which every list of scopes shows.
+const SYSTEM: &str = "_system";
+
+/// Makes what is there from the start.
+pub(crate) fn prepare(step: &mut Step<'_>) {
+    let key = format!("{}{SYSTEM}", key::SCOPES);
+    if step.record(&key).is_none() {
+        write(step, &key, &());
+    }
+}
+
+fn not_empty(name: &str) -> Result<(), Refusal> {
+    if name.is_empty() { Err(Refusal::internal("the scope has no name")) } else { Ok(()) }
+}
+
+pub(crate) fn create(step: &mut Step<'_>, name: &str) -> Result<create_scope_status::Status, Refusal> {
+    use create_scope_status::Status;
+    not_empty(name)?;
+    let Ok(scope) = Scope::new(name) else { return Ok(Status::InvalidScopeName) };
+    if exists(step, &scope) {
+        return Ok(Status::ScopeExists);
+    }
+    write(step, &key::scope(&scope), &());
+    Ok(Status::Success)
+}
+
+pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<delete_scope_status::Status, Refusal> {
+    use delete_scope_status::Status;
+    not_empty(name)?;
+    let Some(scope) = known(step, name) else { return Ok(Status::ScopeNotFound) };
+    let contents = [key::streams(&scope), key::groups(&scope), key::tables(&scope)];
+    if scope.is_internal() || contents.iter().any(|prefix| names(step, prefix).next().is_some()) {
+        return Ok(Status::ScopeNotEmpty);
+    }
+    step.remove(&key::scope(&scope));
+    Ok(Status::Success)
+}
+
+/// Deletes the scope with all that is in it; succeeds also where there is none.
+pub(crate) fn delete_recursively(step: &mut Step<'_>, name: &str) -> Result<delete_scope_status::Status, Refusal> {
+    use delete_scope_status::Status;
+    not_empty(name)?;
+    let Some(scope) = known(step, name) else { return Ok(Status::Success) };
+    if scope.is_internal() {
+        return Ok(Status::ScopeNotEmpty);
+    }
+    group::delete_all(step, &scope);
+    stream::delete_all(step, &scope);
+    table::delete_all(step, &scope);
+    step.remove(&key::scope(&scope));
+    Ok(Status::Success)
+}
+
+pub(crate) fn exists(state: &State, scope: &Scope) -> bool {
+    read::<()>(state, &key::scope(scope)).is_some()
+}
+
+/// Whether there is a scope of this name.
+pub(crate) fn check(state: &State, name: &str) -> Result<bool, Refusal> {
+    not_empty(name)?;
+    Ok(known(state, name).is_some())
+}
+
+/// The scope of this name, if there is one.
+pub(crate) fn known(state: &State, name: &str) -> Option<Scope> {
+    Scope::new(name).ok().filter(|scope| exists(state, scope))
+}
+
+pub(crate) fn list(state: &State, token: &str, shown: impl Fn(&str) -> bool) -> Page {
+    page(names(state, key::SCOPES).filter(|name| shown(name)), token)
+}
+
+/// The names of all scopes, sorted.
+pub(crate) fn all(state: &State) -> Vec<String> {
+    names(state, key::SCOPES).map(str::to_owned).collect()
+}

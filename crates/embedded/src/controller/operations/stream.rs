@@ -1,0 +1,227 @@
+//! Streams: making, changing, sealing, deleting and listing them.
+
+use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
+use pravega_protocol::stream::{Scope, ScopedStream};
+
+use super::records::{Known, known, name, names, read, remove_all, write};
+use super::{Refusal, scope, segment, transaction};
+use crate::controller::catalog::{
+    Cut, Epoch, History, Page, ScalingKind, Span, StreamConfig, StreamRecord, even_scale, key, mark_stream, page,
+};
+use crate::node::{State, Step};
+
+/// What only the controller itself may put before a stream's name.
+const INTERNAL_MARK: &str = "_MARK_";
+
+pub(crate) fn create(
+    step: &mut Step<'_>,
+    scope: &str,
+    stream: &str,
+    config: Option<StreamConfig>,
+) -> Result<create_stream_status::Status, Refusal> {
+    use create_stream_status::Status;
+    if let Some(config) = &config {
+        check(config)?;
+    }
+    let valid = name(scope, stream).filter(|name| !name.stream.as_str().starts_with(INTERNAL_MARK));
+    let Some(name) = valid else {
+        let invalid = name("scope", stream).is_none();
+        return Ok(if invalid { Status::InvalidStreamName } else { Status::ScopeNotFound });
+    };
+    if exists(step, &name) {
+        return Ok(Status::StreamExists);
+    }
+    if !scope::exists(step, &name.scope) {
+        return Ok(Status::ScopeNotFound);
+    }
+    let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
+    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
+    create_with_marks(step, &name, segments, config);
+    Ok(Status::Success)
+}
+
+fn check(config: &StreamConfig) -> Result<(), Refusal> {
+    if !config.tags_fit() {
+        return Err(Refusal::internal("at most 127 tags of at most 255 characters are allowed"));
+    }
+    if config.rollover_size_bytes < 0 {
+        return Err(Refusal::internal("the rollover size is negative"));
+    }
+    Ok(())
+}
+
+/// Makes the stream and the one for its watermarks.
+pub(crate) fn create_with_marks(step: &mut Step<'_>, name: &ScopedStream, segments: u32, config: StreamConfig) {
+    create_one(step, name, segments, config);
+    if let Some(marks) = mark_stream(name).filter(|marks| !exists(step, marks)) {
+        create_one(step, &marks, 1, StreamConfig::one_segment());
+    }
+}
+
+fn create_one(step: &mut Step<'_>, name: &ScopedStream, segments: u32, config: StreamConfig) {
+    let first_number = read(step, &key::first_number(name)).unwrap_or(0);
+    let epoch = Epoch::first(segments, first_number, step.at());
+    let record = StreamRecord { config, sealed: false, active: 0, head: Cut::new(), truncated: 0 };
+    segment::create_new(step, name, &epoch);
+    let mut stream = Known { name: name.clone(), record };
+    stream.advance(step, &epoch);
+    stream.save(step);
+}
+
+pub(crate) fn exists(state: &State, stream: &ScopedStream) -> bool {
+    state.record(&key::stream(stream)).is_some()
+}
+
+/// The stream with its record, or the refusal that says it is missing.
+pub(crate) fn found(state: &State, scope: &str, stream: &str) -> Result<Known, Refusal> {
+    known(state, scope, stream).ok_or_else(|| Refusal::not_found(format_args!("stream {scope}/{stream}")))
+}
+
+/// Replaces the whole configuration. A fixed number of segments, or more than there are, is scaled to at once.
+pub(crate) fn update(
+    step: &mut Step<'_>,
+    scope: &str,
+    stream: &str,
+    config: Option<StreamConfig>,
+) -> Result<update_stream_status::Status, Refusal> {
+    use update_stream_status::Status;
+    if let Some(config) = &config {
+        check(config)?;
+    }
+    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    if stream.record.sealed {
+        return Ok(Status::StreamSealed);
+    }
+    let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
+    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
+    let active = stream.active(step);
+    let count = active.segments.len();
+    let wanted = segments as usize;
+    if count < wanted || (config.scaling.kind == ScalingKind::Fixed && count != wanted) {
+        replace(step, &mut stream, &active, &even_scale(&active, segments, step.at()));
+    }
+    stream.record.config = config;
+    stream.save(step);
+    Ok(Status::Success)
+}
+
+/// Goes from one epoch to the next: creates its new segments, then seals those that it no longer has. The record
+/// is to be saved.
+pub(crate) fn replace(step: &mut Step<'_>, stream: &mut Known, before: &Epoch, next: &Epoch) {
+    segment::create_new(step, &stream.name, next);
+    stream.advance(step, next);
+    for id in before.ids().filter(|id| !next.contains(*id)) {
+        segment::seal(step, &stream.name, id);
+    }
+}
+
+pub(crate) fn seal(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<update_stream_status::Status, Refusal> {
+    use update_stream_status::Status;
+    if scope.is_empty() || stream.is_empty() {
+        return Err(Refusal::internal("the stream has no name"));
+    }
+    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    seal_known(step, &mut stream);
+    Ok(Status::Success)
+}
+
+fn seal_known(step: &mut Step<'_>, stream: &mut Known) {
+    if stream.record.sealed {
+        return;
+    }
+    transaction::abort_all(step, stream);
+    for id in stream.active(step).ids() {
+        segment::seal(step, &stream.name, id);
+    }
+    stream.record.sealed = true;
+    stream.save(step);
+}
+
+pub(crate) fn delete(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<delete_stream_status::Status, Refusal> {
+    use delete_stream_status::Status;
+    if scope.is_empty() || stream.is_empty() {
+        return Err(Refusal::internal("the stream has no name"));
+    }
+    let Some(stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    if !stream.record.sealed {
+        return Ok(Status::StreamNotSealed);
+    }
+    let marks = mark_stream(&stream.name).and_then(|marks| known(step, scope, marks.stream.as_str()));
+    delete_one(step, &stream);
+    if let Some(marks) = marks {
+        delete_one(step, &marks);
+    }
+    Ok(Status::Success)
+}
+
+/// Deletes a stream with its segments and all that is known of it, but for the number that its next namesake
+/// begins with.
+fn delete_one(step: &mut Step<'_>, stream: &Known) {
+    let name = &stream.name;
+    for id in living(step, stream) {
+        segment::delete(step, &segment::of_stream(name, id));
+    }
+    let next_number = stream.active(step).next_number();
+    let several = [key::epochs(name), key::transactions(name), key::marks(name)];
+    for prefix in several.into_iter().chain([key::subscribers(name)]) {
+        remove_all(step, &prefix);
+    }
+    for key in [key::stream(name), key::watermark(name), key::retention(name)] {
+        step.remove(&key);
+    }
+    write(step, &key::first_number(name), &next_number);
+}
+
+/// The segments that no truncation deleted.
+fn living(state: &State, stream: &Known) -> Vec<pravega_protocol::stream::SegmentId> {
+    let history = stream.history(state);
+    let head = head_span(&history, &stream.record.head);
+    let tail = Span::of_epoch(&stream.active(state));
+    head.segments_until(&tail, &history).iter().map(|segment| segment.id).collect()
+}
+
+/// Where the stream begins.
+pub(crate) fn head_span(history: &impl History, head: &Cut) -> Span {
+    match Span::of_cut(history, head) {
+        Ok(span) => span,
+        Err(_) => Span::of_epoch(&history.epoch(0).expect("every stream has its first epoch")),
+    }
+}
+
+/// Seals and deletes every stream of a scope.
+pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
+    let names: Vec<String> = names(step, &key::streams(scope)).map(str::to_owned).collect();
+    for name in names {
+        if let Some(mut stream) = known(step, scope.as_str(), &name) {
+            seal_known(step, &mut stream);
+            delete_one(step, &stream);
+        }
+    }
+}
+
+/// A page of the scope's streams, internal ones included; `None` without the scope.
+pub(crate) fn list(state: &State, scope: &str, token: &str, shown: impl Fn(&str) -> bool) -> Option<Page> {
+    let scope = scope::known(state, scope)?;
+    let prefix = key::streams(&scope);
+    Some(page(names(state, &prefix).filter(|name| shown(name)), token))
+}
+
+/// Whether the stream has this tag.
+pub(crate) fn is_tagged(state: &State, scope: &str, stream: &str, tag: &str) -> bool {
+    known(state, scope, stream).is_some_and(|stream| stream.record.config.tags.contains(tag))
+}
+
+/// All streams of a scope with their configurations, sorted; `None` without the scope.
+pub(crate) fn all(state: &State, scope: &str) -> Option<Vec<(String, StreamConfig)>> {
+    let known_scope = scope::known(state, scope)?;
+    let prefix = key::streams(&known_scope);
+    let streams = names(state, &prefix).filter_map(|name| Some((name.to_owned(), known(state, scope, name)?)));
+    Some(streams.map(|(name, stream)| (name, stream.record.config)).collect())
+}
+
+/// The whole history of a stream.
+pub(crate) fn epochs(state: &State, scope: &str, stream: &str) -> Result<Vec<Epoch>, Refusal> {
+    let stream = found(state, scope, stream)?;
+    let epochs = stream.history(state).epochs(0, stream.record.active);
+    Ok(epochs.expect("a stream has all epochs up to the active one"))
+}

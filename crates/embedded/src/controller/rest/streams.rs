@@ -1,0 +1,154 @@
+use std::collections::HashMap;
+
+use axum::Json;
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
+use pravega_protocol::stream::StreamName;
+
+use super::body::{Body, Refused};
+use super::model::{ScalingEvent, Stream, StreamBody, StreamState, Streams};
+use crate::controller::Controller;
+use crate::controller::access::{self, Caller, Permission};
+use crate::controller::catalog::StreamConfig;
+use crate::controller::operations::stream;
+
+const SEALED: &str = "SEALED";
+
+fn refused<T>(status: StatusCode) -> Result<T, Refused> {
+    Err(Refused(status))
+}
+
+/// Whether a list with these parameters shows the stream.
+fn is_shown(query: &HashMap<String, String>, name: &str, config: &StreamConfig) -> bool {
+    let internal = name.starts_with('_');
+    match (query.get("filter_type").map(String::as_str), query.get("filter_value")) {
+        (Some("showInternalStreams"), _) => internal,
+        (Some("tag"), Some(tag)) => config.tags.contains(tag),
+        _ => !internal,
+    }
+}
+
+pub(super) async fn list(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path(scope): Path<String>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<Streams>, Refused> {
+    caller.needs(&access::scope(&scope), Permission::Read)?;
+    let all = controller.look(|state| stream::all(state, &scope)).await?.ok_or(Refused(StatusCode::NOT_FOUND))?;
+    let may = |name: &str| caller.may(&access::plain_stream(&scope, name), Permission::Read);
+    let shown = all.iter().filter(|(name, config)| is_shown(&query, name, config) && may(name));
+    Ok(Json(Streams { streams: shown.map(|(name, config)| Stream::of_record(&scope, name, config)).collect() }))
+}
+
+pub(super) async fn create(
+    State(controller): State<Controller>,
+    caller: Result<Caller, Refused>,
+    Path(scope): Path<String>,
+    Body(body): Body<StreamBody>,
+) -> Result<(StatusCode, Json<Stream>), Refused> {
+    use create_stream_status::Status;
+    let name = body.stream_name.as_deref().filter(|name| StreamName::new(name).is_ok());
+    let name = name.ok_or(Refused(StatusCode::BAD_REQUEST))?;
+    caller?.needs(&access::scope(&scope), Permission::ReadUpdate)?;
+    let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let made = Stream::of_record(&scope, name, &config);
+    match controller.step(|step| stream::create(step, &scope, name, Some(config))).await?? {
+        Status::Success => Ok((StatusCode::CREATED, Json(made))),
+        Status::StreamExists => refused(StatusCode::CONFLICT),
+        Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
+        Status::InvalidStreamName => refused(StatusCode::BAD_REQUEST),
+        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+pub(super) async fn get(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path((scope, name)): Path<(String, String)>,
+) -> Result<Json<Stream>, Refused> {
+    caller.needs(&access::plain_stream(&scope, &name), Permission::Read)?;
+    let found = controller.look(|state| stream::found(state, &scope, &name)).await??;
+    Ok(Json(Stream::of_record(&scope, &name, &found.record.config)))
+}
+
+pub(super) async fn update(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path((scope, name)): Path<(String, String)>,
+    Body(body): Body<StreamBody>,
+) -> Result<Json<Stream>, Refused> {
+    use update_stream_status::Status;
+    caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
+    let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let changed = Stream::of_record(&scope, &name, &config);
+    match controller.step(|step| stream::update(step, &scope, &name, Some(config))).await?? {
+        Status::Success => Ok(Json(changed)),
+        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
+        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+pub(super) async fn delete(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path((scope, name)): Path<(String, String)>,
+) -> Result<StatusCode, Refused> {
+    use delete_stream_status::Status;
+    caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
+    match controller.free(|step| stream::delete(step, &scope, &name)).await?? {
+        Status::Success => Ok(StatusCode::NO_CONTENT),
+        Status::StreamNotFound => refused(StatusCode::NOT_FOUND),
+        Status::StreamNotSealed => refused(StatusCode::PRECONDITION_FAILED),
+        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// A stream can be sealed, and nothing else.
+pub(super) async fn set_state(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path((scope, name)): Path<(String, String)>,
+    Body(state): Body<StreamState>,
+) -> Result<Json<StreamState>, Refused> {
+    use update_stream_status::Status;
+    caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
+    if state.stream_state.as_deref() != Some(SEALED) {
+        return refused(StatusCode::BAD_REQUEST);
+    }
+    match controller.free(|step| stream::seal(step, &scope, &name)).await?? {
+        Status::Success => Ok(Json(state)),
+        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
+        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    }
+}
+
+/// The epochs that began within the time asked for, and the one before them.
+pub(super) async fn scaling_events(
+    State(controller): State<Controller>,
+    caller: Caller,
+    Path((scope, name)): Path<(String, String)>,
+    Query(query): Query<HashMap<String, String>>,
+) -> Result<Json<Vec<ScalingEvent>>, Refused> {
+    let time = |key| {
+        let text = query.get(key).ok_or(Refused(StatusCode::BAD_REQUEST))?;
+        text.parse::<i64>().map_err(|_| Refused(StatusCode::NOT_FOUND))
+    };
+    let (from, to) = (time("from")?, time("to")?);
+    caller.needs(&access::plain_stream(&scope, &name), Permission::Read)?;
+    if from < 0 || to < from {
+        return refused(StatusCode::BAD_REQUEST);
+    }
+    let epochs = controller.look(|state| stream::epochs(state, &scope, &name)).await??;
+    let before = epochs.iter().rposition(|epoch| epoch.created < from);
+    let events = epochs
+        .iter()
+        .enumerate()
+        .filter(|(index, epoch)| Some(*index) == before || (epoch.created >= from && epoch.created <= to));
+    let event = |(index, epoch): (usize, _)| {
+        let before = index.checked_sub(1).and_then(|before| epochs.get(before));
+        ScalingEvent::of_epoch(before, epoch)
+    };
+    Ok(Json(events.map(event).collect()))
+}

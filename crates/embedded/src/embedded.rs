@@ -1,0 +1,214 @@
+//! The node with its servers: binding, running, stopping.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::Stream;
+use http_server::shutdown::{self, Exit, Phases, ShutdownSettings, Signal};
+use http_server::tls::{self, Acceptor, Inside, PemFile, TlsError};
+use http_server::{Listener, ServeSettings, serve};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+
+use crate::controller::Controller;
+use crate::controller::access::Access;
+use crate::node::{Node, NodeLimits, Purpose};
+use crate::segment_store::{self, StoreContext};
+use crate::settings::Settings;
+use crate::users::{Tokens, Users};
+
+/// How long an append waits for truncation to make room before it fails. Less than the time-outs of Pravega's clients.
+const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
+
+/// Most connections of the controller: a few for each client of Pravega.
+const CONTROLLER_CONNECTIONS: usize = 1024;
+
+/// Record of the key with which delegation tokens are signed.
+const SIGNING_KEY: &str = "node/signing-key";
+
+/// Why the embedded Pravega cannot start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A port cannot be bound.
+    #[error("--{flag} {port}: {source}")]
+    Port {
+        /// The flag that gives the port.
+        flag: &'static str,
+        /// The port.
+        port: u16,
+        /// What the system said.
+        source: io::Error,
+    },
+    /// The directory cannot be used.
+    #[error("{0}")]
+    Data(String),
+    /// The users are wanted and cannot be known.
+    #[error("--users: {0}")]
+    Users(String),
+    /// TLS is wanted and cannot be had.
+    #[error("{0}")]
+    Tls(String),
+    /// The system does not deliver signals, or does not tell an address.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+impl From<TlsError> for StartError {
+    fn from(error: TlsError) -> Self {
+        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+        Self::Tls(format!("{error}{}", cause.unwrap_or_default()))
+    }
+}
+
+/// Where the embedded Pravega listens.
+#[derive(Debug, Clone, Copy)]
+pub struct Addresses {
+    /// Wire commands.
+    pub segment_store: SocketAddr,
+    /// gRPC and REST.
+    pub controller: SocketAddr,
+    /// The same again.
+    pub rest: SocketAddr,
+}
+
+/// An embedded Pravega that is bound and about to serve.
+#[derive(Debug)]
+pub struct Embedded {
+    node: Arc<Node>,
+    segment_store: TcpListener,
+    controller: TcpListener,
+    rest: TcpListener,
+    addresses: Addresses,
+    /// Of the segment store, and of the controller.
+    acceptors: (Acceptor, Acceptor),
+    /// Who may use it; `None` lets everybody.
+    guard: Option<Guard>,
+}
+
+/// Those who may use the node, and the tokens that they show to its store.
+#[derive(Debug)]
+struct Guard {
+    users: Users,
+    tokens: Tokens,
+}
+
+impl Embedded {
+    /// Binds the ports. Nothing is answered before [`run`](Self::run).
+    ///
+    /// # Errors
+    /// [`StartError`] naming the flag.
+    ///
+    /// # Cancel safety
+    /// Awaits the system only; dropped, the ports are free again.
+    pub async fn bind(settings: &Settings) -> Result<Self, StartError> {
+        let acceptors = (acceptor(settings, Inside::Wire)?, acceptor(settings, Inside::Http)?);
+        let segment_store = bind("segment-store-port", settings.segment_store_port).await?;
+        let controller = bind("controller-port", settings.controller_port).await?;
+        let rest = bind("rest-port", settings.rest_port).await?;
+        let addresses = Addresses {
+            segment_store: segment_store.local_addr()?,
+            controller: controller.local_addr()?,
+            rest: rest.local_addr()?,
+        };
+        let limits = NodeLimits { max_bytes: settings.max_bytes, wait_for_room: WAIT_FOR_ROOM };
+        let node = open(settings.data.clone(), limits).await?;
+        let guard = guard(settings, &node).await?;
+        Ok(Self { node, segment_store, controller, rest, addresses, acceptors, guard })
+    }
+
+    /// Where it listens.
+    pub fn addresses(&self) -> Addresses {
+        self.addresses
+    }
+
+    /// Serves until `stop` is cancelled and what came in before it is answered, or until `cut` is.
+    ///
+    /// # Cancel safety
+    /// Dropped, it accepts no more; open connections still end by `stop` or `cut`.
+    pub fn run(
+        self,
+        http: ServeSettings,
+        stop: CancellationToken,
+        cut: CancellationToken,
+    ) -> impl Future<Output = ()> + Send + use<> {
+        let Self { node, segment_store, controller, rest, addresses, acceptors: (wire, acceptor), guard } = self;
+        let settings = ServeSettings { acceptor, connections: CONTROLLER_CONNECTIONS, ..http };
+        let (access, tokens) = match guard {
+            Some(Guard { users, tokens }) => (Access::guarded(users, tokens.clone()), Some(tokens)),
+            None => (Access::default(), None),
+        };
+        let catalog = Controller::new(Arc::clone(&node), addresses.segment_store.into(), access);
+        let router = catalog.router();
+        let listeners = vec![Listener::from(controller), Listener::from(rest)];
+        let keeping = Arc::clone(&node);
+        let storing = segment_store::serve(segment_store, StoreContext { node, tokens, acceptor: wire }, stop.clone());
+        async move {
+            let served = CancellationToken::new();
+            let serving = async {
+                tokio::join!(serve(listeners, router, settings, stop, cut), storing);
+                served.cancel();
+            };
+            let minding = served.run_until_cancelled(catalog.keep());
+            tokio::join!(serving, minding, keeping.keep(served.clone()));
+        }
+    }
+
+    /// Serves until a signal comes and what was in flight is finished, or the grace is over.
+    ///
+    /// # Cancel safety
+    /// As [`run`](Self::run).
+    pub async fn serve(self, http: ServeSettings, grace: Duration, signals: impl Stream<Item = Signal>) -> Exit {
+        let phases = Phases::default();
+        let work = self.run(http, phases.stop.clone(), phases.cut.clone());
+        // no one writes to it on behalf of others, so there is no one to wait for
+        let settings = ShutdownSettings { delay: Duration::ZERO, grace };
+        shutdown::run(signals, &settings, &phases, work, || 0).await
+    }
+}
+
+async fn open(data: Option<PathBuf>, limits: NodeLimits) -> Result<Arc<Node>, StartError> {
+    let Some(data) = data else { return Ok(Node::in_memory(limits)) };
+    let opened = tokio::task::spawn_blocking(move || Node::open(&data, limits)).await;
+    opened.map_err(io::Error::other)?.map_err(|error| StartError::Data(error.to_string()))
+}
+
+/// Knows the users, where the settings name a file of them.
+async fn guard(settings: &Settings, node: &Arc<Node>) -> Result<Option<Guard>, StartError> {
+    let Some(file) = settings.users.clone() else { return Ok(None) };
+    let loaded = tokio::task::spawn_blocking(move || Users::load(&file)).await.map_err(io::Error::other)?;
+    let users = loaded.map_err(|error| StartError::Users(error.to_string()))?;
+    let key = signing_key(node).await?;
+    let tokens = Tokens::new(&key, settings.token_life).map_err(|error| StartError::Users(error.to_string()))?;
+    Ok(Some(Guard { users, tokens }))
+}
+
+/// The key of the node's delegation tokens; clients keep tokens over a restart, so it is kept as well.
+async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
+    let known = node.change(Purpose::Add, |step| match step.record(SIGNING_KEY) {
+        Some(known) => known.clone(),
+        None => {
+            let drawn = Bytes::from(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
+            step.put(SIGNING_KEY, drawn.clone());
+            drawn
+        }
+    });
+    let key = known.await.map_err(|error| StartError::Data(error.to_string()))?;
+    Ok(String::from_utf8_lossy(&key).into_owned())
+}
+
+/// What connections pass first: TLS, where the settings say so.
+fn acceptor(settings: &Settings, inside: Inside) -> Result<Acceptor, TlsError> {
+    let Some(files) = &settings.tls else { return Ok(Acceptor::plain()) };
+    let certificate = PemFile::new("--tls-certificate", &files.certificate);
+    let key = PemFile::new("--tls-key", &files.key);
+    tls::server_config(&certificate, &key, inside).map(Acceptor::tls)
+}
+
+async fn bind(flag: &'static str, port: u16) -> Result<TcpListener, StartError> {
+    let failed = |source| StartError::Port { flag, port, source };
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)
+}

@@ -1,0 +1,86 @@
+use std::sync::Arc;
+
+use crate::log::{LogFailed, ReserveError};
+use crate::table::Refusal;
+
+/// Why an operation on a segment was refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum SegmentError {
+    /// There is none of this name.
+    #[error("no such segment")]
+    NotFound,
+    /// There is one of this name.
+    #[error("the segment exists already")]
+    Exists,
+    /// It takes no more appends.
+    #[error("the segment is sealed")]
+    Sealed,
+    /// The offset lies before the head, or where it may not be truncated.
+    #[error("the segment begins at {start}")]
+    Truncated {
+        /// Its head.
+        start: u64,
+    },
+    /// The append's condition named another length.
+    #[error("the segment ends at {length}")]
+    BadOffset {
+        /// Its length.
+        length: u64,
+    },
+    /// An attribute has another value than the update wants.
+    #[error("an attribute has another value")]
+    BadAttribute,
+    /// The segment that was to be merged has lost its beginning.
+    #[error("the source of a merge is truncated")]
+    TruncatedSource,
+    /// Target and source of a merge are one segment.
+    #[error("a segment can't be merged into itself")]
+    MergeIntoItself,
+}
+
+/// Why an operation on a table was refused; nothing was changed.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum TableError {
+    /// Its segment is not there, or sealed.
+    #[error(transparent)]
+    Segment(#[from] SegmentError),
+    /// The segment holds no table.
+    #[error("the segment is no table")]
+    NoTable,
+    /// The table does not take it.
+    #[error("{0:?}")]
+    Refused(Refusal),
+}
+
+impl From<Refusal> for TableError {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+/// Why a change is not kept.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum ChangeError {
+    /// Nothing was changed.
+    #[error(transparent)]
+    NoRoom(#[from] NoRoom),
+    /// It was made and can't be written down: a restart may show it or not.
+    #[error(transparent)]
+    Log(#[from] LogFailed),
+}
+
+/// There is no room for a change; nothing was changed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum NoRoom {
+    /// Nothing made room in memory in time.
+    #[error(
+        "the embedded store holds as much as it may, {max_bytes} bytes (--embedded-max-bytes); truncate or delete streams"
+    )]
+    Memory {
+        /// What it may hold.
+        max_bytes: u64,
+    },
+    /// The disk is full, or the log has ended.
+    #[error("the embedded store: {0}")]
+    Log(#[from] Arc<ReserveError>),
+}

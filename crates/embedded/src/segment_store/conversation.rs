@@ -1,0 +1,324 @@
+//! What a connection says, apart from its socket.
+
+use std::sync::Arc;
+
+use pravega_protocol::wire::{
+    AppendSetup, CommandType, CreateTransientSegment, ErrorMessage, EventNumber, Frame, Hello, JavaStr, KeepAlive,
+    OLDEST_COMPATIBLE_VERSION, ReadSegment, RequestId, Segment, ServerErrorCode, SetupAppend, UpdateTableEntries,
+    WIRE_VERSION, WireCommand,
+};
+use tokio::time::Instant;
+
+use super::StoreContext;
+use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
+use super::refused::{Answered, Asked, Refused, text};
+use super::replies::Replies;
+use super::room::{Delayed, Needs, named_by};
+use super::segments::token_refused;
+use super::writers::Writers;
+use crate::node::{NoRoom, Purpose, Room, Stepped};
+use crate::users::{Permission, Refusal};
+
+/// Most reads of one connection that may wait; more are told to ask again.
+const MAX_WAITING_READS: usize = 4096;
+
+/// Most reads of one connection that wait for the log.
+const MAX_FETCHING_READS: usize = 8;
+
+/// Transient segments above which those that are gone are forgotten.
+const MAX_TRANSIENTS: usize = 100;
+
+/// What a connection has to do next.
+#[derive(Debug)]
+pub(super) enum Next {
+    /// Hear the next command.
+    Hear,
+    /// Wait for room, and hear nothing before.
+    WaitForRoom(Delayed),
+    /// Write what is due, and end; why is for the log.
+    Close(&'static str),
+}
+
+/// One client's commands and their replies.
+#[derive(Debug)]
+pub(super) struct Conversation {
+    pub(super) context: Arc<StoreContext>,
+    pub(super) writers: Writers,
+    /// Reads that have no reply yet.
+    pub(super) waiting: WaitingReads,
+    /// Replies that are due.
+    pub(super) replies: Replies,
+    expiry: Option<Instant>,
+    /// Reads that wait for the log.
+    fetching: usize,
+    /// Transient segments that were made here, and may be gone since.
+    transients: Vec<Segment>,
+}
+
+impl Conversation {
+    pub(super) fn new(context: Arc<StoreContext>) -> Self {
+        Self {
+            context,
+            writers: Writers::default(),
+            waiting: WaitingReads::new(),
+            replies: Replies::default(),
+            expiry: None,
+            fetching: 0,
+            transients: Vec::new(),
+        }
+    }
+
+    /// When the first token expires with which a writer was set up; the connection then ends.
+    pub(super) fn expiry(&self) -> Option<Instant> {
+        self.expiry
+    }
+
+    /// Handles one command.
+    pub(super) fn hear(&mut self, frame: Frame) -> Next {
+        match CommandType::from_code(frame.code) {
+            None | Some(CommandType::LocateOffset) => Next::Close("a type of command that this version does not know"),
+            // whatever it is filled with
+            Some(CommandType::Padding) => closing(self.writers.expect_no_block()),
+            Some(command) => match WireCommand::decode(command, frame.payload) {
+                Ok((command, _)) => self.handle(command),
+                Err(error) => {
+                    tracing::debug!(%error, "undecodable command");
+                    Next::Close("a command that can't be decoded")
+                }
+            },
+        }
+    }
+
+    fn handle(&mut self, command: WireCommand) -> Next {
+        match command {
+            WireCommand::Hello(hello) => self.hello(&hello),
+            WireCommand::KeepAlive(_) => {
+                self.replies.push_at_once(&KeepAlive {}.into());
+                Next::Hear
+            }
+            WireCommand::SetupAppend(command) => {
+                let answered = self.set_up(command);
+                self.tell(answered)
+            }
+            WireCommand::AppendBlock(block) => closing(self.writers.begin(block)),
+            WireCommand::AppendBlockEnd(end) => {
+                let append = self.writers.end(end);
+                self.try_append(append)
+            }
+            WireCommand::ConditionalAppend(append) => {
+                let append = self.writers.conditional(append);
+                self.try_append(append)
+            }
+            WireCommand::ConditionalBlockEnd(block) => {
+                let append = self.writers.conditional_block(block);
+                self.try_append(append)
+            }
+            WireCommand::ReadSegment(command) => self.read(command),
+            WireCommand::UpdateTableEntries(command) => self.update_table(command, None),
+            command => match Needs::of(&command) {
+                Some(needs) => self.try_change(command, needs),
+                None => {
+                    let answered = self.context.answer(command);
+                    self.tell(answered)
+                }
+            },
+        }
+    }
+
+    fn try_change(&mut self, command: WireCommand, needs: Needs) -> Next {
+        match needs.try_room(&self.context.node) {
+            Some(room) => self.change(command, room),
+            None => Next::WaitForRoom(Delayed::Change(Box::new(command), needs)),
+        }
+    }
+
+    fn change(&mut self, command: WireCommand, room: Room) -> Next {
+        let answered = match command {
+            WireCommand::CreateTransientSegment(command) => self.create_transient(command, room),
+            command => self.context.change(command, room),
+        };
+        self.tell(answered)
+    }
+
+    fn tell(&mut self, answered: Answered) -> Next {
+        match answered {
+            Ok(reply) => {
+                self.push(reply);
+                Next::Hear
+            }
+            Err(Refused::Told(reply)) => {
+                self.replies.push(Stepped::known(*reply));
+                Next::Hear
+            }
+            Err(Refused::Closed(why)) => Next::Close(why),
+        }
+    }
+
+    /// Adds a reply, or tells why that can never be told.
+    fn push(&mut self, reply: Stepped<WireCommand>) {
+        let reply = match self.context.node.lost(&reply) {
+            None => reply,
+            Some(why) => {
+                let request_id = reply.value().request_id().unwrap_or(RequestId(-1));
+                Stepped::known(failed(request_id, &Segment(JavaStr::default()), text(&why.to_string())))
+            }
+        };
+        self.replies.push(reply);
+    }
+
+    fn hello(&mut self, hello: &Hello) -> Next {
+        let ours = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
+        self.replies.push(Stepped::known(ours.into()));
+        if hello.low_version > WIRE_VERSION || hello.high_version < OLDEST_COMPATIBLE_VERSION {
+            self.drop_transients();
+            Next::Close("a client of another protocol version")
+        } else {
+            Next::Hear
+        }
+    }
+
+    fn set_up(&mut self, command: SetupAppend) -> Answered {
+        let SetupAppend { request_id, writer_id, segment, delegation_token } = command;
+        self.writers.expect_no_block().map_err(Refused::Closed)?;
+        let expiry = match self.context.check(&delegation_token, &segment, Permission::ReadUpdate) {
+            Ok(expiry) => expiry,
+            Err(Refusal::Expired) => return Err(Refused::Closed("a writer's token has expired")),
+            Err(refused) => {
+                self.writers.set_up(writer_id, &segment, None).map_err(Refused::Closed)?;
+                return Err(Refused::told(token_refused(request_id, refused)));
+            }
+        };
+        let seen = self.context.look_at(&segment, |stored| stored.attribute(writer_id.0));
+        let number = seen.value().as_ref().ok().copied();
+        self.writers.set_up(writer_id, &segment, number).map_err(Refused::Closed)?;
+        if number.is_some() {
+            self.expiry = self.expiry.into_iter().chain(expiry).min();
+        }
+        Asked::new(request_id, &segment).answer(seen, |number| {
+            AppendSetup { request_id, segment, writer_id, last_event_number: EventNumber(number) }.into()
+        })
+    }
+
+    fn update_table(&mut self, command: UpdateTableEntries, room: Option<Room>) -> Next {
+        match self.context.update_table(&command, room) {
+            Some(answered) => self.tell(answered),
+            None => Next::WaitForRoom(Delayed::Table(command)),
+        }
+    }
+
+    /// There is room for what waited for it.
+    pub(super) fn go_on(&mut self, delayed: Delayed, room: Room) -> Next {
+        match delayed {
+            Delayed::Append(append) => self.append(append, Some(room)),
+            Delayed::Table(command) => self.update_table(command, Some(room)),
+            Delayed::Change(command, _) => self.change(*command, room),
+        }
+    }
+
+    /// Refuses what found no room.
+    pub(super) fn refuse(&mut self, delayed: &Delayed, why: &NoRoom) -> Next {
+        let message = text(&why.to_string());
+        match delayed {
+            Delayed::Append(append) => self.refuse_append(append, message),
+            Delayed::Table(UpdateTableEntries { request_id, segment, .. }) => {
+                self.tell_failure(*request_id, segment, message)
+            }
+            Delayed::Change(command, _) => {
+                let (request_id, segment) = named_by(command);
+                self.tell_failure(request_id, &segment, message)
+            }
+        }
+    }
+
+    /// Tells that a command failed for a reason that is not its own.
+    pub(super) fn tell_failure(&mut self, request_id: RequestId, segment: &Segment, message: JavaStr) -> Next {
+        self.replies.push(Stepped::known(failed(request_id, segment, message)));
+        Next::Hear
+    }
+
+    fn create_transient(&mut self, command: CreateTransientSegment, room: Room) -> Answered {
+        let (segment, answered) = self.context.create_transient(command, room)?;
+        if self.transients.len() >= MAX_TRANSIENTS {
+            let exists = |segment: &Segment| self.context.node.look(|state| state.key(segment.0.as_str()).is_some());
+            self.transients.retain(|segment| exists(segment).into_inner());
+        }
+        self.transients.push(segment);
+        Ok(answered)
+    }
+
+    /// Deletes the transient segments that were made here, as a real store does where it ends a connection because of an
+    /// append, a token or a version, but not because of other mistakes or when the client leaves.
+    pub(super) fn drop_transients(&mut self) {
+        let node = &self.context.node;
+        for segment in self.transients.drain(..) {
+            // without room they are left for those that are idle to be removed
+            let Some(room) = node.try_room_to_change(0, Purpose::Free) else { return };
+            // most were merged long ago
+            let _ = node.step_in(room, |step| step.delete_segment(segment.0.as_str())).into_inner();
+        }
+    }
+
+    fn read(&mut self, command: ReadSegment) -> Next {
+        // a refused token comes back with the offset in place of the request id
+        let as_request = RequestId(command.offset.0);
+        if let Err(refused) = self.context.allow(&command.delegation_token, &command.segment, as_request) {
+            return self.tell(Err(refused));
+        }
+        match Read::from(command).begin(&self.context.node) {
+            Ok(answer) => {
+                self.tell_read(answer);
+                Next::Hear
+            }
+            Err(why) => Next::Close(why),
+        }
+    }
+
+    /// What a read waited for has come.
+    pub(super) fn resume(&mut self, awaited: Awaited) -> Next {
+        match awaited {
+            Awaited::Changed(read) => self.tell_read(read.resume(&self.context.node)),
+            Awaited::Fetched(fetched) => {
+                self.fetching -= 1;
+                match fetched {
+                    Ok(reply) => self.replies.push_read(reply),
+                    Err(error) => {
+                        tracing::error!(%error, "the log can't be read");
+                        return Next::Close("the log can't be read");
+                    }
+                }
+            }
+        }
+        Next::Hear
+    }
+
+    /// Whether another command may be heard: reads from the log hold their bytes until these are told.
+    pub(super) fn has_room(&self) -> bool {
+        self.fetching < MAX_FETCHING_READS && self.replies.has_room()
+    }
+
+    fn tell_read(&mut self, answer: ReadAnswer) {
+        match answer {
+            ReadAnswer::Bytes(reply) => match in_memory(reply) {
+                Ok(reply) => self.replies.push_read(reply),
+                Err(reply) => {
+                    self.fetching += 1;
+                    self.waiting.push(Box::pin(fetch(Arc::clone(&self.context.node), reply)));
+                }
+            },
+            ReadAnswer::Refused(reply) => self.replies.push(reply),
+            ReadAnswer::Waits(read) if self.waiting.len() < MAX_WAITING_READS => {
+                self.waiting.push(Box::pin(read.changed()));
+            }
+            ReadAnswer::Waits(read) => self.replies.push(Stepped::known(read.ask_again())),
+        }
+    }
+}
+
+fn closing(result: Result<(), &'static str>) -> Next {
+    result.map_or_else(Next::Close, |()| Next::Hear)
+}
+
+/// A failure that is not the request's.
+fn failed(request_id: RequestId, segment: &Segment, message: JavaStr) -> WireCommand {
+    ErrorMessage { request_id, segment: segment.clone(), message, error_code: ServerErrorCode(-1) }.into()
+}

@@ -1,0 +1,119 @@
+use std::ops::Bound::{self, Excluded, Included, Unbounded};
+
+use bytes::Bytes;
+use pravega_protocol::wire::{IteratorArgs, TableEntry, TableKey};
+
+use super::continuation::{HASH_TOKEN_BYTES, hash_of, token_after};
+use super::read::{entry_bytes, key_bytes, wire_entry, wire_key};
+use super::{Entry, Keys, MAX_REPLY_BYTES, Place, Refusal, Table};
+
+/// A half full page of the index of fixed keys, which iterations take as a whole: a store's pages lie between
+/// that and twice as much. Source: `BTreeIndex.java`, pages split in halves.
+const INDEX_PAGE_BYTES: usize = 16 * 1024;
+
+/// Bytes of a key's version in an index page.
+const INDEX_VALUE_BYTES: usize = 8;
+
+/// A part of a table, and the token to go on with; both are empty at the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Page<T> {
+    /// Keys or entries in the table's order.
+    pub(crate) items: Vec<T>,
+    /// Opaque; names the last item, so that it stays right whatever changes meanwhile. Tables with fixed keys give
+    /// one but take none.
+    pub(crate) continuation_token: Bytes,
+}
+
+impl Table {
+    /// Some keys from where `args` says.
+    ///
+    /// # Errors
+    /// As [`iterate_entries`](Self::iterate_entries).
+    pub(crate) fn iterate_keys(&self, suggested_count: i32, args: &IteratorArgs) -> Result<Page<TableKey>, Refusal> {
+        self.page(suggested_count, args, wire_key, |entry| key_bytes(&entry.key))
+    }
+
+    /// Some entries from where `args` says, about as many as suggested and not much more than 2 MiB. Every entry that
+    /// lives through a whole iteration is in exactly one page of it.
+    ///
+    /// # Errors
+    /// [`Refusal::IllegalArgument`] for arguments that the table does not take, [`Refusal::ClosesConnection`] for a
+    /// token that is none.
+    pub(crate) fn iterate_entries(
+        &self,
+        suggested_count: i32,
+        args: &IteratorArgs,
+    ) -> Result<Page<TableEntry>, Refusal> {
+        self.page(suggested_count, args, wire_entry, |entry| entry_bytes(&entry.key, &entry.value))
+    }
+
+    fn page<T>(
+        &self,
+        suggested_count: i32,
+        args: &IteratorArgs,
+        item: impl Fn(i64, &Entry) -> T,
+        size: impl Fn(&Entry) -> usize,
+    ) -> Result<Page<T>, Refusal> {
+        let suggested = usize::try_from(suggested_count).unwrap_or(0);
+        let mut items = Vec::new();
+        let mut last = None;
+        let mut bytes = HASH_TOKEN_BYTES;
+        for (place, version) in self.versions.range(self.range(args)?) {
+            let counts = items.len().is_multiple_of(self.visited_at_once());
+            if counts && items.len() >= suggested || bytes >= MAX_REPLY_BYTES {
+                break;
+            }
+            let entry = self.entry(*version);
+            bytes += size(entry);
+            items.push(item(*version, entry));
+            last = Some(place);
+        }
+        Ok(Page { items, continuation_token: last.map(token_after).unwrap_or_default() })
+    }
+
+    /// So many keys are visited before it counts how many were suggested.
+    fn visited_at_once(&self) -> usize {
+        match self.keys {
+            Keys::Hashed => 1,
+            Keys::Fixed(length) => INDEX_PAGE_BYTES / (length as usize + INDEX_VALUE_BYTES),
+        }
+    }
+
+    fn range(&self, args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+        match self.keys {
+            Keys::Hashed => hash_range(args),
+            Keys::Fixed(length) => fixed_range(length, args),
+        }
+    }
+}
+
+fn hash_range(args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+    if !args.from_key.is_empty() || !args.to_key.is_empty() {
+        return Err(Refusal::illegal("Range Iterators not supported for HashTableSegments."));
+    }
+    match &args.continuation_token {
+        token if token.is_empty() => Ok((Unbounded, Unbounded)),
+        token => Ok((Excluded(Place::Hash(hash_of(token)?)), Unbounded)),
+    }
+}
+
+fn fixed_range(length: u32, args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+    if !args.continuation_token.is_empty() {
+        return Err(Refusal::illegal("ContinuationToken not supported for FixedKeyLengthTableSegments."));
+    }
+    let (from, to) = (fixed_bound(length, &args.from_key)?, fixed_bound(length, &args.to_key)?);
+    match (&from, &to) {
+        (Included(first), Included(last)) if first > last => {
+            Err(Refusal::illegal("firstKey must be smaller than or equal to lastKey."))
+        }
+        _ => Ok((from, to)),
+    }
+}
+
+fn fixed_bound(length: u32, key: &Bytes) -> Result<Bound<Place>, Refusal> {
+    match key.len() {
+        0 => Ok(Unbounded),
+        given if given == length as usize => Ok(Included(Place::Key(key.clone()))),
+        given => Err(Refusal::illegal_length(length, given)),
+    }
+}

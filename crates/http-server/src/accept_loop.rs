@@ -1,0 +1,113 @@
+//! The one accept loop: what every listener of the process does between two connections.
+
+use std::io;
+use std::time::Duration;
+
+use prometheus_client::metrics::counter::Counter;
+
+/// Pauses after a failure to accept, doubled up to the longest.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+/// Something that connections come from.
+pub trait Accept {
+    /// One of them.
+    type Connection: Send;
+
+    /// Awaits the next connection.
+    ///
+    /// # Errors
+    /// When the system cannot accept one, or when it is gone already.
+    ///
+    /// # Cancel safety
+    /// Awaits only the system: dropped, no connection is lost.
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
+}
+
+/// The connections of a listener, one after the other, whatever fails in between.
+#[derive(Debug)]
+pub struct AcceptLoop<L> {
+    listener: L,
+    errors: Counter,
+    pause: Duration,
+}
+
+impl<L: Accept> AcceptLoop<L> {
+    /// Failures of the system to accept are counted in `errors`.
+    pub fn new(listener: L, errors: Counter) -> Self {
+        Self { listener, errors, pause: SHORTEST_PAUSE }
+    }
+
+    /// The next connection. Where the system cannot accept one, for want of descriptors most likely, it is asked again
+    /// after a pause that grows to one second.
+    ///
+    /// # Cancel safety
+    /// Awaits the system and pauses: dropped, no connection is lost.
+    pub async fn next(&mut self) -> L::Connection {
+        loop {
+            match self.listener.accept().await {
+                Ok(connection) => {
+                    self.pause = SHORTEST_PAUSE;
+                    return connection;
+                }
+                Err(error) if concerns_one_connection(&error) => {
+                    tracing::debug!(%error, "a connection was gone before it was accepted");
+                }
+                Err(error) => {
+                    self.errors.inc();
+                    tracing::warn!(%error, "cannot accept connections; trying again soon");
+                    tokio::time::sleep(self.pause).await;
+                    self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                }
+            }
+        }
+    }
+}
+
+fn concerns_one_connection(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
+    // InvalidInput: macOS, setting options of a socket that is gone
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use tokio::time::Instant;
+
+    /// A listener whose failures are planned; after them it accepts.
+    struct Planned(Mutex<VecDeque<io::ErrorKind>>);
+
+    impl Accept for Planned {
+        type Connection = ();
+
+        async fn accept(&self) -> io::Result<()> {
+            let next = self.0.lock().expect("no test panics in between").pop_front();
+            next.map_or(Ok(()), |kind| Err(kind.into()))
+        }
+    }
+
+    fn after(failures: &[io::ErrorKind]) -> (AcceptLoop<Planned>, Counter) {
+        let errors = Counter::default();
+        (AcceptLoop::new(Planned(Mutex::new(failures.iter().copied().collect())), errors.clone()), errors)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn failures_of_the_system_are_counted_and_waited_out_with_growing_pauses() {
+        let (mut incoming, errors) = after(&[io::ErrorKind::OutOfMemory; 8]);
+        let began = Instant::now();
+        incoming.next().await;
+        assert_eq!(began.elapsed().as_millis(), 20 + 40 + 80 + 160 + 320 + 640 + 1000 + 1000);
+        assert_eq!((errors.get(), incoming.pause), (8, SHORTEST_PAUSE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_that_is_gone_costs_no_pause() {
+        let (mut incoming, errors) = after(&[io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset]);
+        let began = Instant::now();
+        incoming.next().await;
+        assert_eq!((began.elapsed(), errors.get()), (Duration::ZERO, 0));
+    }
+}

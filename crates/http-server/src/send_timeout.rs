@@ -1,0 +1,105 @@
+//! A bound on how long a caller may take nothing of an answer.
+
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use crate::idle_timer::IdleTimer;
+
+/// A connection that fails with `TimedOut` when its caller takes nothing of an answer for too long: whoever stops reading
+/// must not hold an answer's memory for ever.
+pub(crate) struct SendTimeout<S> {
+    stream: S,
+    allowance: Duration,
+    /// While bytes wait to be taken.
+    idle: IdleTimer,
+}
+
+impl<S> SendTimeout<S> {
+    pub(crate) fn new(stream: S, allowance: Duration) -> Self {
+        Self { stream, allowance, idle: IdleTimer::default() }
+    }
+
+    /// What came of a write, or the end of patience.
+    fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+        if written.is_ready() {
+            self.idle.reset();
+            return written;
+        }
+        self.idle.poll(self.allowance, cx).map(|()| {
+            let detail = "the caller took nothing of the answer for too long";
+            Err(io::Error::new(io::ErrorKind::TimedOut, detail))
+        })
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for SendTimeout<S> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for SendTimeout<S> {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write(cx, bytes);
+        this.watch(written, cx)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let written = Pin::new(&mut this.stream).poll_write_vectored(cx, slices);
+        this.watch(written, cx)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, duplex};
+    use tokio::time::Instant;
+
+    const ALLOWANCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test(start_paused = true)]
+    async fn caller_who_takes_nothing_is_given_up() {
+        let (near, _far) = duplex(10);
+        let mut near = SendTimeout::new(near, ALLOWANCE);
+        let began = Instant::now();
+        let error = near.write_all(&[0; 11]).await.expect_err("nobody reads");
+        assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, ALLOWANCE));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn caller_who_takes_little_by_little_is_served_to_the_end() {
+        let (near, mut far) = duplex(1);
+        let mut near = SendTimeout::new(near, ALLOWANCE);
+        let reading = async {
+            for _ in 0..5 {
+                tokio::time::sleep(ALLOWANCE * 9 / 10).await;
+                far.read_u8().await.expect("it is sent");
+            }
+        };
+        let (sent, ()) = tokio::join!(near.write_all(&[0; 5]), reading);
+        sent.expect("every byte was taken in time");
+    }
+}

@@ -1,0 +1,271 @@
+//! Accepting connections and serving requests on them, within limits.
+//!
+//! `axum::serve` has no limits for connections, heads or HTTP/2 streams, hence a loop of our own.
+
+use std::convert::Infallible;
+use std::error::Error;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body::Body as HttpBody;
+use hyper::body::Incoming;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::Service;
+
+use crate::accept_loop::AcceptLoop;
+use crate::connection::{Busy, BusyBody, ConnectionState};
+use crate::gauge_guard::GaugeGuard;
+use crate::guarded_body::{BodyLimits, GuardedBody};
+use crate::head_timeout::{self, HeadTimeout};
+use crate::listen::{Accepted, Listener, Peer};
+use crate::send_timeout::SendTimeout;
+use crate::tls::Acceptor;
+
+/// How far the headers may exceed their limit and still be read, to be answered with a problem. Beyond it, and
+/// beyond 100 header lines, hyper answers `431` without a body.
+const HEAD_EXCESS_BYTES: usize = 64 * 1024;
+
+/// The limits of one server, and the metrics that it keeps.
+#[derive(Debug, Clone)]
+pub struct ServeSettings {
+    /// Connections that are served at once; more wait.
+    pub connections: usize,
+    /// Bytes of a request's headers. The server reads 64 KiB more, so that a handler can answer with a problem.
+    pub header_bytes: usize,
+    /// Time for the whole head of a request.
+    pub header_timeout: Duration,
+    /// Requests at once on one HTTP/2 connection.
+    pub http2_streams: u32,
+    /// What a request's body may do.
+    pub body: BodyLimits,
+    /// What connections pass first.
+    pub acceptor: Acceptor,
+    /// What is counted.
+    pub metrics: ServeMetrics,
+}
+
+/// What a server counts. The default counts for no one.
+#[derive(Debug, Clone, Default)]
+pub struct ServeMetrics {
+    /// Connections that are open.
+    pub open: Gauge,
+    /// Requests that are not answered yet.
+    pub in_flight: Gauge,
+    /// Failures of the system to accept a connection.
+    pub accept_errors: Counter,
+    /// How often a connection had to wait for another to end.
+    pub connections_hits: Counter,
+    /// Requests whose headers were far too large.
+    pub headers_hits: Counter,
+    /// Connections that were cut because a head was not whole in time.
+    pub header_timeout_hits: Counter,
+    /// How often an HTTP/2 connection reached its limit of requests.
+    pub http2_streams_hits: Counter,
+}
+
+impl ServeMetrics {
+    /// Counts the limit that ended a connection, if one did.
+    fn count(&self, error: &(dyn Error + 'static)) {
+        if error.downcast_ref().is_some_and(hyper::Error::is_parse_too_large) {
+            self.headers_hits.inc();
+        } else if head_timeout::is_cause_of(error) {
+            self.header_timeout_hits.inc();
+        }
+    }
+}
+
+impl ServeSettings {
+    fn protocol(&self) -> Builder<TokioExecutor> {
+        let head_bytes = self.header_bytes + HEAD_EXCESS_BYTES;
+        let mut builder = Builder::new(TokioExecutor::new());
+        // its own timer would cut idle connections; see HeadTimeout
+        builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head_bytes);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.http2_streams)
+            .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
+            // a half sent head holds up the answer to a ping, so these also bound the time for a head
+            .keep_alive_interval(self.header_timeout)
+            .keep_alive_timeout(self.header_timeout);
+        builder
+    }
+}
+
+/// How a request came in; put into its extensions.
+#[derive(Debug, Clone)]
+pub struct Arrival {
+    /// Who sent it.
+    pub peer: Peer,
+    /// Held while it is worked on.
+    pub busy: Busy,
+}
+
+impl<S: Sync> FromRequestParts<S> for Peer {
+    type Rejection = StatusCode;
+
+    /// # Errors
+    /// `500` for a request that did not come in through [`serve`].
+    async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
+        let arrival: Option<&Arrival> = parts.extensions.get();
+        arrival.map(|arrival| arrival.peer).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+}
+
+impl Arrival {
+    /// A request that no server is counting: for handlers that are called without one.
+    pub fn uncounted(peer: Peer) -> Self {
+        let busy = Arc::new(ConnectionState::default()).begin_request(http::Version::HTTP_11, &Gauge::default());
+        Self { peer, busy }
+    }
+}
+
+struct Server {
+    router: Router,
+    settings: ServeSettings,
+    protocol: Builder<TokioExecutor>,
+    slots: Arc<Semaphore>,
+    stop: CancellationToken,
+    cut: CancellationToken,
+    connections_cut: AtomicUsize,
+}
+
+/// Serves the router on all listeners, HTTP/1.1 and HTTP/2 with prior knowledge, until `stop` is cancelled and
+/// every request that came in before it is answered, or until `cut` is. Answers how many connections were cut.
+///
+/// At the limit of connections no more are accepted; they wait in the system's backlog. `stop` closes the
+/// listeners and idle connections at once, others after their answer.
+///
+/// # Cancel safety
+/// Dropped, it accepts no more; open connections still end by `stop` or `cut`.
+pub async fn serve(
+    listeners: Vec<Listener>,
+    router: Router,
+    settings: ServeSettings,
+    stop: CancellationToken,
+    cut: CancellationToken,
+) -> usize {
+    let server = Arc::new(Server {
+        router,
+        protocol: settings.protocol(),
+        slots: Arc::new(Semaphore::new(settings.connections)),
+        settings,
+        stop,
+        cut,
+        connections_cut: AtomicUsize::new(0),
+    });
+    let connections = TaskTracker::new();
+    let mut acceptors = JoinSet::new();
+    for listener in listeners {
+        acceptors.spawn(accept_all(listener, Arc::clone(&server), connections.clone()));
+    }
+    while acceptors.join_next().await.is_some() {}
+    connections.close();
+    connections.wait().await;
+    server.connections_cut.load(Ordering::Relaxed)
+}
+
+async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTracker) {
+    let mut accepting = AcceptLoop::new(listener, server.settings.metrics.accept_errors.clone());
+    loop {
+        let (accepted, slot) = tokio::select! {
+            () = server.ended() => return,
+            accepted = next(&mut accepting, &server) => accepted,
+        };
+        let server = Arc::clone(&server);
+        match accepted {
+            Accepted::Tcp(stream, peer) => connections.spawn(server.connection(stream, peer, slot)),
+            Accepted::Unix(stream) => connections.spawn(server.connection(stream, Peer::Unix, slot)),
+        };
+    }
+}
+
+/// The slot is awaited after the connection, so that no listener sits on a slot that another needs: each may
+/// hold one connection more than the limit, unserved.
+async fn next(accepting: &mut AcceptLoop<Listener>, server: &Server) -> (Accepted, OwnedSemaphorePermit) {
+    let accepted = accepting.next().await;
+    if let Ok(slot) = Arc::clone(&server.slots).try_acquire_owned() {
+        return (accepted, slot);
+    }
+    server.settings.metrics.connections_hits.inc();
+    let slot = Arc::clone(&server.slots).acquire_owned().await;
+    (accepted, slot.expect("the semaphore is never closed"))
+}
+
+impl Server {
+    async fn ended(&self) {
+        tokio::select! {
+            () = self.stop.cancelled() => {}
+            () = self.cut.cancelled() => {}
+        }
+    }
+
+    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, slot: OwnedSemaphorePermit)
+    where
+        S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    {
+        let _open = (GaugeGuard::new(&self.settings.metrics.open), slot);
+        let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
+        let state = Arc::new(ConnectionState::default());
+        let stream = SendTimeout::new(stream, self.settings.body.idle);
+        let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
+        let service = service_fn(|request| self.answer(request, peer, &state));
+        let mut connection = std::pin::pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
+        let mut stopping = false;
+        let ended = loop {
+            tokio::select! {
+                ended = connection.as_mut() => break ended,
+                () = self.stop.cancelled(), if !stopping => {
+                    stopping = true;
+                    connection.as_mut().graceful_shutdown();
+                }
+                () = self.cut.cancelled() => {
+                    self.connections_cut.fetch_add(1, Ordering::Relaxed);
+                    return;
+                }
+            }
+        };
+        if let Err(error) = ended {
+            self.settings.metrics.count(error.as_ref());
+            tracing::debug!(%peer, error = %error, "a connection ended badly");
+        }
+    }
+
+    fn answer(
+        &self,
+        request: Request<Incoming>,
+        peer: Peer,
+        state: &Arc<ConnectionState>,
+    ) -> impl Future<Output = Result<Response<BusyBody>, Infallible>> + use<> {
+        let in_flight = &self.settings.metrics.in_flight;
+        let busy = state.begin_request(request.version(), in_flight);
+        if state.http2_requests() == self.settings.http2_streams as usize {
+            self.settings.metrics.http2_streams_hits.inc();
+        }
+        let (mut parts, body) = request.into_parts();
+        let body = match body.is_end_stream() {
+            true => Body::empty(),
+            false => Body::new(GuardedBody::new(body, &parts.headers, self.settings.body, busy.clone())),
+        };
+        let arrival = Arrival { peer, busy: busy.clone() };
+        parts.extensions.insert(arrival);
+        // a router is always ready
+        let answering = self.router.clone().call(Request::from_parts(parts, body));
+        async move { answering.await.map(|response| response.map(|body| BusyBody::new(body, busy))) }
+    }
+}

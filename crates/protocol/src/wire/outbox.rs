@@ -1,0 +1,110 @@
+//! Bytes on their way to a socket.
+
+use std::collections::VecDeque;
+use std::io::IoSlice;
+
+use bytes::{Buf, Bytes, BytesMut};
+
+/// Frames of at least this size are written from where they lie; smaller ones are put together.
+const OWN_SLICE_BYTES: usize = 8 * 1024;
+
+/// Bytes that wait to be written, in order, for vectored writes.
+#[derive(Debug, Default)]
+pub struct Outbox {
+    slices: VecDeque<Bytes>,
+    sealed: usize,
+    small: BytesMut,
+}
+
+impl Outbox {
+    /// Adds a frame.
+    pub fn push(&mut self, frame: Bytes) {
+        if frame.len() < OWN_SLICE_BYTES {
+            self.small.extend_from_slice(&frame);
+        } else {
+            self.seal_small();
+            self.push_slice(frame);
+        }
+    }
+
+    /// The end of what was pushed, for small frames to be encoded at.
+    pub fn small(&mut self) -> &mut BytesMut {
+        &mut self.small
+    }
+
+    /// Pushes all of another outbox, without copying.
+    pub fn append(&mut self, mut other: Self) {
+        self.seal_small();
+        other.seal_small();
+        other.slices.into_iter().for_each(|slice| self.push_slice(slice));
+    }
+
+    /// Makes what was pushed visible to the [`Buf`] methods.
+    pub fn seal_small(&mut self) {
+        if !self.small.is_empty() {
+            let small = self.small.split().freeze();
+            self.push_slice(small);
+        }
+    }
+
+    /// Bytes that wait, those not sealed included.
+    pub fn bytes(&self) -> usize {
+        self.sealed + self.small.len()
+    }
+
+    fn push_slice(&mut self, slice: Bytes) {
+        self.sealed += slice.len();
+        self.slices.push_back(slice);
+    }
+}
+
+impl Buf for Outbox {
+    fn remaining(&self) -> usize {
+        self.sealed
+    }
+
+    fn chunk(&self) -> &[u8] {
+        self.slices.front().map_or(&[], |slice| slice)
+    }
+
+    fn chunks_vectored<'a>(&'a self, out: &mut [IoSlice<'a>]) -> usize {
+        let count = out.len().min(self.slices.len());
+        out.iter_mut().zip(&self.slices).for_each(|(out, slice)| *out = IoSlice::new(slice));
+        count
+    }
+
+    fn advance(&mut self, mut count: usize) {
+        self.sealed -= count;
+        while count > 0 {
+            let front = self.slices.front_mut().expect("advances no further than what remains");
+            let step = count.min(front.len());
+            front.advance(step);
+            count -= step;
+            if front.is_empty() {
+                self.slices.pop_front();
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_leave_in_the_order_they_came() {
+        let mut outbox = Outbox::default();
+        let large = vec![7; OWN_SLICE_BYTES];
+        let frames = [&b"ab"[..], b"cd", &large, b"ef"];
+        frames.iter().for_each(|frame| outbox.push(Bytes::copy_from_slice(frame)));
+        outbox.seal_small();
+        assert_eq!((outbox.remaining(), outbox.bytes()), (large.len() + 6, large.len() + 6));
+        let mut written = Vec::new();
+        while outbox.has_remaining() {
+            let step = outbox.chunk().len().min(1000);
+            written.extend_from_slice(&outbox.chunk()[..step]);
+            outbox.advance(step);
+        }
+        assert_eq!(written, frames.concat());
+    }
+}

@@ -1,0 +1,21 @@
+//! Bodies that hold several events, and what is told about each of them.
+//!
+//! ```text
+//! body ─▶ Source ── events, one by one ─▶ Upload ── as many as a block takes ─▶ append
+//!          ├ CutBody: Lines, Frames; as they arrive          │
+//!          └ Document: elements of JSON; whole at first      └── outcomes ─▶ Tally ─▶ one answer, or a report per line
+//! ```
+
+mod document;
+mod elements;
+mod form;
+mod frames;
+mod lines;
+mod report;
+mod report_stream;
+mod source;
+mod streamed_body;
+mod upload;
+
+pub(crate) use form::{Form, media_type};
+pub(crate) use upload::append;

@@ -1,0 +1,381 @@
+//! Appends the events of one body, and tells what becomes of each.
+
+use std::collections::VecDeque;
+
+use axum::body::Body;
+use axum::response::Response;
+use futures::FutureExt as _;
+
+use crate::api::append::batch::document::Document;
+use crate::api::append::batch::form::{self, Layout};
+use crate::api::append::batch::frames::Frames;
+use crate::api::append::batch::lines::Lines;
+use crate::api::append::batch::report::Tally;
+use crate::api::append::batch::report_stream::{Sender, answer};
+use crate::api::append::batch::source::{Item, Rest, Source};
+use crate::api::append::batch::streamed_body::{CutBody, Cutter};
+use crate::api::append::post::Appending;
+use crate::api::edge::deadline::{Deadline, Elapsed};
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::body::collect_in_time;
+use crate::append::{Batch, EVENT_OVERHEAD_BYTES, Error, Outcome, Ticket};
+use crate::budget::Permit;
+use crate::telemetry::labels::Limit;
+
+/// Events of one upload that may wait for their acknowledgement.
+const MOST_OUTSTANDING: usize = 64 * 1024;
+
+/// Bytes that are taken from the budget at a time for what events take beside their payloads.
+const OVERHEAD_PORTION: usize = 16 * 1024;
+
+/// Appends the events of a body. Bodies that are cut are consumed as they arrive, in memory that the budget bounds, so
+/// that a slow Pravega slows their sender. The first event that fails ends the batch: what was sent before it goes as it
+/// goes, nothing after it is sent.
+///
+/// # Errors
+/// A document that is none, or too large; all else is told in the answer.
+pub(crate) async fn append(appending: Appending, form: form::Batch, body: Body) -> Result<Response, ApiError> {
+    let source = source(&appending, &form.layout, body).await?;
+    if form.reporting.streamed {
+        let sender = Sender::default();
+        let tally = Tally::streamed(form.reporting, sender.clone());
+        let upload = Upload::new(appending, source, tally);
+        return Ok(answer(sender, async move { upload.run().await.finish() }));
+    }
+    let tally = Tally::kept(form.reporting);
+    Ok(Upload::new(appending, source, tally).run().await.into_response())
+}
+
+async fn source(appending: &Appending, layout: &Layout, body: Body) -> Result<Source, ApiError> {
+    let app = &appending.app;
+    let max_event = app.config().append.max_event.as_usize();
+    let short = app.config().append.max_block.as_usize();
+    let cut = |body, cutter| Source::Cut(CutBody::new(app, body, cutter, short));
+    let document = async |body| {
+        let limit = app.config().limits.json_document.as_usize();
+        collect_in_time(appending.deadline, body, limit, Limit::JsonDocument, app.budget()).await
+    };
+    Ok(match layout {
+        Layout::Lines => cut(body, Cutter::Lines(Lines::new(max_event))),
+        Layout::Frames => cut(body, Cutter::Frames(Frames::new(max_event))),
+        Layout::Described => {
+            let (text, permit) = document(body).await?;
+            Source::Document(Document::described(text, permit, max_event)?)
+        }
+        Layout::Elements(pointer) => {
+            let (text, permit) = document(body).await?;
+            Source::Document(Document::split(text, permit, pointer, max_event)?)
+        }
+    })
+}
+
+/// Why an upload ended before its body's end.
+enum Ended {
+    /// An event cannot be appended.
+    Event(ApiError),
+    /// The body broke off.
+    Body(ApiError),
+    /// An event that was sent failed, as its report says.
+    Failed,
+    /// The gateway is about to stop.
+    Draining,
+}
+
+struct Upload {
+    appending: Appending,
+    source: Source,
+    /// Events that are to be submitted together.
+    batch: Batch,
+    batch_bytes: usize,
+    /// Taken from the budget for what events take beside their payloads.
+    spare: Permit,
+    next_index: u64,
+    pending: Pending,
+}
+
+/// The events that are not answered, and what is told about the others.
+struct Pending {
+    outstanding: VecDeque<(u64, Ticket)>,
+    tally: Tally,
+    /// Counts from the last progress: an event that was answered, or the first that was submitted.
+    deadline: Deadline,
+    late: Option<Elapsed>,
+    has_failed: bool,
+}
+
+impl Upload {
+    fn new(appending: Appending, source: Source, tally: Tally) -> Self {
+        let (outstanding, deadline) = (VecDeque::new(), appending.deadline);
+        Self {
+            source,
+            batch: Batch::default(),
+            batch_bytes: 0,
+            spare: appending.app.budget().nothing(),
+            next_index: 0,
+            pending: Pending { outstanding, tally, deadline, late: None, has_failed: false },
+            appending,
+        }
+    }
+
+    /// Works until every event that was sent is answered.
+    async fn run(mut self) -> Tally {
+        let ended = match self.take_all().await {
+            Ok(()) => None,
+            Err(ended) => Some(self.stop(ended).await),
+        };
+        let index = self.next_index;
+        self.pending.settle_all().await;
+        let mut tally = self.pending.tally;
+        if let Some(end) = ended {
+            end.tell(&mut tally, index, self.source).await;
+        }
+        tally
+    }
+
+    /// Takes the events of the body until its end.
+    async fn take_all(&mut self) -> Result<(), Ended> {
+        loop {
+            self.take_what_is_there().await?;
+            if !self.source.brings_more_soon().await {
+                self.submit().await?;
+                // many uploads that bring nothing must not hold what others need
+                self.spare = self.appending.app.budget().nothing();
+            }
+            let app = &self.appending.app;
+            let more = tokio::select! {
+                more = self.pending.meanwhile(self.source.read(), false) => more?.map_err(Ended::Body)?,
+                () = app.stopping() => return Err(Ended::Draining),
+            };
+            if !more {
+                self.take_what_is_there().await?;
+                return self.submit().await;
+            }
+            self.admit().await?;
+        }
+    }
+
+    /// Makes room for what was read. Where there is none at once, events that are gathered must go out to make some.
+    async fn admit(&mut self) -> Result<(), Ended> {
+        if self.source.admit().now_or_never().is_none() {
+            self.submit().await?;
+        }
+        self.pending.meanwhile(self.source.admit(), true).await?.map_err(Ended::Event)
+    }
+
+    async fn take_what_is_there(&mut self) -> Result<(), Ended> {
+        while let Some(item) = self.source.next(self.next_index).map_err(Ended::Event)? {
+            self.take(item).await?;
+            if self.batch_bytes >= self.appending.app.config().append.max_block.as_usize() {
+                self.submit().await?;
+            }
+        }
+        Ok(())
+    }
+
+    async fn take(&mut self, mut item: Item) -> Result<(), Ended> {
+        if self.pending.outstanding.len() >= MOST_OUTSTANDING {
+            self.submit().await?;
+            self.pending.settle_first().await;
+        }
+        self.charge(&mut item).await?;
+        let event = self.appending.event(item.payload, item.key.as_deref(), item.permit).map_err(Ended::Event)?;
+        self.batch_bytes += event.payload.len();
+        let ticket = self.batch.push(event);
+        self.pending.push(self.next_index, ticket);
+        self.next_index += 1;
+        Ok(())
+    }
+
+    /// Takes what the event needs beside its payload from the budget.
+    async fn charge(&mut self, item: &mut Item) -> Result<(), Ended> {
+        let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.appending.app.budget().total() / 4);
+        if self.spare.bytes() < needed {
+            let portion = OVERHEAD_PORTION.min(self.appending.app.budget().total() / 4).max(needed);
+            let permit = match self.appending.app.budget().try_reserve_for_stream(portion) {
+                Some(permit) => permit,
+                None => {
+                    self.submit().await?;
+                    let reserving = self.appending.app.budget().reserve_while_progress(portion);
+                    self.pending.meanwhile(reserving, true).await?.map_err(|error| Ended::Event(error.into()))?
+                }
+            };
+            self.spare.merge(permit);
+        }
+        item.permit.merge(self.spare.split(needed).expect("just taken"));
+        Ok(())
+    }
+
+    /// Submits what was gathered; answers that come meanwhile are taken.
+    async fn submit(&mut self) -> Result<(), Ended> {
+        self.pending.settle_ready().await;
+        if self.pending.has_failed {
+            return Err(Ended::Failed);
+        }
+        if self.batch.is_empty() {
+            return Ok(());
+        }
+        self.batch_bytes = 0;
+        let batch = std::mem::take(&mut self.batch);
+        self.pending.meanwhile(self.appending.appender().submit_all(batch), true).await
+    }
+
+    /// Lets go of what is not submitted.
+    async fn stop(&mut self, ended: Ended) -> End {
+        let mut end = End { unsent: 0, why: ended };
+        if !matches!(end.why, Ended::Failed) {
+            // what stands before the end goes out as ever
+            if let Err(failed) = self.submit().await {
+                // an event that is broken, and was taken from the source, now is one that is not written
+                end.unsent += u64::from(matches!(end.why, Ended::Event(_)));
+                end.why = failed;
+            }
+        }
+        self.spare = self.appending.app.budget().nothing();
+        let gathered = std::mem::take(&mut self.batch).len();
+        self.pending.forget_last(gathered);
+        self.next_index -= gathered as u64;
+        end.unsent += gathered as u64;
+        end
+    }
+}
+
+/// How a batch ended before its end.
+struct End {
+    /// Events that were taken from the source and not sent.
+    unsent: u64,
+    why: Ended,
+}
+
+impl End {
+    /// Tells of the events from `index` on, which were not sent.
+    async fn tell(self, tally: &mut Tally, index: u64, source: Source) {
+        let rest = match self.why {
+            Ended::Event(_) | Ended::Failed => source.rest().await,
+            Ended::Draining => source.rest_so_far(),
+            Ended::Body(_) => Rest::default(),
+        };
+        let (first, cause) = match self.why {
+            Ended::Event(error) | Ended::Body(error) => (Some(error), format!("the batch ended at event {index}")),
+            Ended::Draining => (Some(draining()), "the gateway is about to stop".to_owned()),
+            Ended::Failed => (None, "an event before it failed".to_owned()),
+        };
+        let mut next = index;
+        if let Some(error) = first {
+            tally.failed(next, 1, error).await;
+            next += 1;
+        }
+        let unwritten = self.unsent + rest.events;
+        if unwritten > 0 {
+            tally.failed(next, unwritten, ApiError::new(ErrorCode::NotWritten, cause)).await;
+        }
+        if rest.events > 0 && !rest.is_whole {
+            tally.truncate();
+        }
+    }
+}
+
+fn draining() -> ApiError {
+    ApiError::new(ErrorCode::Draining, "the gateway is about to stop; the rest of the batch was not read")
+}
+
+impl Pending {
+    fn push(&mut self, index: u64, ticket: Ticket) {
+        if self.outstanding.is_empty() {
+            self.deadline = self.deadline.renewed();
+        }
+        self.outstanding.push_back((index, ticket));
+    }
+
+    fn forget_last(&mut self, count: usize) {
+        self.outstanding.truncate(self.outstanding.len() - count);
+    }
+
+    /// Awaits something while answers are taken; gives up when none came for too long, which counts only while some are
+    /// awaited, or if `is_timed`.
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>, is_timed: bool) -> Result<T, Ended> {
+        let mut something = std::pin::pin!(something);
+        loop {
+            let has_outstanding = !self.outstanding.is_empty();
+            tokio::select! {
+                // answers free memory, for which others wait
+                biased;
+                outcome = first_outcome(&mut self.outstanding), if has_outstanding => self.settle(outcome).await,
+                done = &mut something => return Ok(done),
+                elapsed = self.deadline.passed(), if has_outstanding || is_timed => {
+                    self.late = Some(elapsed);
+                    self.has_failed = true;
+                }
+            }
+            if self.has_failed {
+                return Err(Ended::Failed);
+            }
+        }
+    }
+
+    /// Takes what is answered already.
+    async fn settle_ready(&mut self) {
+        while let Some(Some(outcome)) = self.outstanding.front_mut().map(|(_, ticket)| ticket.outcome().now_or_never())
+        {
+            self.settle(outcome).await;
+        }
+    }
+
+    async fn settle_all(&mut self) {
+        while !self.outstanding.is_empty() {
+            self.settle_first().await;
+        }
+    }
+
+    async fn settle_first(&mut self) {
+        match self.deadline.timeout(first_outcome(&mut self.outstanding)).await {
+            Ok(outcome) => self.settle(outcome).await,
+            Err(elapsed) => self.give_up(elapsed).await,
+        }
+    }
+
+    /// Tells the first event's outcome.
+    async fn settle(&mut self, outcome: Outcome) {
+        let Some((index, _)) = self.outstanding.pop_front() else {
+            return;
+        };
+        match (outcome, self.late) {
+            (Ok(written), _) => {
+                self.deadline = self.deadline.renewed();
+                self.tally.written(index, written).await;
+            }
+            (Err(Error::Stopped { may_have_been_written }), Some(elapsed)) => {
+                self.fail(index, late(elapsed, may_have_been_written)).await;
+            }
+            (Err(Error::Stopped { may_have_been_written: false }), None) if self.has_failed => {
+                self.fail(index, ApiError::new(ErrorCode::NotWritten, "an event before it failed")).await;
+            }
+            (Err(error), _) => self.fail(index, error.into()).await,
+        }
+    }
+
+    /// Withdraws the first event, whose answer did not come in time.
+    async fn give_up(&mut self, elapsed: Elapsed) {
+        if let Some((index, ticket)) = self.outstanding.pop_front() {
+            let may_have_been_written = ticket.withdraw();
+            self.fail(index, late(elapsed, may_have_been_written)).await;
+        }
+    }
+
+    async fn fail(&mut self, index: u64, error: ApiError) {
+        self.has_failed = true;
+        self.tally.failed(index, 1, error).await;
+    }
+}
+
+fn late(elapsed: Elapsed, may_have_been_written: bool) -> ApiError {
+    let error = ApiError::from(elapsed);
+    if may_have_been_written { error.possible() } else { error }
+}
+
+/// The outcome of the event that was submitted first. May be dropped and awaited anew.
+async fn first_outcome(outstanding: &mut VecDeque<(u64, Ticket)>) -> Outcome {
+    match outstanding.front_mut() {
+        Some((_, ticket)) => ticket.outcome().await,
+        None => std::future::pending().await,
+    }
+}

@@ -1,0 +1,150 @@
+//! `POST /v1/events`.
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use http::header::LOCATION;
+use http::{HeaderMap, HeaderValue, StatusCode};
+use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
+use pravega_protocol::stream::{ScopedStream, SegmentId};
+use serde::Serialize;
+
+use crate::api::append::batch::{self, Form};
+use crate::api::append::routing_key::Routing;
+use crate::api::edge::deadline::Deadline;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::body::collect_in_time;
+use crate::api::request::content_encoding::Coding;
+use crate::api::request::params::Params;
+use crate::api::request::target::take_stream;
+use crate::app::App;
+use crate::append::{EVENT_OVERHEAD_BYTES, NewEvent, StreamAppender, Written};
+use crate::budget::Permit;
+use crate::telemetry::labels::Limit;
+
+/// Every parameter.
+pub(crate) const PARAMETERS: &[&str] =
+    &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
+
+/// Headers that ask for more than a plain append; to overlook one would break what its sender relies on.
+const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "producer-seq", "if-match", "if-none-match"];
+
+/// Appends the body: one event, or a batch of them.
+pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+    let (head, body) = request.into_parts();
+    let coding = Coding::of(&head.headers)?;
+    reject_unsupported(&head.headers)?;
+    let mut params = Params::parse(head.uri.query())?;
+    let stream = take_stream(&app, &mut params)?;
+    let form = Form::take(&mut params, &head.headers)?;
+    let routing = Routing::take(&mut params, &head.headers)?;
+    params.finish(PARAMETERS)?;
+    let appending = Appending::begin(app, stream, routing, deadline).await?;
+    let body = coding.undo(body, appending.app.budget()).await?;
+    match form {
+        Form::Single => appending.append_one(body).await,
+        Form::Several(form) => batch::append(appending, form, body).await,
+    }
+}
+
+fn reject_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
+    match UNSUPPORTED_HEADERS.iter().find(|name| headers.contains_key(**name)) {
+        None => Ok(()),
+        Some(name) => {
+            let detail = format!("header {name} is not supported by this version; the event was not written");
+            Err(ApiError::new(ErrorCode::OperationUnsupported, detail))
+        }
+    }
+}
+
+/// A request whose stream and routing are known.
+pub(crate) struct Appending {
+    pub(crate) app: App,
+    pub(crate) stream: ScopedStream,
+    pub(crate) deadline: Deadline,
+    routing: Routing,
+    segment: Option<SegmentId>,
+    appender: StreamAppender,
+}
+
+impl Appending {
+    async fn begin(app: App, stream: ScopedStream, routing: Routing, deadline: Deadline) -> Result<Self, ApiError> {
+        let segment = match &routing {
+            Routing::Segment(named) => Some(deadline.timeout(named.resolve(&app, &stream)).await??),
+            _ => None,
+        };
+        let appender = app.appenders().stream(&stream);
+        // Whether there is such a stream is told before the body is read.
+        deadline.timeout(appender.ready()).await??;
+        Ok(Self { app, stream, deadline, routing, segment, appender })
+    }
+
+    async fn append_one(self, body: Body) -> Result<Response, ApiError> {
+        let max_event = self.app.config().append.max_event.as_usize();
+        let (payload, mut permit) =
+            collect_in_time(self.deadline, body, max_event, Limit::Event, self.app.budget()).await?;
+        let held = (payload.len() + EVENT_OVERHEAD_BYTES).min(self.app.budget().total());
+        permit.grow_to(held).await?;
+        let event = self.event(payload, None, permit)?;
+        let mut ticket = self.deadline.timeout(self.appender.submit(event)).await??;
+        let outcome = self.deadline.timeout(ticket.outcome()).await;
+        match outcome {
+            Ok(outcome) => Ok(created(&self.stream, outcome?)),
+            Err(elapsed) if ticket.withdraw() => Err(ApiError::from(elapsed).possible()),
+            Err(elapsed) => Err(elapsed.into()),
+        }
+    }
+
+    /// Checks an event, which may have a routing key of its own, and finds where it goes.
+    pub(crate) fn event(&self, payload: Bytes, key: Option<&str>, permit: Permit) -> Result<NewEvent, ApiError> {
+        if payload.is_empty() && !self.app.config().append.empty_events {
+            let detail = "the event is empty, which stops Pravega's Python readers for good; \
+                          append.empty-events = true allows it";
+            return Err(ApiError::new(ErrorCode::EmptyEvent, detail));
+        }
+        let target = match key {
+            Some(key) => self.routing.target_of_own(key)?,
+            None => self.routing.target(self.segment, &payload)?,
+        };
+        Ok(NewEvent { target, payload, permit })
+    }
+
+    pub(crate) fn appender(&self) -> &StreamAppender {
+        &self.appender
+    }
+}
+
+/// What becomes of a single event.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Created {
+    segment: SegmentId,
+    offset: Option<i64>,
+    next_offset: Option<i64>,
+}
+
+fn created(stream: &ScopedStream, written: Written) -> Response {
+    let Written { segment, place } = written;
+    let (offset, next_offset) = (place.map(|place| place.offset), place.map(|place| place.next_offset));
+    let mut response = (StatusCode::CREATED, Json(Created { segment, offset, next_offset })).into_response();
+    if let Some(offset) = offset {
+        response.headers_mut().insert(LOCATION, location(stream, segment, offset));
+    }
+    response
+}
+
+/// The path that reads on from an offset.
+pub(crate) fn location(stream: &ScopedStream, segment: SegmentId, offset: i64) -> HeaderValue {
+    let segment = segment.to_string();
+    let segment = segment.replace('#', "%23");
+    let (scope, stream) = (escape(stream.scope.as_str()), escape(stream.stream.as_str()));
+    let path = format!("/v1/events?scope={scope}&stream={stream}&segment={segment}&offset={offset}");
+    HeaderValue::from_str(&path).expect("escaped names and numbers are ASCII")
+}
+
+fn escape(name: &str) -> impl std::fmt::Display + '_ {
+    const KEPT: &percent_encoding::AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+    utf8_percent_encode(name, KEPT)
+}

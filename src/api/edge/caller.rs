@@ -1,0 +1,79 @@
+//! Whose request it is, as far as a caller's share of the bytes in flight is concerned.
+
+use std::net::IpAddr;
+
+use axum::extract::FromRequestParts;
+use http::header::AUTHORIZATION;
+use http::request::Parts;
+use http_server::{Arrival, Peer};
+
+use crate::api::error::ApiError;
+use crate::app::App;
+
+/// What callers are told apart by. Only a keyed hash of it is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Caller<'a> {
+    /// What it shows.
+    Shows(&'a [u8]),
+    /// Where it is.
+    At(IpAddr),
+    /// On this machine, behind a unix socket.
+    Local,
+}
+
+impl<'a> Caller<'a> {
+    fn of(parts: &'a Parts) -> Self {
+        let peer = parts.extensions.get::<Arrival>().map(|arrival| arrival.peer);
+        match (parts.headers.get(AUTHORIZATION), peer) {
+            (Some(shown), _) => Self::Shows(shown.as_bytes()),
+            (None, Some(Peer::Tcp(address))) => Self::At(address.ip().to_canonical()),
+            (None, Some(Peer::Unix) | None) => Self::Local,
+        }
+    }
+}
+
+/// The gateway as the caller of this request may use it: its budget is the caller's share.
+impl FromRequestParts<App> for App {
+    type Rejection = ApiError;
+
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+        Ok(app.of_caller(Caller::of(parts)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Request;
+
+    fn request(peer: Peer, authorization: Option<&str>) -> Parts {
+        let mut request = Request::builder().extension(Arrival::uncounted(peer));
+        if let Some(value) = authorization {
+            request = request.header(AUTHORIZATION, value);
+        }
+        request.body(()).expect("a request").into_parts().0
+    }
+
+    fn tcp(address: &str) -> Peer {
+        Peer::Tcp(address.parse().expect("an address"))
+    }
+
+    #[test]
+    fn caller_is_what_it_shows_wherever_it_is() {
+        let (here, there) = (request(tcp("10.0.0.1:1"), Some("Basic YQ==")), request(Peer::Unix, Some("Basic YQ==")));
+        assert_eq!(Caller::of(&here), Caller::of(&there));
+        assert_ne!(Caller::of(&here), Caller::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
+    }
+
+    #[test]
+    fn caller_that_shows_nothing_is_its_address_whatever_the_port() {
+        let (one, other) = (request(tcp("10.0.0.1:1"), None), request(tcp("[::ffff:10.0.0.1]:2"), None));
+        assert_eq!(Caller::of(&one), Caller::of(&other));
+        assert_ne!(Caller::of(&one), Caller::of(&request(tcp("10.0.0.2:1"), None)));
+    }
+
+    #[test]
+    fn callers_on_a_unix_socket_are_one() {
+        assert_eq!(Caller::of(&request(Peer::Unix, None)), Caller::Local);
+    }
+}

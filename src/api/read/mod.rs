@@ -1,0 +1,5 @@
+//! `GET /v1/events`.
+
+pub(crate) mod get;
+mod page_body;
+mod prefer;

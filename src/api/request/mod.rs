@@ -1,0 +1,8 @@
+//! The parts of a request: parameters, what they name, headers that choose a form, and the body.
+
+pub(crate) mod accept_header;
+pub(crate) mod body;
+pub(crate) mod body_permit;
+pub(crate) mod content_encoding;
+pub(crate) mod params;
+pub(crate) mod target;

@@ -1,0 +1,136 @@
+//! Which stream and segment a request is about.
+
+use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamName};
+
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::params::{Params, invalid, missing};
+use crate::app::App;
+use crate::controller::Error as ControllerError;
+
+/// A segment as callers name it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum SegmentRef {
+    /// Its number; the newest epoch that has it.
+    Number(u32),
+    /// Number and epoch.
+    Id(SegmentId),
+}
+
+/// Takes `scope` and `stream`, or the configured defaults.
+pub(crate) fn take_stream(app: &App, params: &mut Params) -> Result<ScopedStream, ApiError> {
+    let config = app.config();
+    let scope = params.take("scope").or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
+    let stream = params.take("stream").or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
+    stream_of(app, &scope, &stream)
+}
+
+/// Checks the two names and puts them together; refuses Pravega's own streams unless a setting allows them.
+pub(crate) fn stream_of(app: &App, scope: &str, stream: &str) -> Result<ScopedStream, ApiError> {
+    let stream = ScopedStream::new(
+        Scope::new(scope).map_err(|error| invalid("scope", scope, error))?,
+        StreamName::new(stream).map_err(|error| invalid("stream", stream, error))?,
+    );
+    check_internal(app, &stream)?;
+    Ok(stream)
+}
+
+fn check_internal(app: &App, stream: &ScopedStream) -> Result<(), ApiError> {
+    if stream.is_internal() && !app.config().segment_store.internal_streams {
+        let detail = format!("stream {stream} is Pravega's own; segment-store.internal-streams = true allows it");
+        return Err(ApiError::new(ErrorCode::Forbidden, detail));
+    }
+    Ok(())
+}
+
+/// Takes `segment`: below 2^32 a number, from there on a 64-bit id, or a full id.
+pub(crate) fn take_segment(params: &mut Params) -> Result<Option<SegmentRef>, ApiError> {
+    params.take("segment").map(|text| parse_segment(&text)).transpose()
+}
+
+pub(crate) fn parse_segment(text: &str) -> Result<SegmentRef, ApiError> {
+    const EXPECTED: &str = "it takes a number such as 7, a 64-bit id, or a full id such as 7.%23epoch.3";
+    if text.bytes().all(|byte| byte.is_ascii_digit()) {
+        let id: i64 = text.parse().map_err(|_| invalid("segment", text, EXPECTED))?;
+        return Ok(u32::try_from(id).map_or(SegmentRef::Id(SegmentId::from_i64(id)), SegmentRef::Number));
+    }
+    text.parse().map(SegmentRef::Id).map_err(|_| invalid("segment", text, EXPECTED))
+}
+
+impl SegmentRef {
+    /// Finds the segment among those that can be read, from the newest epoch on.
+    pub(crate) async fn resolve(self, app: &App, stream: &ScopedStream) -> Result<SegmentId, ApiError> {
+        let segments = app.controller().readable_segments(stream).await?;
+        let found = match self {
+            Self::Id(id) => segments.iter().copied().find(|segment| *segment == id),
+            Self::Number(number) => {
+                let same_number = segments.iter().copied().filter(|segment| segment.number() == number);
+                same_number.max_by_key(|segment| segment.epoch())
+            }
+        };
+        found.ok_or_else(|| self.not_found(stream, &segments))
+    }
+
+    /// The segment's full name: of an id as it is, whether there is such a segment or not, of a number as it resolves.
+    pub(crate) async fn name(self, app: &App, stream: ScopedStream) -> Result<SegmentName, ApiError> {
+        let id = match self {
+            Self::Id(id) => id,
+            Self::Number(_) => self.resolve(app, &stream).await?,
+        };
+        Ok(SegmentName::new(stream, id))
+    }
+
+    fn not_found(self, stream: &ScopedStream, segments: &[SegmentId]) -> ApiError {
+        let wanted = match self {
+            Self::Number(number) => number.to_string(),
+            Self::Id(id) => id.to_string(),
+        };
+        let detail = format!("stream {stream} has no segment {wanted} that can be read");
+        with_segments(ApiError::new(ErrorCode::SegmentNotFound, detail), segments)
+    }
+}
+
+/// The only segment of a stream that has one and never had another.
+pub(crate) async fn only_segment(app: &App, stream: &ScopedStream) -> Result<SegmentId, ApiError> {
+    let segments = app.controller().readable_segments(stream).await?;
+    match segments.as_ref() {
+        [only] if only.epoch() == 0 => Ok(*only),
+        _ => {
+            let names: Vec<_> = segments.iter().map(ToString::to_string).collect();
+            let detail = format!("parameter segment is missing; stream {stream} has the segments {}", names.join(", "));
+            let error = ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", "segment");
+            Err(with_segments(error, &segments))
+        }
+    }
+}
+
+fn with_segments(error: ApiError, segments: &[SegmentId]) -> ApiError {
+    let names: Vec<_> = segments.iter().map(ToString::to_string).collect();
+    error.member("segments", names)
+}
+
+impl From<ControllerError> for ApiError {
+    fn from(error: ControllerError) -> Self {
+        crate::api::error_mapping::controller(&error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn segment_is_taken_as_number_as_id_and_as_full_id() {
+        let id = SegmentId::new(7, 3);
+        assert_eq!(parse_segment("7").ok(), Some(SegmentRef::Number(7)));
+        assert_eq!(parse_segment("4294967295").ok(), Some(SegmentRef::Number(u32::MAX)));
+        assert_eq!(parse_segment("12884901895").ok(), Some(SegmentRef::Id(id)));
+        assert_eq!(parse_segment("7.#epoch.3").ok(), Some(SegmentRef::Id(id)));
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for text in ["", "-1", "seven", "7.epoch.3", "99999999999999999999"] {
+            assert_eq!(parse_segment(text).map_err(|error| error.code()), Err(ErrorCode::ParameterInvalid), "{text}");
+        }
+    }
+}

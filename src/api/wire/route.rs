@@ -1,0 +1,195 @@
+//! Which store a wire message goes to, and what it may do there.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use http::StatusCode;
+use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName};
+use pravega_protocol::wire::{CommandType, Direction, Frame, WireCommand};
+
+use crate::api::edge::deadline::Deadline;
+use crate::api::error::{ApiError, ErrorCode};
+use crate::api::request::params::Params;
+use crate::api::request::target::{take_segment, take_stream};
+use crate::api::wire::exchange::{Exchange, ExchangeError, Replies, Reply};
+use crate::api::wire::reply_status::status_of;
+use crate::app::App;
+use crate::retry::Backoff;
+use crate::segment_store;
+use crate::telemetry::labels::StoreError;
+
+/// Refuses what no client may send, and what only the admin port takes.
+pub(crate) fn check_direction(command: CommandType) -> Result<(), ApiError> {
+    let info = command.info();
+    if info.is_admin_port_only() {
+        let detail = format!("{} is only for a store's admin port, which this gateway does not reach", info.name);
+        return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
+    }
+    if info.direction == Direction::Reply {
+        let detail = format!("{} is a reply: stores send it, clients do not", info.name);
+        return Err(ApiError::new(ErrorCode::MessageTypeUnknown, detail));
+    }
+    Ok(())
+}
+
+/// Refuses segments of Pravega's own scopes and streams unless a setting allows them; whatever the name looks like.
+pub(crate) fn check_name(app: &App, segment: &str) -> Result<(), ApiError> {
+    let is_internal = segment.split('/').take(2).any(|part| part.starts_with('_'));
+    if is_internal && !app.config().segment_store.internal_streams {
+        let detail = format!("segment {segment:?} is Pravega's own; segment-store.internal-streams = true allows it");
+        return Err(ApiError::new(ErrorCode::Forbidden, detail));
+    }
+    Ok(())
+}
+
+/// Refuses them where a command names more segments than the one that routes it: what is merged is deleted.
+pub(crate) fn check_sources(app: &App, command: &WireCommand) -> Result<(), ApiError> {
+    match command {
+        WireCommand::MergeSegments(merge) => check_name(app, merge.source.as_str()),
+        WireCommand::MergeSegmentsBatch(merge) => {
+            merge.source_segment_ids.iter().try_for_each(|source| check_name(app, source.as_str()))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// A segment of the configured default stream, for messages that name none; `None` if there is no default.
+pub(crate) async fn default_segment(app: &App) -> Result<Option<SegmentName>, ApiError> {
+    let config = app.config();
+    match (&config.default_scope, &config.default_stream) {
+        (Some(_), Some(_)) => {
+            let stream = take_stream(app, &mut Params::default())?;
+            any_segment(app, stream).await.map(Some)
+        }
+        _ => Ok(None),
+    }
+}
+
+/// The segment that `scope`, `stream` and `segment` name; `None` if none of them is given.
+pub(crate) async fn named_segment(app: &App, params: &mut Params) -> Result<Option<SegmentName>, ApiError> {
+    if !["scope", "stream", "segment"].iter().any(|name| params.has(name)) {
+        return Ok(None);
+    }
+    let stream = take_stream(app, params)?;
+    match take_segment(params)? {
+        Some(segment) => segment.name(app, stream).await.map(Some),
+        None => any_segment(app, stream).await.map(Some),
+    }
+}
+
+/// Any segment will do to find a store of the stream.
+pub(crate) async fn any_segment(app: &App, stream: ScopedStream) -> Result<SegmentName, ApiError> {
+    let segments = app.controller().readable_segments(&stream).await?;
+    let first = segments.first().copied().unwrap_or(SegmentId::new(0, 0));
+    Ok(SegmentName::new(stream, first))
+}
+
+/// What is said on a leased connection.
+pub(crate) trait Script: Sync {
+    /// Says it and waits until all is answered.
+    fn run(&self, exchange: &mut Exchange) -> impl Future<Output = Result<(), PlayError>> + Send;
+}
+
+/// Frames that do not depend on what is answered.
+pub(crate) struct Frames<'a>(pub(crate) &'a [Frame]);
+
+impl Script for Frames<'_> {
+    async fn run(&self, exchange: &mut Exchange) -> Result<(), PlayError> {
+        Ok(exchange.play(self.0).await?)
+    }
+}
+
+/// Plays a script on a connection of its own with the segment's store. A WrongHost as the first reply sends it to the
+/// place that the controller then names.
+async fn play(
+    app: &App,
+    route: &SegmentName,
+    script: &impl Script,
+    exchange: &mut Option<Exchange>,
+) -> Result<(), PlayError> {
+    let mut backoff = Backoff::default();
+    loop {
+        *exchange = None;
+        let lease = app.store().lease(route).await?;
+        let playing = exchange.insert(Exchange::new(lease, app.budget().nothing()));
+        let played = script.run(playing).await;
+        if !begins_with_wrong_host(playing.replies()) {
+            return played;
+        }
+        app.store().moved(route);
+        tokio::time::sleep(backoff.next_delay()).await;
+    }
+}
+
+/// Plays a script within the deadline and returns the replies.
+///
+/// Once bytes were sent, an end without all answers is `502 outcome_unknown`.
+pub(crate) async fn converse(
+    app: &App,
+    deadline: Deadline,
+    route: &SegmentName,
+    script: &impl Script,
+) -> Result<Replies, ApiError> {
+    let mut exchange = None;
+    let played = deadline.timeout(play(app, route, script, &mut exchange)).await;
+    let cause = match played {
+        Ok(Ok(())) => {
+            let replies = exchange.expect("a script is played on one").finish();
+            count_refusals(app, &replies.list);
+            return Ok(replies);
+        }
+        Ok(Err(PlayError::Connect(error))) => return Err(error.into()),
+        Ok(Err(PlayError::Refused(error))) => return Err(error),
+        Ok(Err(PlayError::Exchange(error))) => {
+            if !matches!(error, ExchangeError::Overloaded(_)) {
+                app.metrics().store_failed(StoreError::Lost);
+            }
+            error.to_string()
+        }
+        Err(elapsed) => match exchange.take() {
+            Some(moved) if begins_with_wrong_host(moved.replies()) => return Ok(moved.finish()),
+            Some(unanswered) if unanswered.has_sent() => {
+                app.metrics().store_failed(StoreError::TimedOut);
+                exchange = Some(unanswered);
+                format!("the segment store did not answer in time: {elapsed}")
+            }
+            _ => return Err(elapsed.into()),
+        },
+    };
+    Err(outcome_unknown(&cause, exchange.as_ref().map_or(&[], Exchange::replies)))
+}
+
+fn count_refusals(app: &App, replies: &[Reply]) {
+    for reply in replies {
+        if let Ok((command, _)) = reply.frame.to_command()
+            && status_of(reply.request, &command) != StatusCode::OK
+        {
+            app.metrics().store_failed(StoreError::Reply(command.command_type()));
+        }
+    }
+}
+
+/// What was sent may have been carried out; replies that came before are told.
+fn outcome_unknown(cause: &str, replies: &[Reply]) -> ApiError {
+    let replies: Vec<_> = replies.iter().map(|reply| BASE64.encode(reply.frame.to_bytes())).collect();
+    let detail = format!("{cause}; whether the message was carried out is not known");
+    let error = ApiError::new(ErrorCode::OutcomeUnknown, detail).possible();
+    if replies.is_empty() { error } else { error.member("replies", replies) }
+}
+
+/// Why a script was not played to its end.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum PlayError {
+    /// Nothing was sent.
+    #[error(transparent)]
+    Connect(#[from] segment_store::Error),
+    /// Something was.
+    #[error(transparent)]
+    Exchange(#[from] ExchangeError),
+    /// What the caller asked for does not go with what was answered; it was not sent.
+    #[error(transparent)]
+    Refused(#[from] ApiError),
+}
+
+fn begins_with_wrong_host(replies: &[Reply]) -> bool {
+    replies.first().is_some_and(|reply| matches!(reply.frame.to_command(), Ok((WireCommand::WrongHost(_), _))))
+}
