@@ -1,13 +1,13 @@
 # docker build -t pravega-gateway .
 # docker run --rm -p 8080:8080 -p 8081:8081 --stop-timeout 35 pravega-gateway --controller HOST:9090
 
-# The same Debian as below, so that the binary finds the libc that it was linked with. rust-toolchain.toml stays outside:
-# it would make rustup fetch a toolchain with clippy and rustfmt, which a build does not need.
+# The same Debian release as below, so that the binary finds the libc that it was linked with. rust-toolchain.toml is
+# left out: it would make rustup fetch a toolchain with clippy and rustfmt, which a build does not need.
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
-# The dependencies are a layer of their own: it is built again only when one of these files changes.
-# Cargo.toml names the benches, so they have to be there.
+# The dependencies form a layer of their own, which is only rebuilt when one of these files changes. Cargo.toml names
+# the benches, so they have to exist.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY benches benches
 COPY proto proto
@@ -17,21 +17,21 @@ RUN mkdir src \
  && cargo build --release --locked \
  && rm -r src
 
-# Cargo goes by the time of change, and these files may be older than their stand-ins.
+# Cargo compares modification times, and these files may be older than the placeholders that they replace.
 COPY src src
 RUN touch src/lib.rs src/main.rs \
  && cargo build --release --locked
 
-# libc and libgcc are all that the binary needs. There is no shell and no package manager here, and the user is not root.
+# The binary needs only libc and libgcc. This image has no shell and no package manager, and its user is not root.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /build/target/release/pravega-gateway /usr/local/bin/pravega-gateway
 COPY config/gateway.toml LICENSE /usr/share/doc/pravega-gateway/
 
-# Inside a container, loopback is reached by nobody else.
+# Nothing outside of a container reaches its loopback address.
 ENV PRAVEGA_GATEWAY__LISTEN=0.0.0.0:8080 \
     PRAVEGA_GATEWAY__MANAGEMENT=0.0.0.0:8081
 EXPOSE 8080 8081
 
-# A number, so that Kubernetes can see that it is not root.
+# A number, so that Kubernetes can verify that it is not root.
 USER 65532:65532
 ENTRYPOINT ["/usr/local/bin/pravega-gateway"]

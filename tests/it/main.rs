@@ -1,10 +1,10 @@
 //! What the program does without a Pravega: run as its users run it.
 
 mod config_check;
+mod docs;
 mod fuzz_corpus;
 mod grafana;
 mod help;
-mod readme;
 mod route_keys;
 mod start;
 mod support;

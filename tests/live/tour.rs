@@ -1,4 +1,4 @@
-//! The tour of README.md, against the program.
+//! The commands of README.md, of the tour and of the reference, against the program.
 //!
 //! A block `sh` is run by bash; the block right after it shows what it prints: `text` line by line, `json` as a value.
 //! In both, `…` stands for anything: in a line, as a line for any number of lines, as a JSON string for any value.
@@ -11,27 +11,57 @@ use tokio::process::Command;
 use crate::support::Gateway;
 use crate::support::process::run;
 
-const README: &str = include_str!("../../README.md");
+/// A page whose commands are run.
+#[derive(Debug, Clone, Copy)]
+struct Page {
+    name: &'static str,
+    text: &'static str,
+    /// Its scope; each run has one of its own, of the same length, since lengths are shown.
+    scope: &'static str,
+}
 
-/// The tour's scope; each run has one of its own, of the same length, since lengths are shown.
-const SCOPE: &str = "shop";
+const README: Page = Page { name: "README.md", text: include_str!("../../README.md"), scope: "demo" };
+
+const TOUR: Page = Page { name: "docs/tour.md", text: include_str!("../../docs/tour.md"), scope: "shop" };
+
+const REFERENCE: Page = Page { name: "docs/http-api.md", text: include_str!("../../docs/http-api.md"), scope: "demo" };
 
 const ANYTHING: &str = "…";
 
 #[tokio::test]
-async fn every_line_of_the_tour_prints_what_the_readme_shows() {
-    take_tour(Gateway::ready(&[]).await).await;
+async fn every_line_of_the_tour_prints_what_the_page_shows() {
+    follow(TOUR, Gateway::ready(&[]).await).await;
 }
 
 #[tokio::test]
 async fn every_line_of_the_tour_prints_the_same_with_the_embedded_pravega() {
-    take_tour(Gateway::embedded(&[]).await).await;
+    follow(TOUR, Gateway::embedded(&[]).await).await;
 }
 
-async fn take_tour(gateway: Gateway) {
-    let steps = steps(README);
-    assert!(!steps.is_empty(), "README.md has no block of type sh");
-    let place = Place::new(gateway);
+#[tokio::test]
+async fn every_line_of_the_readme_prints_what_it_shows() {
+    follow(README, Gateway::ready(&["--set", "auto-create=true"]).await).await;
+}
+
+#[tokio::test]
+async fn every_line_of_the_readme_prints_the_same_with_the_embedded_pravega() {
+    follow(README, Gateway::embedded(&[]).await).await;
+}
+
+#[tokio::test]
+async fn every_example_of_the_reference_prints_what_it_shows() {
+    follow(REFERENCE, Gateway::ready(&["--set", "auto-create=true"]).await).await;
+}
+
+#[tokio::test]
+async fn every_example_of_the_reference_prints_the_same_with_the_embedded_pravega() {
+    follow(REFERENCE, Gateway::embedded(&[]).await).await;
+}
+
+async fn follow(page: Page, gateway: Gateway) {
+    let steps = steps(page.name, page.text);
+    assert!(!steps.is_empty(), "{} has no block of type sh", page.name);
+    let place = Place::new(page, gateway);
     for step in steps {
         step.take(&place).await;
     }
@@ -39,7 +69,8 @@ async fn take_tour(gateway: Gateway) {
 
 /// Commands, and what they print.
 struct Step<'a> {
-    /// Where the commands begin in README.md.
+    page: &'static str,
+    /// Where the commands begin in the page.
     line: usize,
     commands: String,
     shows: Block<'a>,
@@ -52,8 +83,9 @@ struct Block<'a> {
     lines: Vec<&'a str>,
 }
 
-/// Where the tour takes place instead.
+/// Where the commands are run.
 struct Place {
+    page: Page,
     gateway: Gateway,
     scope: String,
     folder: tempfile::TempDir,
@@ -61,18 +93,18 @@ struct Place {
 }
 
 impl Place {
-    fn new(gateway: Gateway) -> Self {
+    fn new(page: Page, gateway: Gateway) -> Self {
         let letters = uuid::Uuid::new_v4().into_bytes().map(|byte| char::from(b'a' + byte % 26));
-        let scope = letters[..SCOPE.len()].iter().collect();
+        let scope = letters[..page.scope.len()].iter().collect();
         let folder = tempfile::tempdir().expect("a temporary folder");
-        Self { gateway, scope, folder, path: path_with_the_program() }
+        Self { page, gateway, scope, folder, path: path_with_the_program() }
     }
 
-    /// Text of README.md as it must be here.
+    /// Text of the page as it must be here.
     fn translate(&self, text: &str) -> String {
         text.replace("http://127.0.0.1:8080", &self.gateway.url(""))
             .replace("http://127.0.0.1:8081", &self.gateway.management_url(""))
-            .replace(SCOPE, &self.scope)
+            .replace(self.page.scope, &self.scope)
     }
 }
 
@@ -85,8 +117,8 @@ fn path_with_the_program() -> std::ffi::OsString {
     std::env::join_paths(folders).expect("the folders were separate before")
 }
 
-fn steps(readme: &str) -> Vec<Step<'_>> {
-    let mut blocks = blocks(readme).into_iter().peekable();
+fn steps<'a>(page: &'static str, text: &'a str) -> Vec<Step<'a>> {
+    let mut blocks = blocks(text).into_iter().peekable();
     let mut steps = Vec::new();
     while let Some(block) = blocks.next() {
         if block.kind != "sh" {
@@ -94,8 +126,8 @@ fn steps(readme: &str) -> Vec<Step<'_>> {
         }
         let line = block.line;
         let shows = blocks.next_if(|next| matches!(next.kind, "text" | "json"));
-        let shows = shows.unwrap_or_else(|| panic!("README.md:{line}: what this prints is not shown"));
-        steps.push(Step { line, commands: block.lines.join("\n"), shows });
+        let shows = shows.unwrap_or_else(|| panic!("{page}:{line}: what this prints is not shown"));
+        steps.push(Step { page, line, commands: block.lines.join("\n"), shows });
     }
     steps
 }
@@ -124,8 +156,8 @@ impl Step<'_> {
             "json" => is_same_json(&json(&shown), &json(&printed)),
             _ => is_same_text(&shown, &printed),
         };
-        let line = self.line;
-        assert!(is_same, "README.md:{line} shows\n{shown}\nbut this was printed:\n{printed}");
+        let Self { page, line, .. } = self;
+        assert!(is_same, "{page}:{line} shows\n{shown}\nbut this was printed:\n{printed}");
     }
 }
 
@@ -197,7 +229,7 @@ fn comparison_tells_differences() {
 }
 
 #[test]
-#[should_panic(expected = "README.md:3: what this prints is not shown")]
+#[should_panic(expected = "page.md:3: what this prints is not shown")]
 fn commands_without_output_are_refused() {
-    steps("# Tour\n\n```sh\ncurl x\n```\nand then\n```console\n$ y\n```\n");
+    steps("page.md", "# Tour\n\n```sh\ncurl x\n```\nand then\n```console\n$ y\n```\n");
 }
