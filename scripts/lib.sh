@@ -6,23 +6,22 @@ root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 cache=$root/target/pravega
 java_sources=("$root"/tests/foreign/*.java "$root"/tests/foreign/acceptance/*.java)
 readonly root cache java_sources
+readonly cargo_deny_version=0.20.2
 readonly python_wheel=pravega==0.3.8
 # They bring the schemas of Kubernetes and a parser of PromQL along.
 readonly check_wheels=(kubernetes-validate==1.37.0 promql-parser==0.11.0)
 
 say() { printf '%s\n' "$*" >&2; }
 die() { say "error: $*"; exit 1; }
+step() { printf '\n== %s\n' "$*"; }
 
 # --- Tools -----------------------------------------------------------------------------------------------------------
 
 # Makes sure that the named tools are there (java, javac, mvn, python, curl); installs them where root may.
 ensure_tools() {
   local missing
+  install_missing "$@"
   missing=$(missing_tools "$@")
-  if [[ -n $missing && $EUID == 0 ]] && command -v apt-get >/dev/null; then
-    install_tools "$missing"
-    missing=$(missing_tools "$@")
-  fi
   [[ -z $missing ]] || die "missing, please install: $(describe_tools "$missing")"
 }
 
@@ -33,10 +32,34 @@ missing_tools() {
   done
 }
 
+# Installs what is missing, where that can be done.
+install_missing() {
+  local missing tools='' tool
+  missing=$(missing_tools "$@")
+  for tool in $missing; do
+    case $tool in
+      cargo_deny) say "installing: cargo-deny"; install_cargo_deny || true ;;
+      *) tools+="$tool " ;;
+    esac
+  done
+  if [[ -n $tools && $EUID == 0 ]] && command -v apt-get >/dev/null; then
+    install_tools "$tools"
+  fi
+}
+
+# Hardly optimised: it runs for a second, and is built on every new machine.
+install_cargo_deny() {
+  CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
+    cargo install --quiet --locked --debug --version "$cargo_deny_version" cargo-deny
+}
+
 has_java() { at_least_17 java -version; }
 has_javac() { at_least_17 javac -version; }
 has_mvn() { command -v mvn >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_shellcheck() { command -v shellcheck >/dev/null; }
+has_cxx() { command -v c++ >/dev/null; }
+has_cargo_deny() { cargo deny --version >/dev/null 2>&1; }
 has_python() { find_python >/dev/null; }
 
 at_least_17() {
@@ -76,6 +99,7 @@ packages_of() {
     java | javac) echo openjdk-17-jdk-headless default-jdk-headless ;;
     python) echo python3-venv python3.11-venv ;;
     mvn) echo maven ;;
+    cxx) echo g++ ;;
     *) echo "$1" ;;
   esac
 }
@@ -86,6 +110,8 @@ describe_tools() {
     case $tool in
       java | javac) printf '\n  a JDK, 17 or newer (%s)' "$tool" ;;
       mvn) printf '\n  Maven (mvn)' ;;
+      cxx) printf '\n  a C++ compiler (c++)' ;;
+      cargo_deny) printf '\n  cargo-deny %s' "$cargo_deny_version" ;;
       python) printf '\n  CPython 3.8 to 3.11 with venv (there is no %s wheel for newer ones)' "$python_wheel" ;;
       *) printf '\n  %s' "$tool" ;;
     esac

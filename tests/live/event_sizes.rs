@@ -8,6 +8,7 @@ use crate::support::stream::payloads;
 use crate::support::{Answer, Gateway, Stream, wire};
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn event_a_byte_too_large_is_413_and_not_written() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -26,6 +27,7 @@ async fn event_a_byte_too_large_is_413_and_not_written() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn event_without_a_length_is_measured_as_it_comes() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -50,6 +52,7 @@ async fn empty_event_is_refused_by_default() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn empty_event_is_stored_where_a_setting_allows_it() {
     let gateway = Gateway::ready(&["--set", "append.empty-events=true"]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -65,6 +68,7 @@ async fn empty_event_is_stored_where_a_setting_allows_it() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn events_beyond_the_largest_that_others_wrote_are_read_whole_or_streamed() {
     const MIB: usize = 1024 * 1024;
     let gateway = Gateway::ready(&["--set", "read.max-event=9MiB"]).await;

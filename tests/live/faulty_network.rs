@@ -28,11 +28,13 @@ const TARGETS: [&str; 5] = ["6", "4", "9", "5", "4"];
 const AFTERWARDS: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ./scripts/test"]
 async fn what_callers_are_told_is_true_whatever_the_network_does() {
     check(async |_| {}).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ./scripts/test"]
 async fn what_callers_are_told_is_true_also_while_the_stream_scales() {
     let scale = async |stream: &Stream| {
         java("scale", stream, &TARGETS, "").await.success();
@@ -45,8 +47,8 @@ async fn check(happen: impl AsyncFnOnce(&Stream)) {
     let seed = rand::random();
     println!("seed {seed}");
     let faults = Arc::new(Faults::new(seed, FAULTS));
-    let proxy = Proxy::start(&Pravega::from_env().store, faults.clone()).await;
-    let gateway = Gateway::start(&Pravega::from_env(), &["--segment-store-rewrite", &proxy.rule()]).await;
+    let proxy = Proxy::start(&Pravega::of_this_run().store, faults.clone()).await;
+    let gateway = Gateway::start(&Pravega::of_this_run(), &["--segment-store-rewrite", &proxy.rule()]).await;
     let stream = Stream::create(&gateway, 4).await;
 
     let (over, is_over) = watch::channel(false);

@@ -9,6 +9,7 @@ use crate::support::{Answer, Gateway, Stream};
 const KEYS: [&str; 6] = ["a", "b", "sensor-7", "é", "日本語", "😀"];
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn java_and_python_read_what_was_posted_to_one_segment() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -18,6 +19,7 @@ async fn java_and_python_read_what_was_posted_to_one_segment() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn java_and_python_read_what_was_posted_to_four_segments() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 4).await;

@@ -54,6 +54,7 @@ fn settings(container: &Value) -> String {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn workloads_are_valid_to_the_last_field() {
     for name in WORKLOADS {
         let said = checks::kubernetes(path(name).to_str().expect("text")).await.lines().join("\n");
@@ -66,6 +67,7 @@ async fn workloads_are_valid_to_the_last_field() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn gateways_start_with_their_variables_and_are_probed_where_they_listen() {
     for name in WORKLOADS {
         let workload = document(name).await;
@@ -82,6 +84,7 @@ async fn gateways_start_with_their_variables_and_are_probed_where_they_listen() 
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn pods_grant_the_time_that_the_gateway_takes_to_end() {
     for name in WORKLOADS {
         let workload = document(name).await;
@@ -98,6 +101,7 @@ async fn pods_grant_the_time_that_the_gateway_takes_to_end() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn gateways_may_do_nothing_that_they_need_not() {
     for name in WORKLOADS {
         let workload = document(name).await;

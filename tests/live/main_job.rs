@@ -9,6 +9,7 @@ use crate::support::{Gateway, Pravega, Stream, metrics, wire};
 const PNG: &[u8] = include_bytes!("data/pixels.png");
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn text_file_posted_as_ndjson_comes_back_line_by_line() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -28,6 +29,7 @@ async fn text_file_posted_as_ndjson_comes_back_line_by_line() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn picture_posted_as_one_event_comes_back_whole() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -55,7 +57,7 @@ async fn appends_share_the_sessions_that_the_metrics_tell() {
         stream.append(&gateway, Some(&number.to_string()), number.to_string()).await;
     }
     let told = metrics::store_sessions(&gateway, "append").await + metrics::store_sessions(&gateway, "read").await;
-    let seen = metrics::connections(gateway.pid(), Pravega::from_env().store_port());
+    let seen = metrics::connections(gateway.pid(), Pravega::of_this_run().store_port());
     assert!((1..=4).contains(&seen) && told == seen as f64, "{told} told, {seen} seen");
     assert!(gateway.stop().await.success());
 }

@@ -39,6 +39,7 @@ enum Phase {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[ignore = "needs ./scripts/test"]
 async fn gateway_recovers_by_itself_when_pravega_comes_back_empty() {
     let standalone = Standalone::start("1g").await;
     let gateway = Gateway::start(&standalone.pravega, &[]).await;

@@ -87,7 +87,7 @@ async fn question_that_is_refused_is_counted_raw_and_shared() {
 #[tokio::test]
 async fn store_that_refuses_connections_is_counted() {
     let closed = ClosedPort::new();
-    let gateway = Gateway::start(&Pravega::from_env(), &["--segment-store-rewrite", &closed.rule()]).await;
+    let gateway = Gateway::start(&Pravega::of_this_run(), &["--segment-store-rewrite", &closed.rule()]).await;
     let other = Gateway::ready(&[]).await;
     let stream = Stream::create(&other, 1).await;
     Answer::of(gateway.post(&stream.events()).body("event")).await.expect(503);

@@ -8,6 +8,7 @@ use tokio::time::{Instant, timeout};
 
 use crate::support::ledger::{Ledger, Told, path, payload};
 use crate::support::metrics::sample;
+use crate::support::process::Signal;
 use crate::support::proxy::{Proxy, Treatment};
 use crate::support::upload::upload;
 use crate::support::{Answer, Gateway, PATIENCE, Pravega, Stream, http};
@@ -35,7 +36,7 @@ async fn termination_under_load_refuses_nobody_too_early_and_loses_nothing() {
     let uploading = upload(gateway.post(&path(&stream, "lines")), "lines", goes_on);
     let ending = async {
         load.have_acknowledged(BEFORE_THE_END).await;
-        gateway.signal("TERM");
+        gateway.signal(Signal::TERM);
         load.asked_to_end.send_replace(Some(Instant::now()));
         gateway.await_readiness(503).await;
     };
@@ -105,7 +106,7 @@ impl Load {
 
 /// A gateway with events in flight to a store that has stopped reading.
 async fn stuck(settings: &[&str]) -> (Gateway, Vec<tokio::task::JoinHandle<reqwest::Result<reqwest::Response>>>) {
-    let proxy = Proxy::faithful(&Pravega::from_env().store).await;
+    let proxy = Proxy::faithful(&Pravega::of_this_run().store).await;
     let rule = proxy.rule();
     let gateway = Gateway::ready(&[&["--segment-store-rewrite", &rule], settings].concat()).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -130,7 +131,7 @@ async fn stuck_store_is_waited_for_until_the_grace_is_over() {
     let grace = Duration::from_secs(2);
     let (gateway, posts) = stuck(&["--set", "shutdown.grace=2s"]).await;
     let begun = Instant::now();
-    gateway.signal("TERM");
+    gateway.signal(Signal::TERM);
     assert_cut(gateway, "the grace is over").await;
     assert!(begun.elapsed() >= grace);
     for post in posts {
@@ -140,11 +141,13 @@ async fn stuck_store_is_waited_for_until_the_grace_is_over() {
 
 #[tokio::test]
 async fn second_signal_ends_at_once_in_every_phase() {
+    const TERM: Signal = Signal::TERM;
+    const INT: Signal = Signal::INT;
     let long = ["--set", "shutdown.grace=10m", "--set", "shutdown.delay=10m"];
     let delaying = "not ready any more, still serving";
     let finishing = "accepting no more, finishing what is in flight";
     for (first, phase, second) in
-        [("TERM", delaying, "TERM"), ("TERM", delaying, "INT"), ("INT", finishing, "TERM"), ("INT", finishing, "INT")]
+        [(TERM, delaying, TERM), (TERM, delaying, INT), (INT, finishing, TERM), (INT, finishing, INT)]
     {
         let (gateway, _posts) = stuck(&long).await;
         gateway.signal(first);

@@ -7,6 +7,7 @@ use futures::future::join_all;
 use crate::support::foreign::{Foreign, java};
 use crate::support::metrics::sample;
 use crate::support::problem::{Problem, refused};
+use crate::support::process::Signal;
 use crate::support::{Answer, Gateway, Stream};
 
 const WAITERS: usize = 50;
@@ -43,6 +44,7 @@ async fn read_at_the_tail_waits_and_is_answered_by_the_next_event() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn all_who_wait_at_one_place_share_one_read() {
     let (gateway, stream) = gateway_and_stream().await;
     let asked = "pravega_gateway_store_requests_total{command=\"ReadSegment\",outcome=\"ok\"}";
@@ -76,6 +78,7 @@ async fn wait_that_brings_nothing_is_204_in_every_form() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn nothing_waits_unless_there_is_something_to_wait_for() {
     let (gateway, stream) = gateway_and_stream().await;
     stream.append(&gateway, None, "there").await;
@@ -90,6 +93,7 @@ async fn nothing_waits_unless_there_is_something_to_wait_for() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn segment_that_is_sealed_or_deleted_ends_the_wait() {
     let (gateway, stream) = gateway_and_stream().await;
     let waiting = tokio::spawn(wait(&gateway, &stream, "", 60));
@@ -113,7 +117,7 @@ async fn nothing_begins_to_wait_once_the_gateway_is_told_to_end_and_waits_end_wi
     let stream = Stream::create(&gateway, 1).await;
     let waiting = tokio::spawn(wait(&gateway, &stream, "", 60));
     await_waits(&gateway, 1).await;
-    gateway.signal("TERM");
+    gateway.signal(Signal::TERM);
     gateway.logged("not ready any more, still serving").await;
     let more = gateway.get(&(stream.events() + "&segment=0")).header("Prefer", "wait=60");
     Problem::of(Answer::of(more).await, 503, "draining").changed_nothing();

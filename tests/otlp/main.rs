@@ -7,6 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use collector::Collector;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 /// Longest wait for anything.
@@ -54,8 +55,8 @@ impl Gateway {
 
     /// Asks it to end, and waits for that.
     async fn stop(mut self) {
-        let status = Command::new("kill").args(["-s", "TERM", &self.child.id().to_string()]).status();
-        assert!(status.expect("kill can be run").success());
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, Signal::TERM).expect("it is our child");
         let ending = async {
             while self.child.try_wait().expect("it is our child").is_none() {
                 tokio::time::sleep(Duration::from_millis(10)).await;

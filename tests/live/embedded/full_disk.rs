@@ -78,6 +78,7 @@ async fn update_until_refused(client: &mut Client, segment: &Segment) -> String 
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn full_disk_is_told_and_loses_nothing_and_takes_more_once_there_is_room() {
     let disk = SmallDisk::of(DISK_MIB).await;
     let node = start(&disk).await;
@@ -121,6 +122,7 @@ async fn append_at_last(address: &str, segment: &Segment, first: i64) -> i64 {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn disk_that_others_fill_is_full_only_as_long_as_they_do() {
     let disk = SmallDisk::of(DISK_MIB).await;
     let node = start(&disk).await;
@@ -137,6 +139,7 @@ async fn disk_that_others_fill_is_full_only_as_long_as_they_do() {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn read_only_disk_is_told_at_the_start() {
     let disk = SmallDisk::of(DISK_MIB).await;
     let node = start(&disk).await;

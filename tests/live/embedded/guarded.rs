@@ -47,6 +47,7 @@ fn with<T>(credentials: &Credentials, message: T) -> Request<T> {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn only_users_get_in_and_each_only_to_what_is_theirs() {
     let folder = TempDir::new().expect("a folder");
     let node = Embedded::start(&["--users", &users(folder.path()).await]).await;
@@ -117,6 +118,7 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn all_ports_speak_tls_with_the_given_files() {
     let folder = TempDir::new().expect("a folder");
     let names = ["localhost".to_owned(), "127.0.0.1".to_owned()];

@@ -72,14 +72,16 @@ async fn group_is_deleted(side: &Side<'_>) {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn real_controller_shows_java_readers_as_this_test_expects_them() {
-    let real = Pravega::from_env();
+    let real = Pravega::of_this_run();
     let side = Side::with_stream(&real).await;
     readers_come_and_go(&side).await;
     group_is_deleted(&side).await;
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn embedded_controller_shows_java_readers_also_after_a_restart() {
     let data = TempDir::new().expect("a folder");
     let node = Embedded::in_directory(data.path(), &[]).await;

@@ -17,7 +17,7 @@ fn nowhere() -> Stream {
 /// A gateway without a controller.
 async fn without_controller(controller: &ClosedPort) -> Gateway {
     let rest = format!("http://{}", controller.address());
-    let store = Pravega::from_env().store;
+    let store = Pravega::of_this_run().store;
     let pravega = Pravega { controller: controller.address().to_owned(), rest, store };
     Gateway::start(&pravega, &[]).await
 }
@@ -54,7 +54,7 @@ async fn gateway_starts_without_a_controller_and_serves_once_there_is_one() {
     let reason = not_ready["reason"].as_str().expect("a reason");
     assert!(reason.contains(controller.address()), "{reason}");
 
-    let _open = controller.open(&Pravega::from_env().controller);
+    let _open = controller.open(&Pravega::of_this_run().controller);
     gateway.await_ready().await;
     let unknown = gateway.post(&nowhere().events()).body("event");
     Problem::of(Answer::of(unknown).await, 404, "scope_not_found");
@@ -64,7 +64,7 @@ async fn gateway_starts_without_a_controller_and_serves_once_there_is_one() {
 #[tokio::test]
 async fn store_that_refuses_is_503_within_a_second_for_every_call() {
     let store = ClosedPort::new();
-    let gateway = Gateway::start(&Pravega::from_env(), &["--segment-store-rewrite", &store.rule()]).await;
+    let gateway = Gateway::start(&Pravega::of_this_run(), &["--segment-store-rewrite", &store.rule()]).await;
     let stream = Stream::create(&gateway, 1).await;
     for call in calls(&gateway, &stream) {
         let answer = Answer::of(call.header("Request-Timeout", AT_MOST)).await;
@@ -83,7 +83,7 @@ async fn store_that_refuses_is_503_within_a_second_for_every_call() {
 #[tokio::test]
 async fn gateway_starts_without_a_store_and_writes_once_there_is_one() {
     let store = ClosedPort::new();
-    let gateway = Gateway::start(&Pravega::from_env(), &["--segment-store-rewrite", &store.rule()]).await;
+    let gateway = Gateway::start(&Pravega::of_this_run(), &["--segment-store-rewrite", &store.rule()]).await;
     gateway.logged("not ready").await;
     management(&gateway, "/healthz").await.expect(200);
     let reason = management(&gateway, "/readyz").await.expect(503).json()["reason"].to_string();
@@ -91,7 +91,7 @@ async fn gateway_starts_without_a_store_and_writes_once_there_is_one() {
     let stream = Stream::create(&gateway, 1).await;
     Problem::of(Answer::of(gateway.post(&stream.events()).body("lost")).await, 503, "store_unavailable");
 
-    let _open = store.open(&Pravega::from_env().store);
+    let _open = store.open(&Pravega::of_this_run().store);
     gateway.await_ready().await;
     stream.append(&gateway, None, "kept").await;
     let events = stream.read_all(&gateway).await;

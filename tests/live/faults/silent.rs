@@ -14,7 +14,7 @@ async fn mute(arguments: &[&str]) -> (TcpListener, Gateway, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let rule = format!("*:*={}", listener.local_addr().expect("it is bound"));
     let arguments = [&["--segment-store-rewrite", &rule], arguments].concat();
-    let gateway = Gateway::start(&Pravega::from_env(), &arguments).await;
+    let gateway = Gateway::start(&Pravega::of_this_run(), &arguments).await;
     let stream = Stream::create(&gateway, 1).await;
     (listener, gateway, stream)
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::process::{Signal, signal};
 use super::{PATIENCE, Pravega};
 
 /// A running node on free ports. Dropped, it is killed; a panic inside it fails the test.
@@ -82,8 +83,7 @@ impl Embedded {
 
     /// Asks it to end, and waits for that.
     pub(crate) async fn stop(mut self) {
-        let killed = std::process::Command::new("kill").args(["-s", "TERM", &self.pid().to_string()]).status();
-        assert!(killed.expect("kill can be run").success());
+        signal(self.pid(), Signal::TERM);
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("our child");
         let log = self.check().await;
         assert!(status.success(), "{status}\n{log}");

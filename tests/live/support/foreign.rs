@@ -142,7 +142,7 @@ impl OpenReader {
 }
 
 async fn foreign(mut program: Command, command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
-    program.args([command, &Pravega::from_env().controller, &stream.scope, &stream.name]).args(arguments);
+    program.args([command, &Pravega::of_this_run().controller, &stream.scope, &stream.name]).args(arguments);
     run(&mut program, stdin).await
 }
 

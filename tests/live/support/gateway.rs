@@ -10,6 +10,7 @@ use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::timeout;
 
+use super::process::{self, Signal};
 use super::{Answer, PATIENCE, Pravega, http};
 
 /// A running gateway. Dropped, it is killed; a panic inside it fails the test.
@@ -26,7 +27,7 @@ pub(crate) struct Gateway {
 impl Gateway {
     /// Starts one in front of the Pravega of this run and waits until `/readyz` says so.
     pub(crate) async fn ready(arguments: &[&str]) -> Self {
-        let gateway = Self::start(&Pravega::from_env(), arguments).await;
+        let gateway = Self::start(&Pravega::of_this_run(), arguments).await;
         gateway.await_ready().await;
         gateway
     }
@@ -37,7 +38,9 @@ impl Gateway {
         Self::spawn(&[&usual, arguments].concat()).await
     }
 
+    #[cfg(feature = "embedded")]
     /// Starts one with an embedded Pravega on free ports, and waits until it is ready.
+    #[cfg(feature = "embedded")]
     pub(crate) async fn embedded(arguments: &[&str]) -> Self {
         let usual = ["--embedded", "--segment-store-port=0", "--controller-port=0", "--rest-port=0"];
         let gateway = Self::spawn(&[&usual, arguments].concat()).await;
@@ -123,15 +126,14 @@ impl Gateway {
         }
     }
 
-    /// Sends a signal, by its name.
-    pub(crate) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.pid().to_string()]).status();
-        assert!(status.expect("kill can be run").success());
+    /// Sends a signal.
+    pub(crate) fn signal(&self, signal: Signal) {
+        process::signal(self.pid(), signal);
     }
 
     /// Asks it to end as an orchestrator does, and waits for that.
     pub(crate) async fn stop(mut self) -> ExitStatus {
-        self.signal("TERM");
+        self.signal(Signal::TERM);
         self.ended().await
     }
 

@@ -2,7 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod closed_port;
-#[allow(dead_code, reason = "tests of restarts use the rest")]
+#[cfg(feature = "embedded")]
 pub(crate) mod embedded;
 pub(crate) mod events;
 pub(crate) mod fault;
@@ -17,6 +17,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
+#[cfg(feature = "embedded")]
 pub(crate) mod small_disk;
 pub(crate) mod standalone;
 pub(crate) mod stream;
@@ -25,6 +26,7 @@ pub(crate) mod wire;
 
 use std::time::Duration;
 
+#[cfg(feature = "embedded")]
 pub(crate) use embedded::Embedded;
 pub(crate) use gateway::Gateway;
 pub(crate) use http::Answer;

@@ -12,8 +12,11 @@ pub(crate) struct Pravega {
 }
 
 impl Pravega {
-    /// The one that the environment names.
-    pub(crate) fn from_env() -> Self {
+    /// The one that `TEST_PRAVEGA` and its sisters name, else the embedded one, which all tests of this process share.
+    pub(crate) fn of_this_run() -> Self {
+        if std::env::var_os("TEST_PRAVEGA").is_none() {
+            return shared::embedded();
+        }
         Self {
             controller: variable("TEST_PRAVEGA"),
             rest: variable("TEST_PRAVEGA_REST"),
@@ -31,4 +34,62 @@ impl Pravega {
 /// A variable that `scripts/test` sets.
 pub(crate) fn variable(name: &str) -> String {
     std::env::var(name).unwrap_or_else(|_| panic!("{name} is not set: run ./scripts/test"))
+}
+
+#[cfg(feature = "embedded")]
+mod shared {
+    use std::sync::OnceLock;
+    use std::sync::mpsc;
+
+    use http_server::shutdown::Phases;
+    use pravega_embedded::{Embedded, Settings};
+    use pravega_gateway::api::server_settings;
+    use pravega_gateway::config::Limits;
+
+    use super::Pravega;
+
+    /// Tests run side by side and delete nothing.
+    const MAX_BYTES: u64 = 4 << 30;
+
+    /// The embedded Pravega, in memory, on a thread that ends with this process.
+    pub(super) fn embedded() -> Pravega {
+        static SHARED: OnceLock<Pravega> = OnceLock::new();
+        SHARED.get_or_init(start).clone()
+    }
+
+    fn start() -> Pravega {
+        let (told, addresses) = mpsc::channel();
+        std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            runtime.block_on(async {
+                let settings = Settings {
+                    segment_store_port: 0,
+                    controller_port: 0,
+                    rest_port: 0,
+                    max_bytes: MAX_BYTES,
+                    ..Settings::default()
+                };
+                let node = Embedded::bind(&settings).await.expect("free ports");
+                told.send(node.addresses()).expect("a test waits");
+                let phases = Phases::default();
+                node.run(server_settings::private(&Limits::default()), phases.stop, phases.cut).await;
+            });
+        });
+        let addresses = addresses.recv().expect("it starts");
+        Pravega {
+            controller: addresses.controller.to_string(),
+            rest: format!("http://{}", addresses.rest),
+            store: addresses.segment_store.to_string(),
+        }
+    }
+}
+
+#[cfg(not(feature = "embedded"))]
+mod shared {
+    use super::{Pravega, variable};
+
+    /// There is none in this build.
+    pub(super) fn embedded() -> Pravega {
+        panic!("this build has no embedded Pravega to test with, and {}", variable("TEST_PRAVEGA"))
+    }
 }

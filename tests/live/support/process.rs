@@ -3,9 +3,12 @@
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
 
+use rustix::process::{Pid, kill_process};
 use tokio::io::AsyncWriteExt as _;
 use tokio::process::Command;
 use tokio::time::timeout;
+
+pub(crate) use rustix::process::Signal;
 
 use super::PATIENCE;
 
@@ -51,6 +54,12 @@ pub(crate) async fn run_within(patience: Duration, command: &mut Command, stdin:
     let output = output.expect("its output can be read");
     let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
     Finished { status: output.status, stdout: output.stdout, stderr }
+}
+
+/// Sends a signal to a process of ours.
+pub(crate) fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
+    kill_process(pid, signal).expect("it is our child");
 }
 
 /// curl, quiet, and past any proxy.

@@ -6,6 +6,7 @@ use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use super::process::{Signal, signal};
 use super::{PATIENCE, Pravega};
 
 /// How long the script gets to end its JVM and to remove its files; it kills the JVM after 5 s.
@@ -55,8 +56,7 @@ impl Standalone {
 
     fn terminate(&self) {
         if let Some(pid) = self.script.id() {
-            let killed = std::process::Command::new("kill").args(["-s", "TERM", &pid.to_string()]).status();
-            assert!(killed.expect("kill can be run").success());
+            signal(pid, Signal::TERM);
         }
     }
 }

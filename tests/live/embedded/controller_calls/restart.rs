@@ -170,6 +170,7 @@ async fn commit(side: &mut Side, txn: TxnId) {
 }
 
 #[tokio::test]
+#[ignore = "needs ./scripts/test"]
 async fn node_that_was_killed_knows_all_that_it_has_confirmed() {
     let data = TempDir::new().expect("a folder");
     let node = Embedded::in_directory(data.path(), &[]).await;
