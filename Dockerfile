@@ -6,21 +6,29 @@
 FROM rust:1.95-slim-bookworm AS build
 WORKDIR /build
 
+# --build-arg CARGO_FLAGS=--no-default-features leaves the embedded Pravega out.
+ARG CARGO_FLAGS=""
+
 # The dependencies form a layer of their own, which is only rebuilt when one of these files changes. Cargo.toml names
 # the benches, so they have to exist.
-COPY Cargo.toml Cargo.lock build.rs ./
+COPY Cargo.toml Cargo.lock ./
 COPY benches benches
-COPY proto proto
-RUN mkdir src \
- && touch src/lib.rs \
+COPY crates/protocol/Cargo.toml crates/protocol/build.rs crates/protocol/
+COPY crates/protocol/proto crates/protocol/proto
+COPY crates/http-server/Cargo.toml crates/http-server/
+COPY crates/embedded/Cargo.toml crates/embedded/
+RUN for package in . crates/protocol crates/http-server crates/embedded; do \
+      mkdir -p "$package/src" && touch "$package/src/lib.rs" || exit 1; \
+    done \
  && echo 'fn main() {}' > src/main.rs \
- && cargo build --release --locked \
- && rm -r src
+ && cargo build --release --locked -p pravega-gateway $CARGO_FLAGS \
+ && rm -r src crates/*/src
 
 # Cargo compares modification times, and these files may be older than the placeholders that they replace.
+COPY crates crates
 COPY src src
-RUN touch src/lib.rs src/main.rs \
- && cargo build --release --locked
+RUN touch src/lib.rs src/main.rs crates/*/src/lib.rs \
+ && cargo build --release --locked -p pravega-gateway $CARGO_FLAGS
 
 # The binary needs only libc and libgcc. This image has no shell and no package manager, and its user is not root.
 FROM gcr.io/distroless/cc-debian12:nonroot
