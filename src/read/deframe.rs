@@ -4,19 +4,19 @@ use bytes::{Buf as _, Bytes};
 
 use crate::append::EVENT_HEADER_BYTES;
 
-/// What the first bytes of a buffer are.
+/// What a buffer begins with.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deframed {
-    /// A whole event; its payload, split off the buffer.
+    /// A whole event: its payload, split off the buffer.
     Event(Bytes),
-    /// The beginning of an event, with its header included this many bytes long; of the header alone if it is cut.
+    /// The beginning of an event of this many bytes including its header, or of a header if that is incomplete.
     Partial(usize),
-    /// No event.
+    /// Bytes that are not an event.
     Garbage,
 }
 
-/// Takes the first event off the buffer, if it is whole. `room` is how many bytes there are up to the segment's tail:
-/// an event ends at or before it.
+/// Splits the first event off the buffer, if it is whole. An event ends at the segment's tail at the latest, which is
+/// `room` bytes away.
 pub fn deframe(buffer: &mut Bytes, room: usize) -> Deframed {
     let Some(mut header) = buffer.get(..EVENT_HEADER_BYTES) else {
         return if room < EVENT_HEADER_BYTES { Deframed::Garbage } else { Deframed::Partial(EVENT_HEADER_BYTES) };
