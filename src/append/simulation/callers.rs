@@ -166,7 +166,9 @@ impl Caller {
         let mut payload = BytesMut::new();
         payload.put_u32(u32::try_from(event).expect("few events"));
         payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
-        (event, NewEvent { target, payload: payload.freeze(), permit: self.budget.nothing() })
+        let permit =
+            self.budget.try_reserve_for_stream(payload.len()).expect("schedules take far less than the budget");
+        (event, NewEvent { target, payload: payload.freeze(), permit })
     }
 
     /// Notes what became of an event.

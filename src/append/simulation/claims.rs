@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::callers::{Fate, Record};
 use super::segment::{Stored, short};
 use super::world::State;
-use crate::append::{Error, Target, Written};
+use crate::append::{Error, EventPlace, Target, Written};
 use crate::stream::SegmentId;
 
 /// What a writer promises.
@@ -27,6 +27,8 @@ pub(super) enum Claim {
     NoFalseAlarm,
     /// Only what the protocol allows is sent.
     Protocol,
+    /// When all tasks have ended, no bytes of the budget are held.
+    NothingHeld,
 }
 
 /// A claim that does not hold, and how that shows.
@@ -105,8 +107,7 @@ impl<'a> Contents<'a> {
 
 fn is_told((id, stored): &(SegmentId, &Stored), written: &Written) -> bool {
     let Written { segment, place } = written;
-    let is_there =
-        |place: crate::append::Place| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
+    let is_there = |place: EventPlace| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
     id == segment && place.is_none_or(is_there)
 }
 

@@ -11,7 +11,7 @@
 //! commits late: SetupAppend tells what is committed, refusals overtake commits, bytes of a lost connection still
 //! arrive, segments of one scale are sealed one by one, before or after their successors are named.
 //!
-//! Leaving out any one [rule](super::rules) makes a schedule break a claim.
+//! Leaving out any one [rule of recovery](super::recovery) makes a schedule break a claim.
 //!
 //! `SIMULATION_SEED=7 cargo test --lib simulation` runs the schedule of one seed again and prints what happens.
 
@@ -24,8 +24,10 @@ mod faults;
 mod network;
 mod odds;
 mod pipeline;
+pub(super) mod recovery;
 mod replies;
 mod requests;
+mod rules;
 mod schedule;
 mod segment;
 mod stream;

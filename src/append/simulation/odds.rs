@@ -1,12 +1,12 @@
 use std::time::Duration;
 
 use super::dice::Dice;
-use crate::append::Limits;
+use crate::append::block_queue::BlockLimits;
 
 /// How a schedule differs from the next: drawn once, so that each has a weather of its own. Odds are per occasion.
 #[derive(Debug, Clone)]
 pub(super) struct Odds {
-    pub(super) limits: Limits,
+    pub(super) limits: BlockLimits,
     pub(super) sessions: usize,
     pub(super) queued_messages: usize,
     /// How long the gateway believes the controller.
@@ -67,7 +67,7 @@ impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let some = |dice: &mut Dice, common: f64, odds: f64| if dice.chance(common) { odds } else { 0.0 };
         let odds = Self {
-            limits: Limits {
+            limits: BlockLimits {
                 max_block_bytes: [40, 100, 400][dice.below(3)],
                 max_in_flight_blocks: dice.within(1..=5) as usize,
             },

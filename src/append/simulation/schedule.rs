@@ -5,15 +5,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::callers::{Caller, Records};
-use super::claims::{Breach, breaches};
+use super::claims::{Breach, Claim, breaches};
 use super::controller::SimulatedController;
 use super::dice::Dice;
 use super::network::SimulatedNetwork;
 use super::odds::Odds;
+use super::rules::{LeftOut, Rule, leaves_out};
 use super::stream::the_stream;
 use super::trace::Trace;
 use super::world::World;
-use crate::append::rules::{LeftOut, Rule};
+use crate::append::segment_writer::WriterSettings;
 use crate::append::{StreamAppender, Target};
 use crate::budget::Budget;
 use crate::chance::seeded::Seeded;
@@ -27,6 +28,9 @@ use crate::telemetry::metrics::Metrics;
 /// writer that a fault may cost.
 const ALL_ANSWERED_IN: Duration = Duration::from_secs(500);
 
+/// So few that schedules fill the queues.
+const QUEUED_SUBMISSIONS: usize = 4;
+
 /// How a schedule went.
 #[derive(Debug, Default, PartialEq)]
 pub(super) struct Course {
@@ -36,16 +40,24 @@ pub(super) struct Course {
     pub(super) events: usize,
 }
 
-/// Runs the real writers through the schedule that follows from a seed, without one rule where that is wanted.
+/// Runs the real writers through the schedule that follows from a seed, without one rule if that is wanted.
 pub(super) fn run(seed: u64, without: Option<Rule>, traced: bool, metrics: &Metrics) -> Course {
     let _left_out = LeftOut::of(without);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without sockets");
     let mut dice = Dice::new(seed);
     let _seeded = Seeded::with(dice.seed());
-    runtime.expect("a runtime without sockets").block_on(play(dice, traced, metrics.clone()))
+    let budget = Budget::new(Size::mib(1), Duration::ZERO);
+    let mut course = runtime.block_on(play(dice, traced, metrics.clone(), budget.clone()));
+    drop(runtime);
+    if budget.available() != budget.total() {
+        let held = budget.total() - budget.available();
+        course.breaches.push((Claim::NothingHeld, format!("{held} bytes are held after the end")));
+    }
+    course
 }
 
-async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
+async fn play(mut dice: Dice, traced: bool, metrics: Metrics, budget: Budget) -> Course {
     let odds = Odds::draw(&mut dice);
     let mut trace = Trace::new(traced);
     trace.note(|| format!("{odds:?}"));
@@ -61,7 +73,7 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
         number,
         world: world.clone(),
         appender: gateway.clone(),
-        budget: Budget::new(Size::mib(1), Duration::ZERO),
+        budget: budget.clone(),
         records: records.clone(),
         dice,
     };
@@ -98,5 +110,16 @@ fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender 
     let settings = config::SegmentStore { append_sessions: odds.sessions, ..config::SegmentStore::default() };
     let pool = Pool::with_connect(settings, Box::new(SimulatedNetwork(world.clone())), metrics.clone());
     let store = SegmentStore::new(controller, Arc::new(pool), metrics.clone());
-    StreamAppender::new(the_stream(), store, odds.limits, metrics)
+    StreamAppender::new(the_stream(), store, writer_settings(odds), metrics)
+}
+
+fn writer_settings(odds: &Odds) -> WriterSettings {
+    let usual = WriterSettings::new(odds.limits);
+    let unless = |rule, timeout| if leaves_out(rule) { Duration::MAX } else { timeout };
+    WriterSettings {
+        queued_submissions: QUEUED_SUBMISSIONS,
+        setup_timeout: unless(Rule::SetupWaitIsBounded, usual.setup_timeout),
+        ack_timeout: unless(Rule::AckWaitIsBounded, usual.ack_timeout),
+        ..usual
+    }
 }

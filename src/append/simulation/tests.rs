@@ -2,8 +2,8 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::claims::{Breach, Claim};
+use super::rules::Rule;
 use super::schedule::{Course, run};
-use crate::append::rules::Rule;
 use crate::telemetry::metrics::Metrics;
 
 /// How many schedules are run unless SIMULATION_SCHEDULES says otherwise.
@@ -96,12 +96,12 @@ fn claim_that_needs(rule: Rule) -> Claim {
         | Rule::OnePartIsGivenUp
         | Rule::OnlyGapsAreFilled => Claim::OrderKept,
         Rule::UnstoredIsSentAgain
-        | Rule::SetUpIsNotAwaitedForEver
-        | Rule::AckIsNotAwaitedForEver
-        | Rule::PlaceIsAskedAnew
-        | Rule::SegmentsAreAskedAnew => Claim::AllAnswered,
+        | Rule::SetupWaitIsBounded
+        | Rule::AckWaitIsBounded
+        | Rule::EndpointIsAskedAgain
+        | Rule::SuccessorsAreAskedAgain => Claim::AllAnswered,
         Rule::SentIsMarked | Rule::WithdrawnIsNotSent => Claim::TruthTold,
-        Rule::SetUpIsAwaited | Rule::ConflictIsSetUpAnew | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
+        Rule::SetupIsAwaited | Rule::ConflictMeansNewSetup | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
             Claim::NoFalseAlarm
         }
     }
@@ -110,7 +110,8 @@ fn claim_that_needs(rule: Rule) -> Claim {
 #[test]
 fn leaving_out_any_one_rule_breaks_a_claim() {
     let spared: Vec<_> = Rule::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|rule| {
             let claim = claim_that_needs(*rule);
             let found = failures(0..SCHEDULES_WITHOUT_A_RULE, Some(*rule), Some(claim), 1);
@@ -119,4 +120,12 @@ fn leaving_out_any_one_rule_breaks_a_claim() {
         })
         .collect();
     assert!(spared.is_empty(), "no schedule needs {spared:?}");
+}
+
+#[test]
+fn every_rule_is_listed_with_the_code_that_keeps_it() {
+    let listed =
+        include_str!("../recovery.rs").lines().filter_map(|line| line.strip_prefix("//! - `")?.split('`').next());
+    let names: Vec<_> = Rule::ALL.iter().map(|rule| format!("{rule:?}")).collect();
+    assert_eq!(listed.collect::<Vec<_>>(), names);
 }
