@@ -1,4 +1,4 @@
-//! How a block of events lies on the wire.
+//! The layout of a block of events on the wire.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 
@@ -10,10 +10,10 @@ pub const EVENT_HEADER_BYTES: usize = 8;
 /// Bytes of a writer id.
 const WRITER_ID_BYTES: usize = 16;
 
-/// Frame of an AppendBlockEnd without data.
+/// Bytes of an AppendBlockEnd frame without data.
 const BLOCK_END_BYTES: usize = 8 + 44;
 
-/// Lays out AppendBlock with its events and AppendBlockEnd, ready to be written.
+/// Encodes AppendBlock with its events and AppendBlockEnd, ready to be written.
 pub(super) fn encode<'a>(
     writer_id: WriterId,
     last_number: i64,
@@ -38,7 +38,7 @@ pub(super) fn encode<'a>(
     out.freeze()
 }
 
-/// Appends an event as it lies in a segment.
+/// Writes an event as segments hold it.
 pub(crate) fn put_event(payload: &[u8], out: &mut BytesMut) {
     out.put_i32(0);
     out.put_i32(i32::try_from(payload.len()).expect("events are bounded far below 2^31 bytes"));

@@ -88,7 +88,7 @@ impl Setup {
             WireCommand::AppendSetup(setup) => {
                 let last_number = setup.last_event_number.0;
                 if last_number != NO_VALUE && !PLAUSIBLE_NUMBERS.contains(&last_number) {
-                    return Err(Failure::Refused("AppendSetup with an impossible event number"));
+                    return Err(Failure::Refused("AppendSetup with an invalid event number"));
                 }
                 Ok(ReadyFlow { flow, last_number })
             }

@@ -324,8 +324,7 @@ impl WriterTask {
         };
     }
 
-    /// Gives the connection up and answers every event with an error, which is told whether the event may have been
-    /// written.
+    /// Gives the connection up and answers every event with `error`, called with whether the event may have been written.
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
         self.link = Link::Down;
         self.sent_at.clear();

@@ -1,3 +1,5 @@
+//! The budget itself: who gets how many bytes of it, who waits, and who is refused.
+
 use std::hash::Hash;
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,14 +1,14 @@
-//! The real writers against a simulated Pravega, on a clock that stands still until something is to happen.
+//! Runs the real writers against a simulated Pravega, on a clock that jumps from event to event.
 //!
 //! ```text
-//! callers ─▶ StreamAppender ─▶ writers ─▶ SegmentStore, Controller ─▶ sessions, flows   all of it as in production
+//! callers ─▶ StreamAppender ─▶ writers ─▶ SegmentStore, Controller ─▶ sessions, flows   all as in production
 //!                                              │                          │
-//!                                    SimulatedController          SimulatedNetwork     in the place of gRPC and TCP
+//!                                    SimulatedController          SimulatedNetwork     instead of gRPC and TCP
 //!                                              └─────────▶ World ◀────────┘
 //! ```
 //!
 //! A schedule follows from its seed: how the network delays, what breaks and when, how the stream scales. The world
-//! commits late: SetupAppend tells what is committed, refusals overtake commits, bytes of a lost connection still
+//! commits late: AppendSetup reports what is committed, refusals overtake commits, bytes of a lost connection still
 //! arrive, segments of one scale are sealed one by one, before or after their successors are named.
 //!
 //! Leaving out any one [rule of recovery](super::recovery) makes a schedule break a claim.
@@ -21,6 +21,7 @@ mod connection;
 mod controller;
 mod dice;
 mod faults;
+mod history;
 mod network;
 mod odds;
 mod pipeline;
@@ -30,7 +31,6 @@ mod requests;
 mod rules;
 mod schedule;
 mod segment;
-mod stream;
 mod tests;
 mod trace;
 mod world;
