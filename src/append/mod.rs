@@ -1,7 +1,7 @@
 //! Appends events: one shared writer per segment, each event answered by its own acknowledgement.
 //!
 //! ```text
-//! Appenders ─▶ StreamAppender ─▶ StreamWriters ─ routing key ─▶ SegmentWriter ─ submissions ─▶ WriterTask ─ blocks ─▶ Session
+//! Appenders ─▶ StreamAppender ─▶ StreamWriters ─ routing key ─▶ SegmentWriter ─ submissions ─▶ WriterTask ─▶ Session
 //!                                      ▲                                                        │ BlockQueue decides
 //!                                      └───────── Handover: a sealed segment's unwritten events ┘
 //! ```

@@ -10,8 +10,8 @@
 //!    └───────────────────────┘   └────────────┘
 //! ```
 //!
-//! Everything that happens comes through one `select!`, and is followed by [`WriterTask::pump`], which sends what may be
-//! sent.
+//! Everything that happens comes through one `select!`, and is followed by [`WriterTask::pump`], which sends what may
+//! be sent.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -324,7 +324,8 @@ impl WriterTask {
         };
     }
 
-    /// Gives the connection up and answers every event with `error`, called with whether the event may have been written.
+    /// Gives the connection up and answers every event with an error, made from the segment and whether the event may
+    /// have been written.
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
         self.link = Link::Down;
         self.sent_at.clear();

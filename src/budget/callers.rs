@@ -8,8 +8,8 @@ use crate::config::Size;
 
 /// The shares of the callers that have requests in flight.
 ///
-/// A caller is known by a hash whose key is drawn when the process starts, so that nothing here reveals its credentials.
-/// It is forgotten with its last request, so there are never more callers than requests in flight.
+/// A caller is known by a hash whose key is drawn when the process starts, so that nothing here reveals its
+/// credentials. It is forgotten with its last request, so there are never more callers than requests in flight.
 #[derive(Debug, Clone)]
 pub struct Callers(Option<Arc<Table>>);
 

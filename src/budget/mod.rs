@@ -6,7 +6,7 @@
 //! ```
 //!
 //! Bytes are taken from the caller's share first, so that a caller waits for the total only with what it may have.
-//! Each of the three is a [`ByteSemaphore`](byte_semaphore::ByteSemaphore), which serves in order of arrival.
+//! Each of the three is a `ByteSemaphore`, which serves in order of arrival.
 
 #[expect(clippy::module_inception, reason = "the file of the type, like its neighbours")]
 mod budget;

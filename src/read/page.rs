@@ -45,8 +45,8 @@ pub struct Page {
 }
 
 impl SegmentReader {
-    /// Reads whole events from an offset on, up to the limits or the tail; never waits for new events. `permit` grows to
-    /// what is held.
+    /// Reads whole events from an offset on, up to the limits or the tail; never waits for new events. `permit` grows
+    /// to what is held.
     ///
     /// # Errors
     /// [`Error`]; bytes that are not an event are [`Error::NotABoundary`] if they come first, else the page ends there.

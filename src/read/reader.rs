@@ -77,8 +77,8 @@ impl SegmentReader {
         Ok(())
     }
 
-    /// Reads bytes from an offset on: at least one, at most `most` and what the store returns in one reply. At the tail,
-    /// the store answers only once there is something to read.
+    /// Reads bytes from an offset on: at least one, at most `most` and what the store returns in one reply. At the
+    /// tail, the store answers only once there is something to read.
     ///
     /// # Errors
     /// [`Error`]

@@ -92,7 +92,7 @@ impl Tails {
             }
             () = no_one_waits(&answer) => {}
         }
-        // Requests that look again must not find this read. Removing it drops this task, so nothing is awaited afterwards.
+        // Requests that look again must not find this read. The map holds the task: nothing is awaited afterwards.
         let removed = self.lock().remove(&point);
         assert!(removed.is_some(), "a read stays in the map until it is answered");
         drop((answer, removed));
