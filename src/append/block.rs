@@ -1,4 +1,4 @@
-//! How a block of events lies on the wire.
+//! The layout of a block of events on the wire.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use pravega_protocol::wire::event::put_event;
@@ -9,10 +9,10 @@ use pravega_protocol::wire::{
 /// Bytes of a writer id.
 const WRITER_ID_BYTES: usize = 16;
 
-/// Frame of an AppendBlockEnd without data.
+/// Bytes of an AppendBlockEnd frame without data.
 const BLOCK_END_BYTES: usize = 8 + 44;
 
-/// Lays out AppendBlock with its events and AppendBlockEnd, ready to be written.
+/// Encodes AppendBlock with its events and AppendBlockEnd, ready to be written.
 pub(super) fn encode<'a>(
     writer_id: WriterId,
     last_number: i64,

@@ -21,41 +21,41 @@ pub enum Error {
         /// The segment that the caller named.
         segment: SegmentId,
     },
-    /// The controller could not be asked, or knows no such stream.
+    /// The controller could not be reached, or does not know the stream.
     #[error(transparent)]
     Controller(#[from] controller::Error),
     /// The segment store could not be reached.
     #[error("{error}")]
     Store {
-        /// Why.
+        /// Why the store could not be reached.
         error: segment_store::Error,
-        /// Whether the event had been sent before.
+        /// Whether the event was sent before.
         may_have_been_written: bool,
     },
-    /// The store refused to let this gateway write.
-    #[error("segment store refused {segment}: {reason}")]
+    /// The store does not accept this gateway's appends.
+    #[error("segment store refused appends to {segment}: {reason}")]
     Refused {
         /// The segment.
         segment: SegmentName,
-        /// What it answered.
+        /// The store's reply.
         reason: &'static str,
-        /// Whether the event had been sent before.
+        /// Whether the event was sent before.
         may_have_been_written: bool,
     },
-    /// The store could not take the event for now, as one that is full.
+    /// The store cannot append for now, for example because it is full.
     #[error("segment store could not append to {segment}: {message}")]
     Failed {
         /// The segment.
         segment: SegmentName,
-        /// What the store said.
+        /// The store's message.
         message: Arc<str>,
-        /// Whether the event had been sent before.
+        /// Whether the event was sent before.
         may_have_been_written: bool,
     },
-    /// The writer ended while the event was waiting.
+    /// The writer ended before the event was answered.
     #[error("the gateway stopped writing")]
     Stopped {
-        /// Whether the event had been sent before.
+        /// Whether the event was sent before.
         may_have_been_written: bool,
     },
 }

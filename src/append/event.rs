@@ -1,43 +1,54 @@
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 use pravega_protocol::stream::{KeyPosition, SegmentId};
 use pravega_protocol::wire::event::EVENT_HEADER_BYTES;
 
-use super::machine::Item;
-use super::ticket::Stub;
+use super::block_queue::QueuedEvent;
+use super::error::Error;
+use super::recovery::begin_sending;
+use super::ticket::TicketSender;
 use crate::budget::Permit;
 
-/// What an event takes beside its payload until it is answered: its place in queues and blocks, its ticket, the pieces
-/// of the allocator. Counted from the types, rounded up.
+/// Bytes that an event takes beside its payload until it is answered: its place in queues and blocks, its ticket,
+/// allocator overhead. Counted from the types, rounded up.
 pub const EVENT_OVERHEAD_BYTES: usize = 320;
 
 /// Which segment an event goes to.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Target {
-    /// The one that holds this position, whatever becomes of the stream's segments.
+    /// The segment that holds this position of the key space, also after the stream has scaled.
     Position(KeyPosition),
-    /// This one or none.
+    /// This segment and no other.
     Segment(SegmentId),
 }
 
-/// An event to append, with the budget that its bytes take until it is answered.
+/// An event to append.
 #[derive(Debug)]
 pub struct NewEvent {
-    /// Where it goes.
+    /// Where the event goes.
     pub target: Target,
     /// The user's bytes.
     pub payload: Bytes,
-    /// Held until the event is answered.
+    /// Stands for the payload, and is held until the event is answered.
     pub permit: Permit,
 }
 
-/// An event on its way.
+/// An event on its way to a segment.
 #[derive(Debug)]
 pub(super) struct PendingEvent {
     pub(super) event: NewEvent,
-    pub(super) stub: Stub,
+    pub(super) ticket: TicketSender,
 }
 
-/// Events that go to a segment's task at once, so that they share a block where its limits allow it.
+impl PendingEvent {
+    pub(super) fn new(event: NewEvent, ticket: TicketSender) -> Self {
+        debug_assert!(event.permit.covers(event.payload.len()), "a queued payload is paid for by its permit");
+        Self { event, ticket }
+    }
+}
+
+/// Events that reach a segment's writer together, so that they share a block as far as its limits allow.
 #[derive(Debug)]
 pub(super) enum Submission {
     One(PendingEvent),
@@ -57,16 +68,29 @@ impl IntoIterator for Submission {
     }
 }
 
-impl Item for PendingEvent {
+impl QueuedEvent for PendingEvent {
     fn framed_len(&self) -> usize {
         EVENT_HEADER_BYTES + self.event.payload.len()
     }
 
     fn begin(&self) -> bool {
-        self.stub.begin()
+        begin_sending(&self.ticket)
+    }
+
+    fn unsend(&self) {
+        self.ticket.unsend();
     }
 
     fn is_withdrawn(&self) -> bool {
-        self.stub.is_withdrawn()
+        self.ticket.is_withdrawn()
     }
+}
+
+/// Separates events for a named segment, which go there or fail, from those that may go to another one.
+pub(super) fn split_named(events: VecDeque<PendingEvent>) -> (VecDeque<PendingEvent>, VecDeque<PendingEvent>) {
+    events.into_iter().partition(|event| matches!(event.event.target, Target::Segment(_)))
+}
+
+pub(super) fn fail(events: impl IntoIterator<Item = PendingEvent>, error: &Error) {
+    events.into_iter().for_each(|event| event.ticket.resolve(Err(error.clone())));
 }

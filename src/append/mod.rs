@@ -1,35 +1,46 @@
-//! Appends events: one shared writer per segment, every event answered by its own acknowledgement.
+//! Appends events: one shared writer per segment, each event answered by its own acknowledgement.
 //!
 //! ```text
-//! Appenders ─▶ StreamAppender ── routing key ─▶ SegmentWriter (handle) ─ submissions ─▶ task ─ blocks ─▶ Session
-//!                    ▲                                                                  │ Machine decides
-//!                    └───────────── a sealed segment's unwritten events ────────────────┘
+//! Appenders ─▶ StreamAppender ─▶ StreamWriters ─ routing key ─▶ SegmentWriter ─ submissions ─▶ WriterTask ─▶ Session
+//!                                      ▲                                                        │ BlockQueue decides
+//!                                      └───────── Handover: a sealed segment's unwritten events ┘
 //! ```
 //!
-//! A block carries what has gathered while earlier blocks were in flight; with none in flight an event leaves at
-//! once. What to send, to send again and to answer is decided by [`Machine`], which has neither socket nor clock.
+//! A block carries what has gathered while earlier blocks were in flight; with none in flight, an event is sent at
+//! once. What to send, to send again and to acknowledge is decided by `BlockQueue`, which has no sockets or clocks.
+//! What must hold for nothing to be lost, doubled or reordered is listed in `recovery`.
 
-mod appenders;
+mod appender;
+mod batch;
+mod router;
+mod routing;
+
+mod current_routing;
+mod handover;
+mod recovery;
+mod successors;
+
+mod segment_writer;
+mod writer_task;
+
+mod block_queue;
+mod failure;
+mod setup;
+
 mod block;
 mod error;
 mod event;
-mod machine;
-mod published;
-mod routing;
-mod rules;
-#[cfg(test)]
-mod simulation;
-mod stream;
-mod task;
 mod ticket;
-mod writer;
 mod writer_ids;
 
-pub use appenders::Appenders;
+#[cfg(test)]
+mod simulation;
+
+pub use appender::{Appenders, StreamAppender};
+pub use batch::Batch;
+pub use block_queue::EventPlace;
 pub use error::Error;
 pub use event::{EVENT_OVERHEAD_BYTES, NewEvent, Target};
-pub use machine::{Done, Item, Limits, Machine, Place, Violation};
-pub use stream::{Batch, StreamAppender};
-pub use ticket::{Outcome, Ticket, Written};
+pub use ticket::{AppendOutcome, Ticket, Written};
 pub(crate) use writer_ids::BorrowedId;
 pub use writer_ids::WriterIds;

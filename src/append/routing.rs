@@ -1,25 +1,37 @@
+//! Which segment's writer takes which part of a stream's key space.
+//!
+//! A routing is a value: each change makes another one, which callers see once it is published.
+//!
+//! ```text
+//!                 0.0 ────────── 0.5 ────────── 1.0
+//! at first         │  segment 0   │  segment 1   │    segment 2 will follow both
+//! replace(0, [2])  │  segment 2   │  segment 1   │    segment 1 keeps its part until it is found sealed, too
+//! replace(1, [2])  │  segment 2   │  segment 2   │
+//! abandon(0)       │      –       │  segment 1   │    nothing is known to follow segment 0
+//! fill([2])        │  segment 2   │  segment 1   │    the stream has segment 2 in both parts by now
+//! ```
+
 use pravega_protocol::stream::{KeyPosition, KeyRange, SegmentId};
 
 use super::event::Target;
-use super::rules::{self, Rule};
-use super::writer::SegmentWriter;
+use super::segment_writer::SegmentWriter;
 
-/// Which writer takes which part of the key space, in the order of the ranges.
+/// The writers of a stream's key space, in the order of their ranges.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Routing {
-    routes: Vec<Route>,
+    pub(super) routes: Vec<Route>,
 }
 
 /// A part of the key space and its writer.
 #[derive(Debug, Clone)]
 pub(super) struct Route {
     pub(super) range: KeyRange,
-    /// None where nothing was found to follow; the next caller finds out what there is.
+    /// `None` where no segment was found to follow; the next caller asks again.
     pub(super) writer: Option<SegmentWriter>,
 }
 
 impl Route {
-    fn leads_to(&self, segment: SegmentId) -> bool {
+    pub(super) fn leads_to(&self, segment: SegmentId) -> bool {
         self.writer.as_ref().is_some_and(|writer| writer.segment().id == segment)
     }
 }
@@ -37,18 +49,19 @@ impl Routing {
         }
     }
 
-    /// The segment with the smallest upper bound at or above the position, as Pravega's clients look it up. Bounds are
-    /// sums of fractions: a position above the last one by a rounding error belongs to the last segment.
+    /// The writer of the segment with the smallest upper bound at or above the position, which is how Pravega's clients
+    /// look it up. Bounds are sums of fractions: a position above the last one by a rounding error belongs to the last
+    /// segment.
     fn at(&self, position: KeyPosition) -> Option<&SegmentWriter> {
         let first = self.routes.partition_point(|route| route.range.high() < position.as_f64());
         self.routes.get(first).or(self.routes.last())?.writer.as_ref()
     }
 
-    pub(super) fn of(&self, segment: SegmentId) -> Option<&SegmentWriter> {
+    fn of(&self, segment: SegmentId) -> Option<&SegmentWriter> {
         self.routes.iter().filter_map(|route| route.writer.as_ref()).find(|writer| writer.segment().id == segment)
     }
 
-    /// The first writer whose segment was found sealed or gone.
+    /// The first writer whose segment was found sealed or deleted.
     pub(super) fn closed(&self) -> Option<&SegmentWriter> {
         self.routes.iter().filter_map(|route| route.writer.as_ref()).find(|writer| writer.is_closed())
     }
@@ -58,25 +71,23 @@ impl Routing {
         self.routes.iter().all(|route| route.writer.is_some())
     }
 
-    /// Takes the part of one segment from it, and gives it to nobody.
+    /// Leaves the part of one segment without a writer.
     pub(super) fn abandon(&self, segment: SegmentId) -> Self {
-        let nobody = Route { range: KeyRange::FULL, writer: None };
-        self.give(|route| route.leads_to(segment) || !rules::holds(Rule::OnePartIsGivenUp), &[nobody])
+        let vacant = Route { range: KeyRange::FULL, writer: None };
+        self.give(|route| route.leads_to(segment), &[vacant])
     }
 
-    /// Gives the part of one segment to others; the rest of the key space stays where it is.
+    /// Gives the part of one segment to its successors; the rest of the key space stays as it is.
     pub(super) fn replace(&self, segment: SegmentId, successors: &[Route]) -> Self {
-        let is_followed = |route: &Route| successors.iter().any(|one| overlap(one.range, route.range).is_some());
-        let is_given = |route: &Route| !rules::holds(Rule::SuccessorTakesOnePart) && is_followed(route);
-        self.give(|route| route.leads_to(segment) || is_given(route), successors)
+        self.give(|route| route.leads_to(segment), successors)
     }
 
-    /// Gives what nobody has to others; the rest of the key space stays where it is.
+    /// Gives the parts without a writer to others; the rest of the key space stays as it is.
     pub(super) fn fill(&self, others: &[Route]) -> Self {
-        self.give(|route| route.writer.is_none() || !rules::holds(Rule::OnlyGapsAreFilled), others)
+        self.give(|route| route.writer.is_none(), others)
     }
 
-    fn give(&self, is_given: impl Fn(&Route) -> bool, successors: &[Route]) -> Self {
+    pub(super) fn give(&self, is_given: impl Fn(&Route) -> bool, successors: &[Route]) -> Self {
         let (old, mut routes): (Vec<_>, Vec<_>) = self.routes.iter().cloned().partition(is_given);
         for route in &old {
             let parts = successors.iter().filter_map(|successor| {
@@ -89,7 +100,7 @@ impl Routing {
     }
 }
 
-fn overlap(one: KeyRange, other: KeyRange) -> Option<KeyRange> {
+pub(super) fn overlap(one: KeyRange, other: KeyRange) -> Option<KeyRange> {
     KeyRange::new(one.low().max(other.low()), one.high().min(other.high()))
 }
 
@@ -100,7 +111,7 @@ mod tests {
 
     fn route(number: u32, epoch: u32, low: f64, high: f64) -> Route {
         let name: SegmentName = format!("s/t/{number}.#epoch.{epoch}").parse().expect("a name");
-        Route { range: KeyRange::new(low, high).expect("a range"), writer: Some(SegmentWriter::new(name).0) }
+        Route { range: KeyRange::new(low, high).expect("a range"), writer: Some(SegmentWriter::new(name, 1).0) }
     }
 
     fn segment_at(routing: &Routing, position: f64) -> Option<String> {

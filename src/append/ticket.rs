@@ -4,54 +4,57 @@ use std::sync::atomic::{AtomicBool, Ordering, fence};
 use pravega_protocol::stream::SegmentId;
 use tokio::sync::oneshot;
 
+use super::block_queue::EventPlace;
 use super::error::Error;
-use super::rules::{self, Rule};
 
-/// Where an event lies.
+/// Where an event was written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Written {
-    /// In which segment.
+    /// The segment that holds the event.
     pub segment: SegmentId,
-    /// From which byte to which; `None` where one acknowledgement covered several blocks.
-    pub place: Option<super::Place>,
+    /// The event's place in the segment; `None` where one acknowledgement covered several blocks.
+    pub place: Option<EventPlace>,
 }
 
-/// What became of an event.
-pub type Outcome = Result<Written, Error>;
+/// The result of appending one event.
+pub type AppendOutcome = Result<Written, Error>;
 
 /// Waits for the outcome of one event. Dropping it withdraws the event, unless it was sent already.
 #[derive(Debug)]
 pub struct Ticket {
-    outcome: oneshot::Receiver<Outcome>,
+    outcome: oneshot::Receiver<AppendOutcome>,
     sent: Arc<AtomicBool>,
 }
 
-/// The other end of a [`Ticket`].
+/// The writer's end of a [`Ticket`].
 #[derive(Debug)]
-pub(super) struct Stub {
-    outcome: oneshot::Sender<Outcome>,
+pub(super) struct TicketSender {
+    outcome: oneshot::Sender<AppendOutcome>,
     sent: Arc<AtomicBool>,
 }
 
-pub(super) fn ticket() -> (Stub, Ticket) {
+pub(super) fn ticket() -> (TicketSender, Ticket) {
     let (sender, receiver) = oneshot::channel();
     let sent = Arc::new(AtomicBool::new(false));
-    (Stub { outcome: sender, sent: sent.clone() }, Ticket { outcome: receiver, sent })
+    (TicketSender { outcome: sender, sent: sent.clone() }, Ticket { outcome: receiver, sent })
 }
 
 impl Ticket {
     /// Waits for the outcome, however long that takes.
     ///
+    /// # Errors
+    /// Why the event was not acknowledged; [`Error::may_have_been_written`] says whether it may be stored all the same.
+    ///
     /// # Cancel safety
-    /// May be called again.
-    pub async fn outcome(&mut self) -> Outcome {
+    /// Awaits only the channel that brings the outcome, and may be called again.
+    pub async fn outcome(&mut self) -> AppendOutcome {
         match (&mut self.outcome).await {
             Ok(outcome) => outcome,
             Err(_) => Err(Error::Stopped { may_have_been_written: self.sent.load(Ordering::SeqCst) }),
         }
     }
 
-    /// Withdraws the event; says whether it may have been written all the same.
+    /// Withdraws the event; returns whether it may have been written all the same.
     pub fn withdraw(mut self) -> bool {
         self.outcome.close();
         fence(Ordering::SeqCst);
@@ -59,20 +62,22 @@ impl Ticket {
     }
 }
 
-impl Stub {
-    /// Marks the event as sent; `false` if it was withdrawn before. The mark comes first: whoever withdraws and then
-    /// finds no mark can be sure that the event stays unsent. The fences keep both steps in order, here and there.
-    pub(super) fn begin(&self) -> bool {
-        self.sent.store(rules::holds(Rule::SentIsMarked), Ordering::SeqCst);
-        fence(Ordering::SeqCst);
-        !self.outcome.is_closed() || !rules::holds(Rule::WithdrawnIsNotSent)
-    }
+/// Marks the event as sent; `false` if it was withdrawn before, so that it must not be sent.
+///
+/// The mark comes before the check, as the withdrawal comes before the check for a mark: a caller who withdraws and
+/// finds no mark can be sure that the event is never sent. The fences keep these steps in order on both sides.
+pub(super) fn begin_sending(ticket: &TicketSender) -> bool {
+    ticket.sent.store(true, Ordering::SeqCst);
+    fence(Ordering::SeqCst);
+    !ticket.is_withdrawn()
+}
 
+impl TicketSender {
     pub(super) fn is_withdrawn(&self) -> bool {
         self.outcome.is_closed()
     }
 
-    /// Tells that the event is certainly not in the segment it was sent to.
+    /// Removes the mark, once the event is certainly not in the segment that it was sent to.
     pub(super) fn unsend(&self) {
         self.sent.store(false, Ordering::SeqCst);
     }
@@ -81,7 +86,8 @@ impl Stub {
         self.sent.load(Ordering::SeqCst)
     }
 
-    pub(super) fn resolve(self, outcome: Outcome) {
+    pub(super) fn resolve(self, outcome: AppendOutcome) {
+        // The caller may have withdrawn the event.
         let _ = self.outcome.send(outcome);
     }
 }

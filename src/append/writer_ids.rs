@@ -1,4 +1,4 @@
-//! Writer ids for appends by fields. Each leaves an attribute on its segment for good, so that there are few.
+//! Writer ids for appends by fields. Each leaves an attribute on its segment for good, so there are few.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,18 +9,18 @@ use pravega_protocol::wire::WriterId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use uuid::Uuid;
 
-/// Ids of one segment, and so appends by fields that it takes at the same time.
+/// Ids of one segment, which bounds the appends by fields that it takes at the same time.
 const IDS_PER_SEGMENT: usize = 4;
 
 /// Segments whose ids are remembered.
 const MOST_SEGMENTS: u64 = 10_000;
 
-/// How long ids are remembered that nobody uses.
+/// How long unused ids are remembered.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// The writer ids of every segment that is appended to by fields. Clones share them.
 ///
-/// They follow from the gateway's name, the segment and a number, so that a gateway that starts again uses the same.
+/// They follow from the gateway's name, the segment and a number, so a restarted gateway uses the same ids.
 #[derive(Debug, Clone)]
 pub struct WriterIds {
     gateway: Uuid,
@@ -33,7 +33,7 @@ struct Ids {
     places: Arc<Semaphore>,
 }
 
-/// A writer id that nobody else uses until it is dropped.
+/// A writer id that no other append uses until it is dropped.
 #[derive(Debug)]
 pub(crate) struct BorrowedId {
     id: WriterId,
@@ -42,20 +42,20 @@ pub(crate) struct BorrowedId {
 }
 
 impl WriterIds {
-    /// Ids of the gateway with this name, which no other may have.
+    /// The ids of the gateway with this name, which must be unique.
     pub fn new(gateway: &str) -> Self {
         let segments = Cache::builder().max_capacity(MOST_SEGMENTS).time_to_idle(IDLE).build();
         Self { gateway: Uuid::new_v5(&Uuid::NAMESPACE_URL, format!("pravega-gateway:{gateway}").as_bytes()), segments }
     }
 
-    /// Waits for one of the segment's ids to be free.
+    /// Waits until one of the segment's ids is free.
     ///
     /// # Cancel safety
-    /// The place in the queue is lost, nothing else.
+    /// Awaits only the semaphore: dropped, it loses its place in line.
     pub(crate) async fn borrow(&self, segment: &SegmentName) -> BorrowedId {
         let ids = self.segments.get_with_by_ref(segment, || Arc::new(Ids::new(self.gateway, segment)));
         let place = ids.places.clone().acquire_owned().await.expect("the semaphore is never closed");
-        let id = ids.lock().pop().expect("there is an id for each place");
+        let id = ids.lock().pop().expect("there are as many ids as places");
         BorrowedId { id, ids, _place: place }
     }
 }
@@ -82,7 +82,9 @@ impl BorrowedId {
 
 impl Drop for BorrowedId {
     fn drop(&mut self) {
-        self.ids.lock().push(self.id);
+        let mut free = self.ids.lock();
+        free.push(self.id);
+        debug_assert!(free.len() <= IDS_PER_SEGMENT, "an id is returned once");
     }
 }
 

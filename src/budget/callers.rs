@@ -3,13 +3,13 @@ use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 
-use super::pot::Pot;
+use super::byte_semaphore::ByteSemaphore;
 use crate::config::Size;
 
-/// What the callers of now may hold, each on its own.
+/// The shares of the callers that have requests in flight.
 ///
-/// A caller is known by a hash whose key is drawn when the process starts, so that nothing here tells what it showed.
-/// It is forgotten with its last request, so there are never more callers than requests in flight.
+/// A caller is known by a hash whose key is drawn when the process starts, so that nothing here reveals its
+/// credentials. It is forgotten with its last request, so there are never more callers than requests in flight.
 #[derive(Debug, Clone)]
 pub struct Callers(Option<Arc<Table>>);
 
@@ -23,19 +23,19 @@ struct Table {
 /// What one caller may hold.
 #[derive(Debug)]
 pub(super) struct Share {
-    pub(super) pot: Pot,
+    pub(super) bytes: ByteSemaphore,
     caller: u64,
     table: Arc<Table>,
 }
 
 impl Callers {
-    /// Each may hold so many bytes; none bounds nobody.
+    /// Callers that may hold this many bytes each; `None` leaves them unbounded.
     pub fn new(share: Option<Size>) -> Self {
         let table = |share| Arc::new(Table { share, hashed_with: RandomState::new(), shares: Mutex::default() });
         Self(share.map(table))
     }
 
-    /// The share of the caller that is known by `name`; `None` where callers have none.
+    /// The share of the caller known by `name`; `None` where callers have no shares.
     pub(super) fn share(&self, name: impl Hash) -> Option<Arc<Share>> {
         let table = self.0.as_ref()?;
         let caller = table.hashed_with.hash_one(name);
@@ -43,7 +43,8 @@ impl Callers {
         if let Some(share) = shares.get(&caller).and_then(Weak::upgrade) {
             return Some(share);
         }
-        let share = Arc::new(Share { pot: Pot::new(table.share.as_usize()), caller, table: Arc::clone(table) });
+        let share =
+            Arc::new(Share { bytes: ByteSemaphore::new(table.share.as_usize()), caller, table: Arc::clone(table) });
         shares.insert(caller, Arc::downgrade(&share));
         Some(share)
     }
@@ -51,8 +52,9 @@ impl Callers {
 
 impl Drop for Share {
     fn drop(&mut self) {
+        self.bytes.debug_assert_whole();
         let mut shares = self.table.shares.lock().unwrap_or_else(PoisonError::into_inner);
-        // The caller may have come back meanwhile.
+        // The caller may have returned meanwhile, and have a new share.
         if shares.get(&self.caller).is_some_and(|share| share.strong_count() == 0) {
             shares.remove(&self.caller);
         }

@@ -6,37 +6,35 @@ use crate::segment_store;
 /// Why a segment could not be read.
 #[derive(Debug, Clone, thiserror::Error)]
 pub enum Error {
-    /// There is no such segment.
+    /// The segment does not exist.
     #[error("segment {0} does not exist")]
     SegmentNotFound(SegmentName),
-    /// What was there is truncated away.
-    #[error("offset {offset} lies before the head of segment {segment}, {head}")]
+    /// The offset was truncated away.
+    #[error("offset {offset} is before the head of segment {segment}, {head}")]
     Truncated {
         /// The segment.
         segment: SegmentName,
-        /// What was asked for, in bytes.
+        /// The requested offset, in bytes.
         offset: i64,
-        /// The first offset that can be read.
+        /// First offset that can be read.
         head: i64,
     },
-    /// Nothing is there yet.
-    #[error("offset {offset} lies beyond the tail of segment {segment}, {tail}")]
+    /// The segment does not reach the offset yet.
+    #[error("offset {offset} is beyond the tail of segment {segment}, {tail}")]
     BeyondTail {
         /// The segment.
         segment: SegmentName,
-        /// What was asked for, in bytes.
+        /// The requested offset, in bytes.
         offset: i64,
         /// The segment's length.
         tail: i64,
     },
-    /// The bytes at the offset are no event.
-    #[error(
-        "no event begins at offset {offset} of segment {segment}: events begin at the offsets that reads and appends name"
-    )]
+    /// The bytes at the offset are not an event.
+    #[error("no event begins at offset {offset} of segment {segment}: use an offset that a read or an append returned")]
     NotABoundary {
         /// The segment.
         segment: SegmentName,
-        /// What was asked for, in bytes.
+        /// The requested offset, in bytes.
         offset: i64,
     },
     /// The first event is larger than a page may be.
@@ -46,17 +44,17 @@ pub enum Error {
         offset: i64,
         /// Bytes of its payload.
         length: usize,
-        /// Most bytes of payload in a page.
+        /// Largest payload in a page, in bytes.
         limit: usize,
     },
-    /// The gateway has no memory to spare.
+    /// The gateway has no memory left for the read.
     #[error(transparent)]
     Overloaded(#[from] Overloaded),
-    /// The store could not be asked.
+    /// The store could not be reached.
     #[error(transparent)]
     Store(#[from] segment_store::Error),
-    /// Nothing came for too long in the midst of an event.
-    #[error("segment {segment} gave nothing from offset {offset} on in time")]
+    /// The store sent nothing for too long in the middle of an event.
+    #[error("segment {segment} was not read from offset {offset} in time")]
     Stalled {
         /// The segment.
         segment: SegmentName,
@@ -68,7 +66,7 @@ pub enum Error {
     Refused {
         /// The segment.
         segment: SegmentName,
-        /// Name of the reply.
+        /// The reply's name.
         reply: &'static str,
     },
 }

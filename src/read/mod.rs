@@ -1,4 +1,11 @@
-//! Reads events of one segment: bytes in replies of any size in, whole events out.
+//! Reads events of one segment: bytes in replies of any size come in, whole events go out.
+//!
+//! ```text
+//! SegmentReader ── state: head and tail
+//!       ├─────── page ─▶ bytes ─▶ deframe ─▶ Page of whole events, up to the tail
+//!       ├─────── stream: one event too large for a page, in pieces
+//!       └─────── Tails: waits where the segment ends, one read for all that wait there
+//! ```
 
 mod error;
 mod page;

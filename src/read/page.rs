@@ -1,3 +1,5 @@
+//! Pages: whole neighbouring events of a segment, cut out of replies of any size.
+
 use bytes::{Bytes, BytesMut};
 use pravega_protocol::stream::SegmentName;
 use pravega_protocol::wire::event::{Deframed, EVENT_HEADER_BYTES, deframe};
@@ -6,12 +8,12 @@ use super::error::Error;
 use super::reader::{SegmentReader, SegmentState};
 use crate::budget::Permit;
 
-/// Bounds of a page; the first event comes whole whatever `bytes` says.
+/// Bounds of a page. The first event is returned whole, also if it exceeds `bytes`.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLimits {
-    /// Events in a page, from 1.
+    /// Events in a page, at least 1.
     pub events: usize,
-    /// Bytes of events with their headers.
+    /// Bytes of events including their headers.
     pub bytes: usize,
     /// Largest payload of the first event, in bytes.
     pub max_event: usize,
@@ -20,9 +22,9 @@ pub struct PageLimits {
 /// One event of a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Event {
-    /// Where it begins.
+    /// Where the event begins.
     pub offset: i64,
-    /// Where the next one begins.
+    /// Where the next event begins.
     pub next_offset: i64,
     /// The user's bytes.
     pub payload: Bytes,
@@ -31,9 +33,9 @@ pub struct Event {
 /// Neighbouring events of a segment.
 #[derive(Debug, Clone)]
 pub struct Page {
-    /// In the order of their offsets.
+    /// The events, in the order of their offsets.
     pub events: Vec<Event>,
-    /// Where to go on.
+    /// Where the next page begins.
     pub next_offset: i64,
     /// Whether the page reaches the segment's tail.
     pub up_to_date: bool,
@@ -42,14 +44,14 @@ pub struct Page {
 }
 
 impl SegmentReader {
-    /// Reads whole events from an offset on, up to the limits or the tail; never waits for events to come. `permit`
-    /// grows with what is held.
+    /// Reads whole events from an offset on, up to the limits or the tail; never waits for new events. `permit` grows
+    /// to what is held.
     ///
     /// # Errors
-    /// [`Error`]; [`Error::NotABoundary`] only if not even the first event can be made out.
+    /// [`Error`]; bytes that are not an event are [`Error::NotABoundary`] if they come first, else the page ends there.
     ///
     /// # Cancel safety
-    /// Nothing is left half done.
+    /// Awaits the budget and reads, which change nothing.
     pub async fn page(
         &self,
         segment: &SegmentName,
@@ -87,21 +89,24 @@ impl SegmentReader {
         };
         self.metrics.read_events.inc_by(filling.events.len() as u64);
         self.metrics.read_bytes.inc_by(filling.payload_bytes() as u64);
+        assert!(filling.taken <= permit.bytes(), "a page's events are paid for by its permit");
         let up_to_date = reached && filling.at == state.tail;
         Ok(Page { events: filling.events, next_offset: filling.at, up_to_date, closed: up_to_date && state.sealed })
     }
 }
 
+/// A page while it is read.
 struct Filling {
     events: Vec<Event>,
     /// Bytes from `at` on that are not cut into events yet.
     buffer: Bytes,
     at: i64,
-    /// Bytes of the events that are in the page.
+    /// Bytes of the page's events, including their headers.
     taken: usize,
 }
 
 impl Filling {
+    /// Whether the next event does not fit in the page.
     fn is_too_much(&self, payload_len: usize, limits: PageLimits) -> Result<bool, Error> {
         if !self.events.is_empty() {
             return Ok(self.taken + EVENT_HEADER_BYTES + payload_len > limits.bytes);
@@ -112,7 +117,7 @@ impl Filling {
         Ok(false)
     }
 
-    /// Bytes to have in the buffer: the rest of the page, at least the event that is cut.
+    /// Bytes to have in the buffer: the rest of the page, and at least the incomplete event.
     fn wanted(&self, whole: usize, limits: PageLimits) -> usize {
         whole.max(limits.bytes.saturating_sub(self.taken))
     }
@@ -120,6 +125,7 @@ impl Filling {
     fn push(&mut self, payload: Bytes) {
         let len = EVENT_HEADER_BYTES + payload.len();
         let next_offset = self.at + len as i64;
+        assert!(next_offset > self.at, "offsets rise");
         self.events.push(Event { offset: self.at, next_offset, payload });
         self.at = next_offset;
         self.taken += len;

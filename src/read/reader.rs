@@ -1,3 +1,5 @@
+//! Asks a segment's store for its state and its bytes.
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,7 +13,7 @@ use crate::retry::Backoff;
 use crate::segment_store::{SegmentStore, wire_name};
 use crate::telemetry::metrics::Metrics;
 
-/// Most that a store gives in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
+/// Most bytes that a store returns in one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
 pub const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
 
 /// Where a segment begins and ends.
@@ -19,9 +21,9 @@ pub const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
 pub struct SegmentState {
     /// First offset that can be read.
     pub head: i64,
-    /// Length: where the next append goes.
+    /// Length of the segment, where the next append goes.
     pub tail: i64,
-    /// Whether it takes no more appends.
+    /// Whether the segment takes no more appends.
     pub sealed: bool,
 }
 
@@ -33,7 +35,7 @@ pub struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// Reads through these stores, and counts what is read.
+    /// A reader of any segment; what it reads is counted in `metrics`.
     pub fn new(store: SegmentStore, metrics: Metrics) -> Self {
         Self { store, metrics }
     }
@@ -44,7 +46,7 @@ impl SegmentReader {
     /// [`Error::SegmentNotFound`], [`Error::Store`], [`Error::Refused`].
     ///
     /// # Cancel safety
-    /// Nothing is left half done.
+    /// Awaits only the store, and changes nothing.
     pub async fn state(&self, segment: &SegmentName) -> Result<SegmentState, Error> {
         let question = |request_id| GetStreamSegmentInfo {
             request_id,
@@ -60,7 +62,7 @@ impl SegmentReader {
         }
     }
 
-    /// Checks that an offset lies from head to tail.
+    /// Checks that an offset is between head and tail.
     ///
     /// # Errors
     /// [`Error::Truncated`], [`Error::BeyondTail`].
@@ -75,14 +77,14 @@ impl SegmentReader {
         Ok(())
     }
 
-    /// Bytes from an offset on: at least one, at most `most` and what the store gives in one reply. The offset must
-    /// lie before the tail, or else the store answers when something is there.
+    /// Reads bytes from an offset on: at least one, at most `most` and what the store returns in one reply. At the
+    /// tail, the store answers only once there is something to read.
     ///
     /// # Errors
-    /// [`Error`].
+    /// [`Error`]
     ///
     /// # Cancel safety
-    /// The read may stay with the store until it has an answer, which is thrown away.
+    /// Awaits only the store, which may keep the read until it has an answer; that is discarded.
     pub async fn bytes(&self, segment: &SegmentName, offset: i64, most: usize) -> Result<Bytes, Error> {
         let length = i32::try_from(most.min(MAX_READ_BYTES)).expect("2 MiB fit an i32");
         let request = |request_id| ReadSegment {
@@ -101,7 +103,7 @@ impl SegmentReader {
                     let len = bytes.len().min(most);
                     return Ok(bytes.slice(..len));
                 }
-                // The store forgot the waiting read, as it does with segments that were idle.
+                // The store dropped the waiting read, as it does for idle segments.
                 WireCommand::SegmentRead(SegmentRead { end_of_segment: false, .. }) => {
                     tokio::time::sleep(backoff.next_delay()).await;
                 }
@@ -110,8 +112,8 @@ impl SegmentReader {
         }
     }
 
-    /// The payload of one event, in pieces as they come; each piece within `patience`. What is held of them is in `permit`, which should
-    /// stand for [`MAX_READ_BYTES`].
+    /// Streams the payload of one event in pieces, each of which must arrive within `patience`. `permit` should hold
+    /// [`MAX_READ_BYTES`], the largest piece.
     pub fn stream(
         self,
         segment: SegmentName,

@@ -94,7 +94,7 @@ async fn read(
 /// The segment's state once there is something at the offset, or never will be.
 async fn moved<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a>) -> Result<Reading<'a>, ApiError> {
     loop {
-        app.tails().moved(&from.segment, from.offset).await?;
+        app.tails().wait_for_change(&from.segment, from.offset).await?;
         let now = Reading::begin(app, from.segment.clone(), Some(from.offset));
         let now = deadline.renewed().timeout(now).await??;
         if !now.is_at_open_tail() {

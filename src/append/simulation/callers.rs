@@ -1,4 +1,4 @@
-//! Those who submit events, and what they are told.
+//! Callers who submit events, and the answers that they get.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,24 +16,24 @@ use super::world::World;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target, Ticket, Written};
 use crate::budget::Budget;
 
-/// What became of an event, as far as its caller knows.
+/// What happened to an event, as far as its caller knows.
 #[derive(Debug, Clone)]
 pub(super) enum Fate {
-    /// Nothing is known yet.
+    /// No answer yet.
     Open,
-    /// The caller gave up before it was taken.
+    /// The caller gave up before the event was submitted.
     NeverSubmitted,
     Written(Written),
     Failed(Error),
-    /// The caller gave up, and was told whether it may be written.
+    /// The caller gave up later, and learned whether the event may be written.
     Withdrawn {
         may_have_been_written: bool,
     },
 }
 
-/// An event that somebody wanted to append.
+/// An event that a caller wanted to append.
 #[derive(Debug, Clone)]
-pub(super) struct Record {
+pub(super) struct EventRecord {
     pub(super) caller: usize,
     pub(super) target: Target,
     pub(super) fate: Fate,
@@ -41,16 +41,16 @@ pub(super) struct Record {
 
 /// All events of a schedule; their payloads begin with their index here.
 #[derive(Clone, Default)]
-pub(super) struct Records(Arc<Mutex<Vec<Record>>>);
+pub(super) struct EventRecords(Arc<Mutex<Vec<EventRecord>>>);
 
-impl Records {
-    pub(super) fn all(&self) -> Vec<Record> {
+impl EventRecords {
+    pub(super) fn all(&self) -> Vec<EventRecord> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn add(&self, caller: usize, target: Target) -> usize {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        all.push(Record { caller, target, fate: Fate::Open });
+        all.push(EventRecord { caller, target, fate: Fate::Open });
         all.len() - 1
     }
 
@@ -59,18 +59,18 @@ impl Records {
     }
 }
 
-/// Submits events, one after the other.
+/// Submits events one after the other.
 pub(super) struct Caller {
     pub(super) number: usize,
     pub(super) world: Arc<World>,
     pub(super) appender: StreamAppender,
     pub(super) budget: Budget,
-    pub(super) records: Records,
+    pub(super) records: EventRecords,
     pub(super) dice: Dice,
 }
 
 impl Caller {
-    /// Submits what the odds say, and waits until all of it is answered.
+    /// Submits as many events as the odds say, and waits until all are answered.
     pub(super) async fn run(mut self) {
         let odds = self.world.with(|state| state.odds.clone());
         let keys: Vec<_> = (0..self.dice.within(1..=3)).map(|_| self.dice.position()).collect();
@@ -119,9 +119,9 @@ impl Caller {
             Some(patience) => timeout(patience, submitting).await.ok(),
             None => Some(submitting.await),
         };
-        let told = self.told(event, target);
+        let settle = self.settler(event, target);
         async move {
-            told(match submitted {
+            settle(match submitted {
                 Some(Ok(ticket)) => answer(ticket, patience).await,
                 Some(Err(error)) => Fate::Failed(error),
                 None => Fate::NeverSubmitted,
@@ -136,7 +136,7 @@ impl Caller {
         let mut tickets = Vec::new();
         for target in targets {
             let (event, new) = self.event(target);
-            tickets.push((self.told(event, target), batch.push(new)));
+            tickets.push((self.settler(event, target), batch.push(new)));
         }
         let submitting = self.appender.submit_all(batch);
         let gave_up = match patience {
@@ -147,8 +147,8 @@ impl Caller {
             }
         };
         async move {
-            let answers = tickets.into_iter().map(|(told, ticket)| async move {
-                told(match answer(ticket, patience).await {
+            let answers = tickets.into_iter().map(|(settle, ticket)| async move {
+                settle(match answer(ticket, patience).await {
                     Fate::Failed(Error::Stopped { may_have_been_written: false }) if gave_up => Fate::NeverSubmitted,
                     fate => fate,
                 });
@@ -166,11 +166,13 @@ impl Caller {
         let mut payload = BytesMut::new();
         payload.put_u32(u32::try_from(event).expect("few events"));
         payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
-        (event, NewEvent { target, payload: payload.freeze(), permit: self.budget.nothing() })
+        let permit =
+            self.budget.try_reserve_for_stream(payload.len()).expect("schedules take far less than the budget");
+        (event, NewEvent { target, payload: payload.freeze(), permit })
     }
 
-    /// Notes what became of an event.
-    fn told(&self, event: usize, target: Target) -> impl FnOnce(Fate) + Send + use<> {
+    /// Records what happens to an event.
+    fn settler(&self, event: usize, target: Target) -> impl FnOnce(Fate) + Send + use<> {
         let (records, world) = (self.records.clone(), self.world.clone());
         move |fate| {
             world.with(|state| state.trace.note(|| format!("event {event} to {target:?}: {fate:?}")));

@@ -4,15 +4,15 @@ use std::collections::BTreeMap;
 
 use pravega_protocol::stream::SegmentId;
 
-use super::callers::{Fate, Record};
+use super::callers::{EventRecord, Fate};
 use super::segment::{Stored, short};
 use super::world::State;
-use crate::append::{Error, Target, Written};
+use crate::append::{Error, EventPlace, Target, Written};
 
-/// What a writer promises.
+/// What writers promise.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Claim {
-    /// What is acknowledged is stored, where and as told.
+    /// What is acknowledged is stored, at the reported place.
     NothingLost,
     /// Nothing is stored twice.
     NothingDoubled,
@@ -20,25 +20,27 @@ pub(super) enum Claim {
     OrderKept,
     /// Everything is answered.
     AllAnswered,
-    /// What is said not to be written is not stored.
+    /// What is reported as not written is not stored.
     TruthTold,
-    /// An event is stored only in segments of its key, or in the one that was named.
+    /// An event is stored only in segments of its key, or in the one that its caller named.
     RightSegment,
-    /// Nothing fails unless something was the matter that it tells of.
+    /// An event fails only for a reason that really existed.
     NoFalseAlarm,
-    /// Only what the protocol allows is sent.
+    /// Writers send only what the protocol allows.
     Protocol,
+    /// No bytes of the budget are held once all tasks are gone.
+    NothingHeld,
 }
 
-/// A claim that does not hold, and how that shows.
+/// A claim that does not hold, and the evidence.
 pub(super) type Breach = (Claim, String);
 
-/// Checks all that was stored against all that was told.
-pub(super) fn breaches(state: &State, records: &[Record]) -> Vec<Breach> {
+/// Compares everything that is stored with everything that was reported.
+pub(super) fn breaches(state: &State, records: &[EventRecord]) -> Vec<Breach> {
     let stored = Contents::of(state);
     let misdeeds = state.misdeeds.iter().map(|misdeed| (Claim::Protocol, misdeed.clone()));
-    let told = records.iter().enumerate().flat_map(|(event, record)| stored.check(state, event, record));
-    misdeeds.chain(told).chain(stored.disorder(state, records)).collect()
+    let answers = records.iter().enumerate().flat_map(|(event, record)| stored.check(state, event, record));
+    misdeeds.chain(answers).chain(stored.disorder(state, records)).collect()
 }
 
 /// Where each event lies.
@@ -57,7 +59,7 @@ impl<'a> Contents<'a> {
         contents
     }
 
-    fn check(&self, state: &State, event: usize, record: &Record) -> Vec<Breach> {
+    fn check(&self, state: &State, event: usize, record: &EventRecord) -> Vec<Breach> {
         let live = self.places.get(&event).map_or(&[][..], Vec::as_slice);
         let deleted = self.deleted.get(&event).map_or(&[][..], Vec::as_slice);
         let mut breaches = Vec::new();
@@ -69,8 +71,8 @@ impl<'a> Contents<'a> {
             breach(Claim::NothingDoubled, &format!("is stored at {places:?}"));
         }
         match &record.fate {
-            Fate::Written(written) if !live.iter().chain(deleted).any(|place| is_told(place, written)) => {
-                breach(Claim::NothingLost, "is not stored where it was told");
+            Fate::Written(written) if !live.iter().chain(deleted).any(|place| is_reported(place, written)) => {
+                breach(Claim::NothingLost, "is not stored where it was reported");
             }
             Fate::Open => breach(Claim::AllAnswered, "is not answered"),
             fate if is_certainly_unwritten(fate) && !live.is_empty() => breach(Claim::TruthTold, "is stored"),
@@ -85,9 +87,9 @@ impl<'a> Contents<'a> {
         breaches
     }
 
-    /// Reads the events of each caller and key as a reader would, one segment after the other.
-    fn disorder(&self, state: &State, records: &[Record]) -> Vec<Breach> {
-        let mut last: Vec<(&Record, usize)> = Vec::new();
+    /// Reads the events of each caller and key as a reader does, one segment after the other.
+    fn disorder(&self, state: &State, records: &[EventRecord]) -> Vec<Breach> {
+        let mut last: Vec<(&EventRecord, usize)> = Vec::new();
         let mut breaches = Vec::new();
         for (id, stored) in state.in_reading_order() {
             let record = &records[stored.event];
@@ -104,10 +106,9 @@ impl<'a> Contents<'a> {
     }
 }
 
-fn is_told((id, stored): &(SegmentId, &Stored), written: &Written) -> bool {
+fn is_reported((id, stored): &(SegmentId, &Stored), written: &Written) -> bool {
     let Written { segment, place } = written;
-    let is_there =
-        |place: crate::append::Place| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
+    let is_there = |place: EventPlace| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
     id == segment && place.is_none_or(is_there)
 }
 
@@ -141,7 +142,7 @@ impl State {
                 matches!(target, Target::Segment(id) if self.segments.get(&id).is_some_and(|known| known.is_sealed || known.is_deleted))
             }
             Error::SegmentNotFound { .. } => matches!(target, Target::Segment(_)),
-            Error::Controller(crate::controller::Error::StreamNotFound(_)) => self.odds.fate == StreamFate::MadeAnew,
+            Error::Controller(crate::controller::Error::StreamNotFound(_)) => self.odds.fate == StreamFate::Recreated,
             Error::Controller(_) | Error::Store { .. } => self.odds.outages,
             Error::Refused { .. } | Error::Failed { .. } | Error::Stopped { .. } => false,
         }

@@ -1,3 +1,5 @@
+//! Connections as their stores see them.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -9,19 +11,19 @@ use tokio::time::Instant;
 use super::segment::Host;
 use crate::segment_store::LostCause;
 
-/// A connection as its store sees it.
+/// A connection between the gateway and a store.
 pub(super) struct Connection {
     pub(super) host: Host,
-    /// Bytes on their way to the store, whole frames.
+    /// Whole frames on their way to the store.
     pub(super) inbound: VecDeque<(Instant, Frame)>,
     pub(super) arriving: bool,
     pub(super) last_reply_at: Instant,
     pub(super) to_client: mpsc::Sender<FromStore>,
-    /// The gateway has lost it; what it sent may still arrive.
+    /// The gateway has lost the connection; what it sent may still arrive.
     pub(super) is_lost: bool,
-    /// The store has closed it; nothing arrives any more.
+    /// The store has closed the connection; nothing arrives any more.
     pub(super) is_closed: bool,
-    /// Replies get nowhere.
+    /// Replies do not arrive.
     pub(super) is_mute: bool,
     /// An AppendBlock that waits for its end.
     pub(super) block: Option<(WriterId, Bytes)>,
@@ -36,12 +38,12 @@ pub(super) enum FromStore {
 
 pub(super) type ConnectionId = usize;
 
-/// Where an append came from.
+/// The origin of an append.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct WriterAt {
     pub(super) connection: ConnectionId,
     pub(super) id: WriterId,
-    /// Which of the set-ups.
+    /// Index of the setup.
     pub(super) set_up: u64,
 }
 
@@ -52,20 +54,20 @@ pub(super) struct WriterState {
     pub(super) last_number: i64,
     pub(super) last_acked: i64,
     pub(super) in_flight: usize,
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<RefusedAppend>,
     pub(super) is_deaf: bool,
 }
 
-/// An answer that one failed append gets for all of them.
+/// One reply for all appends that failed.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Refusal {
-    pub(super) why: Why,
+pub(super) struct RefusedAppend {
+    pub(super) why: Reason,
     pub(super) number: i64,
     pub(super) request_id: RequestId,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Why {
+pub(super) enum Reason {
     Sealed,
     Missing,
     Elsewhere,
@@ -92,7 +94,7 @@ impl Connection {
         !self.is_lost && !self.is_closed
     }
 
-    /// The state that this set-up left, unless another one or a refusal took its place.
+    /// The state of this setup, unless another one or a refusal has replaced it.
     pub(super) fn writer(&mut self, at: WriterAt) -> Option<&mut WriterState> {
         self.writers.get_mut(&at.id).filter(|state| state.set_up == at.set_up)
     }

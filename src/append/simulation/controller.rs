@@ -1,3 +1,5 @@
+//! The controller that the real cache asks.
+
 use std::fmt;
 use std::num::NonZeroU32;
 use std::sync::Arc;
@@ -9,11 +11,11 @@ use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, Stre
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
-use super::stream::{Told, the_stream};
+use super::history::{Reported, the_stream};
 use super::world::{State, World};
 use crate::controller::{Access, ControllerClient, Endpoint, Error, Placement, SegmentLocation};
 
-/// The controller that the real cache asks.
+/// Answers from the world's history, late, stale or not at all.
 pub(super) struct SimulatedController(pub(super) Arc<World>);
 
 impl fmt::Debug for SimulatedController {
@@ -22,31 +24,31 @@ impl fmt::Debug for SimulatedController {
     }
 }
 
-/// How one call goes.
-struct Course {
+/// The course of one call.
+struct Call {
     is_away: bool,
     fails: bool,
-    tells_what_was: bool,
+    is_stale: bool,
     delay: Duration,
 }
 
 impl State {
-    fn course(&mut self) -> Course {
+    fn call(&mut self) -> Call {
         let longest = self.odds.controller_ms;
-        // Longer than the writers wait for the controller.
+        // Longer than writers wait for the controller.
         let is_slow = self.odds.outages && self.dice.chance(0.05);
-        Course {
+        Call {
             is_away: self.controller_away_until > Instant::now(),
             fails: self.dice.chance(self.odds.controller_fails),
-            tells_what_was: self.dice.chance(self.odds.stale_controller),
+            is_stale: self.dice.chance(self.odds.stale_controller),
             delay: if is_slow { Duration::from_secs(12) } else { self.dice.millis(0..=longest) },
         }
     }
 
     fn existing<T>(&self, answer: T) -> Result<T, Error> {
-        match self.history.told {
-            Told::Missing => Err(Error::StreamNotFound(the_stream())),
-            Told::Lives | Told::Sealed => Ok(answer),
+        match self.history.reported {
+            Reported::Missing => Err(Error::StreamNotFound(the_stream())),
+            Reported::Lives | Reported::Sealed => Ok(answer),
         }
     }
 }
@@ -57,14 +59,14 @@ impl SimulatedController {
         call: &'static str,
         look: impl Fn(&mut State) -> Result<T, Error>,
     ) -> Result<T, Error> {
-        let course = self.0.with(State::course);
+        let course = self.0.with(State::call);
         if course.is_away {
             sleep(Duration::from_millis(1)).await;
             return Err(Error::Unavailable { address: "controller".into(), refused: true, cause: "away".into() });
         }
         let was = self.0.with(&look);
         sleep(course.delay).await;
-        let answer = match (course.fails, course.tells_what_was) {
+        let answer = match (course.fails, course.is_stale) {
             (true, _) => Err(Error::Rejected { call, code: Code::Unknown, message: "not now".into() }),
             (false, true) => was,
             (false, false) => self.0.with(look),
@@ -124,7 +126,7 @@ impl ControllerClient for SimulatedController {
     }
 
     fn stream_exists<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
-        self.answer("stream", |state| Ok(state.history.told != Told::Missing)).boxed()
+        self.answer("stream", |state| Ok(state.history.reported != Reported::Missing)).boxed()
     }
 
     fn delegation_token<'a>(&'a self, _: &'a ScopedStream, _: Access) -> BoxFuture<'a, Result<String, Error>> {
@@ -132,7 +134,7 @@ impl ControllerClient for SimulatedController {
     }
 }
 
-/// The port tells the stores apart.
+/// The port identifies the store.
 pub(super) fn endpoint_of(host: usize) -> Endpoint {
     Endpoint::new("store", host as u16)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};
 
-/// Everything that a schedule draws by lot follows from its seed.
+/// Random choices, which all follow from a schedule's seed.
 pub(super) struct Dice(SmallRng);
 
 impl Dice {
@@ -12,7 +12,7 @@ impl Dice {
         Self(SmallRng::seed_from_u64(seed))
     }
 
-    /// Dice of their own for one who draws in between.
+    /// Separate dice for a task that draws concurrently.
     pub(super) fn split(&mut self) -> Self {
         Self::new(self.0.random())
     }
@@ -25,7 +25,7 @@ impl Dice {
         odds > 0.0 && self.0.random_bool(odds)
     }
 
-    /// One of 0 to `count` − 1.
+    /// A number below `count`.
     pub(super) fn below(&mut self, count: usize) -> usize {
         self.0.random_range(0..count)
     }

@@ -7,17 +7,17 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::ConnectionId;
 use super::dice::Dice;
+use super::history::Reported;
 use super::odds::StreamFate;
-use super::segment::{Segment, short};
-use super::stream::Told;
+use super::segment::{SimulatedSegment, short};
 use super::world::{Event, State, World};
 use crate::segment_store::LostCause;
 
-/// How often it is looked whether segments are sealed.
+/// How often to check whether segments are sealed.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
 impl World {
-    /// Breaks things now and then.
+    /// Breaks something from time to time.
     pub(super) async fn storm(&self, mut dice: Dice) {
         let (faults, gap) = self.with(|state| (state.odds.faults, state.odds.fault_gap_ms));
         for _ in 0..faults {
@@ -26,26 +26,26 @@ impl World {
         }
     }
 
-    /// Changes the stream's segments, and ends the stream where that is its fate.
+    /// Scales the stream, and ends it where that is its fate.
     pub(super) async fn change(&self, mut dice: Dice) {
         let odds = self.with(|state| state.odds.clone());
         for _ in 0..odds.scales {
             sleep(dice.millis(0..=odds.seal_gap_ms + 50)).await;
             let replaced = self.with(|state| state.scale(&mut dice));
-            self.seal_all(&mut dice, replaced, |state| state.history.tell()).await;
+            self.seal_all(&mut dice, replaced, |state| state.history.announce()).await;
         }
         if odds.fate != StreamFate::Lives {
             sleep(dice.millis(0..=200)).await;
             let all = self.with(|state| state.history.latest().iter().map(|(id, _)| *id).collect());
-            self.seal_all(&mut dice, all, |state| state.history.told = Told::Sealed).await;
+            self.seal_all(&mut dice, all, |state| state.history.reported = Reported::Sealed).await;
         }
-        if odds.fate == StreamFate::MadeAnew {
-            self.make_anew(&mut dice).await;
+        if odds.fate == StreamFate::Recreated {
+            self.recreate(&mut dice).await;
         }
     }
 
-    /// Seals segments one by one, and tells what follows before, between or after that.
-    async fn seal_all(&self, dice: &mut Dice, segments: Vec<SegmentId>, tell: impl FnOnce(&mut State)) {
+    /// Seals segments one by one, and announces what follows before, between or after that.
+    async fn seal_all(&self, dice: &mut Dice, segments: Vec<SegmentId>, announce: impl FnOnce(&mut State)) {
         let naming = self.with(|state| {
             for id in &segments {
                 let delay = dice.millis(0..=state.odds.seal_gap_ms);
@@ -55,19 +55,19 @@ impl World {
         });
         sleep(naming).await;
         self.with(|state| {
-            tell(state);
-            state
-                .trace
-                .note(|| format!("the controller tells {:?} of {:?}", state.history.told, state.history.latest()));
+            announce(state);
+            state.trace.note(|| {
+                format!("the controller reports {:?} of {:?}", state.history.reported, state.history.latest())
+            });
         });
-        let is_sealed = |segment: &Segment| segment.is_sealed || segment.is_deleted;
+        let is_sealed = |segment: &SimulatedSegment| segment.is_sealed || segment.is_deleted;
         while !self.with(|state| segments.iter().all(|id| is_sealed(&state.segments[id]))) {
             sleep(LOOK_EVERY).await;
         }
     }
 
-    async fn make_anew(&self, dice: &mut Dice) {
-        self.with(|state| state.history.told = Told::Missing);
+    async fn recreate(&self, dice: &mut Dice) {
+        self.with(|state| state.history.reported = Reported::Missing);
         let pause_ms = [0, 20, 300][dice.below(3)];
         for id in self.with(|state| state.segments.keys().copied().collect::<Vec<_>>()) {
             sleep(dice.millis(0..=20)).await;
@@ -77,7 +77,7 @@ impl World {
         self.with(|state| {
             state.history.begin(dice.within(1..=3) as usize);
             state.create_latest();
-            state.history.tell();
+            state.history.announce();
         });
     }
 }
@@ -96,7 +96,7 @@ impl State {
     fn create_latest(&mut self) {
         for (id, _) in self.history.latest().clone() {
             let owner = self.dice.below(2);
-            self.segments.entry(id).or_insert_with(|| Segment::new(owner));
+            self.segments.entry(id).or_insert_with(|| SimulatedSegment::new(owner));
         }
     }
 
@@ -104,7 +104,7 @@ impl State {
         let up: Vec<_> = (0..self.connections.len()).filter(|id| self.connections[*id].is_up()).collect();
         let connection = self.dice.pick(&up).copied();
         let wants_busy = self.dice.chance(0.7);
-        let is_busy = |segment: &Segment| !segment.pipeline.is_empty();
+        let is_busy = |segment: &SimulatedSegment| !segment.pipeline.is_empty();
         let mut segments: Vec<_> = self.segments.iter().filter(|(_, it)| is_busy(it)).map(|(id, _)| *id).collect();
         if !wants_busy || segments.is_empty() {
             segments = self.segments.keys().copied().collect();
@@ -124,7 +124,7 @@ impl State {
         }
     }
 
-    /// The gateway loses a connection; what it has sent still arrives, late, up to some frame.
+    /// The gateway loses a connection. What it sent still arrives, late, up to some frame.
     fn cut(&mut self, connection: ConnectionId) {
         let late = [0, 5, 100, 2000][self.dice.below(4)];
         let late = self.dice.millis(0..=late);
@@ -137,7 +137,7 @@ impl State {
         self.end(connection, LostCause::Closed);
     }
 
-    /// Nothing comes back any more, until the gateway notices; what it sends arrives or not.
+    /// Nothing comes back until the gateway notices. What it sends arrives or not.
     fn mute(&mut self, connection: ConnectionId) {
         self.trace.note(|| format!("c{connection} falls silent"));
         let silent_for = Duration::from_secs(60);
@@ -152,10 +152,10 @@ impl State {
         let stalled_for = self.dice.millis(0..=stalled_for);
         self.trace.note(|| format!("{} commits nothing for {stalled_for:?}", short(id)));
         let until = Instant::now() + stalled_for;
-        self.segments.get_mut(&id).expect("it was picked").stalled_until = until;
+        self.segments.get_mut(&id).expect("only known segments stall").stalled_until = until;
     }
 
-    /// A store goes away for a while, with all its connections.
+    /// A store is down for a while, with all its connections.
     fn leave(&mut self) {
         let host = self.dice.below(2);
         self.away_until[host] = Instant::now() + self.dice.millis(0..=3000);

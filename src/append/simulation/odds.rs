@@ -1,73 +1,75 @@
+//! What a schedule is like: how large, how fast, how faulty.
+
 use std::time::Duration;
 
 use super::dice::Dice;
-use crate::append::Limits;
+use crate::append::block_queue::BlockLimits;
 
-/// How a schedule differs from the next: drawn once, so that each has a weather of its own. Odds are per occasion.
+/// The character of a schedule, drawn once at its beginning. Odds are per occasion.
 #[derive(Debug, Clone)]
 pub(super) struct Odds {
-    pub(super) limits: Limits,
+    pub(super) limits: BlockLimits,
     pub(super) sessions: usize,
     pub(super) queued_messages: usize,
-    /// How long the gateway believes the controller.
+    /// How long the gateway caches what the controller says.
     pub(super) remembered_for: Duration,
-    /// Longest time of bytes on their way.
+    /// Longest time that bytes travel.
     pub(super) hop_ms: u64,
     /// Longest time from accepting an append to committing it.
     pub(super) commit_ms: u64,
-    /// Longest time from a commit to its acknowledgement; later appends may be quicker.
+    /// Longest time from a commit to its acknowledgement; later appends may be faster.
     pub(super) complete_ms: u64,
     pub(super) segments: usize,
     pub(super) callers: usize,
     pub(super) events: usize,
     pub(super) pause_ms: u64,
-    /// A caller names a segment.
+    /// That a caller names a segment.
     pub(super) named: f64,
-    /// A caller gives up after a while.
+    /// That a caller gives up after a while.
     pub(super) impatient: f64,
-    /// Something breaks this often.
+    /// How often something breaks.
     pub(super) faults: usize,
     pub(super) fault_gap_ms: u64,
-    /// The segments change this often.
+    /// How often the stream scales.
     pub(super) scales: usize,
     pub(super) seal_gap_ms: u64,
     pub(super) name_gap_ms: u64,
-    /// A refusal does not wait for earlier appends of its own connection.
+    /// That a refusal does not wait for earlier appends of its own connection.
     pub(super) overtaking: f64,
-    /// A refusal is lost to a close.
+    /// That a refusal is lost because the store closes the connection.
     pub(super) lost_refusal: f64,
-    /// SetupAppend is never answered.
+    /// That SetupAppend is never answered.
     pub(super) deaf_set_up: f64,
-    /// Acknowledgements of one set-up never come.
+    /// That the acknowledgements of one setup never arrive.
     pub(super) deaf_acks: f64,
-    /// A segment moves soon after it began to refuse appends.
+    /// That a segment moves soon after it began to refuse appends.
     pub(super) move_at_seal: f64,
-    /// A store that lost a segment goes on answering for it, with what it knew.
+    /// That a store that lost a segment keeps answering for it, with what it knew.
     pub(super) stale_store: f64,
-    /// The controller tells what was true when it was asked.
+    /// That the controller answers with what was true when the call began.
     pub(super) stale_controller: f64,
     pub(super) controller_ms: u64,
     pub(super) controller_fails: f64,
-    /// Stores and controllers may be away altogether.
+    /// Whether stores and the controller may be down.
     pub(super) outages: bool,
-    /// A sealed segment is deleted soon.
+    /// That a sealed segment is deleted soon.
     pub(super) retention: f64,
     pub(super) fate: StreamFate,
 }
 
-/// What becomes of the stream in the end.
+/// What happens to the stream in the end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum StreamFate {
     Lives,
     Sealed,
-    MadeAnew,
+    Recreated,
 }
 
 impl Odds {
     pub(super) fn draw(dice: &mut Dice) -> Self {
         let some = |dice: &mut Dice, common: f64, odds: f64| if dice.chance(common) { odds } else { 0.0 };
         let odds = Self {
-            limits: Limits {
+            limits: BlockLimits {
                 max_block_bytes: [40, 100, 400][dice.below(3)],
                 max_in_flight_blocks: dice.within(1..=5) as usize,
             },
@@ -101,16 +103,16 @@ impl Odds {
             retention: some(dice, 0.2, 0.5),
             fate: match dice.below(10) {
                 0 => StreamFate::Sealed,
-                1..=2 => StreamFate::MadeAnew,
+                1..=2 => StreamFate::Recreated,
                 _ => StreamFate::Lives,
             },
         };
-        odds.bent_to_moves().bent_to_fate(dice)
+        odds.adapted_to_moves().adapted_to_fate(dice)
     }
 
-    /// Where segments move while they are sealed, writers are told of the seal before what they sent is committed, and
-    /// the store of before lags.
-    fn bent_to_moves(self) -> Self {
+    /// Where segments move while they are sealed, writers learn of the seal before what they sent is committed, and the
+    /// previous store lags.
+    fn adapted_to_moves(self) -> Self {
         match self.move_at_seal > 0.0 {
             true => Self {
                 overtaking: 1.0,
@@ -125,10 +127,10 @@ impl Odds {
         }
     }
 
-    /// A stream that is made anew has segments to lose, and callers who are still there.
-    fn bent_to_fate(self, dice: &mut Dice) -> Self {
+    /// A stream that is recreated has segments to lose, and callers that are still active.
+    fn adapted_to_fate(self, dice: &mut Dice) -> Self {
         match self.fate {
-            StreamFate::MadeAnew => Self {
+            StreamFate::Recreated => Self {
                 segments: dice.within(2..=3) as usize,
                 scales: self.scales.min(1),
                 pause_ms: self.pause_ms.max(30),

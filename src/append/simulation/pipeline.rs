@@ -5,16 +5,16 @@ use std::time::Duration;
 use pravega_protocol::stream::SegmentId;
 use tokio::time::Instant;
 
-use super::connection::{Refusal, Why};
+use super::connection::{Reason, RefusedAppend};
 use super::segment::{Append, Operation, Stale, short};
 use super::world::{Event, State};
 
 impl State {
-    fn segment(&mut self, id: SegmentId) -> &mut super::segment::Segment {
+    fn segment(&mut self, id: SegmentId) -> &mut super::segment::SimulatedSegment {
         self.segments.get_mut(&id).expect("segments stay known when they are deleted")
     }
 
-    /// Takes an operation that nothing can overtake any more.
+    /// Accepts an operation, which none that comes later can overtake.
     pub(super) fn accept(&mut self, id: SegmentId, operation: Operation) {
         self.segment(id).pipeline.push_back(operation);
         self.expect_commit(id);
@@ -62,7 +62,7 @@ impl State {
         }
     }
 
-    /// Refuses appends from now on; the seal is committed behind those before.
+    /// Refuses appends from now on; the seal is committed behind the appends accepted before.
     pub(super) fn seal(&mut self, id: SegmentId) {
         let segment = self.segment(id);
         if !segment.is_sealing && !segment.is_deleted {
@@ -70,7 +70,7 @@ impl State {
             self.trace.note(|| format!("{} refuses appends", short(id)));
             self.accept(id, Operation::Seal);
             if self.dice.chance(self.odds.move_at_seal) {
-                // Late enough that a writer may be told of the seal, with nothing committed meanwhile.
+                // Late enough that a writer may learn of the seal, with nothing committed meanwhile.
                 let delay = self.dice.millis(0..=100);
                 self.segment(id).stalled_until = Instant::now() + delay;
                 self.after(delay, Event::Move(id));
@@ -83,11 +83,11 @@ impl State {
         let segment = self.segment(id);
         segment.is_deleted = true;
         let lost = std::mem::take(&mut segment.pipeline);
-        self.fail_all(lost, Why::Missing);
+        self.fail_all(lost, Reason::Missing);
     }
 
-    /// Another store, or the same one, recovers the segment: of what was accepted some is found to be committed, and
-    /// nobody is told.
+    /// Another store, or the same one, recovers the segment: some of what was accepted turns out to be committed, and
+    /// no writer is told.
     pub(super) fn move_segment(&mut self, id: SegmentId) {
         let (goes, is_stale) = (self.dice.chance(0.7), self.dice.chance(self.odds.stale_store));
         let longest = [20, 1500][self.dice.below(2)];
@@ -119,16 +119,16 @@ impl State {
         if must_seal_again {
             self.after(recovery, Event::Seal(id));
         }
-        self.fail_all(all, Why::Elsewhere);
+        self.fail_all(all, Reason::Elsewhere);
     }
 
-    fn fail_all(&mut self, operations: impl IntoIterator<Item = Operation>, why: Why) {
+    fn fail_all(&mut self, operations: impl IntoIterator<Item = Operation>, why: Reason) {
         for operation in operations {
             let Operation::Append(Append { writer, number, request_id, .. }) = operation else { continue };
             if let Some(state) = self.connections[writer.connection].writer(writer) {
                 state.in_flight = 0;
             }
-            self.fail(writer, Refusal { why, number, request_id });
+            self.fail(writer, RefusedAppend { why, number, request_id });
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What a store says, and how it gets to the gateway or doesn't.
+//! The replies of stores, and how they reach the gateway or don't.
 
 use pravega_protocol::stream::SegmentId;
 use pravega_protocol::wire::{
@@ -7,7 +7,7 @@ use pravega_protocol::wire::{
 };
 use tokio::time::Instant;
 
-use super::connection::{ConnectionId, FromStore, Refusal, Why, WriterAt};
+use super::connection::{ConnectionId, FromStore, Reason, RefusedAppend, WriterAt};
 use super::segment::short;
 use super::world::{Event, State};
 use crate::segment_store::{LostCause, wire_name};
@@ -55,29 +55,39 @@ impl State {
         self.reply(writer.connection, ack.into());
     }
 
-    pub(super) fn reply_refusal(&mut self, writer: WriterAt, segment: SegmentId, refusal: Refusal) {
-        let Refusal { why, number, request_id } = refusal;
+    pub(super) fn reply_refusal(&mut self, writer: WriterAt, segment: SegmentId, refusal: RefusedAppend) {
+        let RefusedAppend { why, number, request_id } = refusal;
         let (name, server_stack_trace) = (self.wire_name(segment), JavaStr::default());
         self.trace.note(|| format!("c{} {why:?} {number} of {}", writer.connection, short(segment)));
         let reply = match why {
-            Why::Sealed => {
+            Reason::Sealed => {
                 SegmentIsSealed { request_id, segment: name, server_stack_trace, offset: Offset(number) }.into()
             }
-            Why::InvalidNumber => {
+            Reason::InvalidNumber => {
                 let (writer_id, event_number) = (writer.id, EventNumber(number));
                 InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number }.into()
             }
-            Why::Missing | Why::Elsewhere => return self.reply_why(writer.connection, why, segment, request_id),
+            Reason::Missing | Reason::Elsewhere => {
+                return self.reply_reason(writer.connection, why, segment, request_id);
+            }
         };
         self.reply(writer.connection, reply);
     }
 
-    /// Says that a segment is not here, or not anywhere.
-    pub(super) fn reply_why(&mut self, connection: ConnectionId, why: Why, segment: SegmentId, request_id: RequestId) {
+    /// Replies that a segment is not at this store, or does not exist.
+    pub(super) fn reply_reason(
+        &mut self,
+        connection: ConnectionId,
+        why: Reason,
+        segment: SegmentId,
+        request_id: RequestId,
+    ) {
         let (name, server_stack_trace) = (self.wire_name(segment), JavaStr::default());
         self.trace.note(|| format!("c{connection} {} is {why:?}", short(segment)));
         let reply: WireCommand = match why {
-            Why::Missing => NoSuchSegment { request_id, segment: name, server_stack_trace, offset: Offset(-1) }.into(),
+            Reason::Missing => {
+                NoSuchSegment { request_id, segment: name, server_stack_trace, offset: Offset(-1) }.into()
+            }
             _ => {
                 let correct_host = JavaStr::default();
                 WrongHost { request_id, segment: name, correct_host, server_stack_trace }.into()
@@ -86,7 +96,7 @@ impl State {
         self.reply(connection, reply);
     }
 
-    /// The store closes: what it did not read is gone, what it said before arrives or not.
+    /// The store closes a connection: what it did not read is lost, what it replied before arrives or not.
     pub(super) fn close(&mut self, connection: ConnectionId) {
         if self.connections[connection].is_closed {
             return;

@@ -8,7 +8,7 @@ use pravega_protocol::wire::{
 };
 use tokio::time::Instant;
 
-use super::connection::{ConnectionId, Refusal, Why, WriterAt, WriterState};
+use super::connection::{ConnectionId, Reason, RefusedAppend, WriterAt, WriterState};
 use super::segment::{Append, Operation, Sight, events_in, short};
 use super::world::{Event, State};
 
@@ -93,8 +93,12 @@ impl State {
         }
         let known = self.segments.get(&segment);
         let number = match known.map(|known| (known, known.seen_from(wire.host))) {
-            None | Some((_, Sight::Missing)) => return self.reply_why(connection, Why::Missing, segment, request_id),
-            Some((_, Sight::Elsewhere)) => return self.reply_why(connection, Why::Elsewhere, segment, request_id),
+            None | Some((_, Sight::Missing)) => {
+                return self.reply_reason(connection, Reason::Missing, segment, request_id);
+            }
+            Some((_, Sight::Elsewhere)) => {
+                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
+            }
             Some((known, Sight::Here)) => known.committed.get(&writer).copied(),
             Some((known, Sight::Stale)) => known.stale.as_ref().and_then(|stale| stale.committed.get(&writer).copied()),
         };
@@ -103,7 +107,7 @@ impl State {
         let state = WriterState::new(self.set_ups, segment, number, is_deaf);
         let last_number = state.last_number;
         self.connections[connection].writers.insert(writer, state);
-        self.trace.note(|| format!("c{connection} AppendSetup {} tells {last_number}", short(segment)));
+        self.trace.note(|| format!("c{connection} AppendSetup {} reports {last_number}", short(segment)));
         let last_event_number = EventNumber(last_number);
         let name = self.wire_name(segment);
         self.reply(connection, AppendSetup { request_id, segment: name, writer_id: writer, last_event_number }.into());
@@ -113,8 +117,12 @@ impl State {
         let host = self.connections[connection].host;
         let known = self.segments.get(&segment);
         let (is_sealed, length) = match known.map(|known| (known, known.seen_from(host))) {
-            None | Some((_, Sight::Missing)) => return self.reply_why(connection, Why::Missing, segment, request_id),
-            Some((_, Sight::Elsewhere)) => return self.reply_why(connection, Why::Elsewhere, segment, request_id),
+            None | Some((_, Sight::Missing)) => {
+                return self.reply_reason(connection, Reason::Missing, segment, request_id);
+            }
+            Some((_, Sight::Elsewhere)) => {
+                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
+            }
             Some((known, Sight::Here)) => (known.is_sealed, known.length),
             Some((known, Sight::Stale)) => (known.stale.as_ref().is_some_and(|stale| stale.is_sealed), known.length),
         };
@@ -162,11 +170,11 @@ impl State {
         let writer = WriterAt { connection, id: end.writer_id, set_up: state.set_up };
         let known = self.segments.get_mut(&segment).expect("set up only where there is a segment");
         let why = match known.seen_from(host) {
-            Sight::Missing => Some(Why::Missing),
-            Sight::Elsewhere => Some(Why::Elsewhere),
+            Sight::Missing => Some(Reason::Missing),
+            Sight::Elsewhere => Some(Reason::Elsewhere),
             Sight::Stale => return self.fence(connection, segment),
-            Sight::Here if known.is_sealing => Some(Why::Sealed),
-            Sight::Here if !known.accepts_after(writer.id, follows) => Some(Why::InvalidNumber),
+            Sight::Here if known.is_sealing => Some(Reason::Sealed),
+            Sight::Here if !known.accepts_after(writer.id, follows) => Some(Reason::InvalidNumber),
             Sight::Here => None,
         };
         self.trace.note(|| {
@@ -174,7 +182,7 @@ impl State {
             format!("c{connection} append {number} after {follows} to {}: {events:?} {why:?}", short(segment))
         });
         match why {
-            Some(why) => self.fail(writer, Refusal { why, number, request_id }),
+            Some(why) => self.fail(writer, RefusedAppend { why, number, request_id }),
             None => {
                 state.in_flight += 1;
                 known.accepted.insert(writer.id, number);
@@ -183,15 +191,15 @@ impl State {
         }
     }
 
-    /// A store that lost the segment notices when it writes: nothing is stored, and the connection goes.
+    /// A store that lost the segment notices when it writes: nothing is stored, and the connection closes.
     fn fence(&mut self, connection: ConnectionId, segment: SegmentId) {
-        self.trace.note(|| format!("c{connection} append to {}, which is elsewhere by now", short(segment)));
+        self.trace.note(|| format!("c{connection} append to {}, which has moved", short(segment)));
         let delay = self.dice.millis(0..=100);
         self.after(delay, Event::Close(connection));
     }
 
-    /// Notes a failed append. One answer comes for all of them, when those before are through.
-    pub(super) fn fail(&mut self, writer: WriterAt, refusal: Refusal) {
+    /// Records a failed append. One reply answers all of them, once earlier appends are committed.
+    pub(super) fn fail(&mut self, writer: WriterAt, refusal: RefusedAppend) {
         let Some(state) = self.connections[writer.connection].writer(writer) else {
             return;
         };
@@ -213,11 +221,11 @@ impl State {
         let (segment, refusal) = (state.segment, state.refusal.expect("only failed appends are refused"));
         self.connections[writer.connection].writers.remove(&writer.id);
         if self.dice.chance(self.odds.lost_refusal) {
-            self.trace.note(|| format!("c{} {:?} {} is not told", writer.connection, refusal.why, refusal.number));
+            self.trace.note(|| format!("c{} {:?} {} is not sent", writer.connection, refusal.why, refusal.number));
             return self.close(writer.connection);
         }
         self.reply_refusal(writer, segment, refusal);
-        if refusal.why == Why::InvalidNumber {
+        if refusal.why == Reason::InvalidNumber {
             self.close(writer.connection);
         }
     }

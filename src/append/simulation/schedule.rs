@@ -1,3 +1,5 @@
+//! Runs one schedule from its seed.
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -5,16 +7,17 @@ use pravega_protocol::stream::KeyPosition;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
-use super::callers::{Caller, Records};
-use super::claims::{Breach, breaches};
+use super::callers::{Caller, EventRecords};
+use super::claims::{Breach, Claim, breaches};
 use super::controller::SimulatedController;
 use super::dice::Dice;
+use super::history::the_stream;
 use super::network::SimulatedNetwork;
 use super::odds::Odds;
-use super::stream::the_stream;
+use super::rules::{LeftOut, Rule, leaves_out};
 use super::trace::Trace;
 use super::world::World;
-use crate::append::rules::{LeftOut, Rule};
+use crate::append::segment_writer::WriterSettings;
 use crate::append::{StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::{self, Size};
@@ -23,34 +26,45 @@ use crate::random::seeded::Seeded;
 use crate::segment_store::{Pool, SegmentStore};
 use crate::telemetry::metrics::Metrics;
 
-/// Longest time, on the runtime's clock, until everything is answered. Far more than the sum of all timeouts of a
-/// writer that a fault may cost.
+/// Longest time, on the paused clock, until everything is answered: far more than all timeouts that faults may cost a
+/// writer together.
 const ALL_ANSWERED_IN: Duration = Duration::from_secs(500);
 
-/// How a schedule went.
+/// Few enough that schedules fill the queues.
+const QUEUED_SUBMISSIONS: usize = 4;
+
+/// The result of a schedule.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Course {
+pub(super) struct ScheduleRun {
     pub(super) breaches: Vec<Breach>,
-    /// What happened, where that was wanted.
+    /// What happened, if it was traced.
     pub(super) trace: Vec<String>,
     pub(super) events: usize,
 }
 
-/// Runs the real writers through the schedule that follows from a seed, without one rule where that is wanted.
-pub(super) fn run(seed: u64, without: Option<Rule>, traced: bool, metrics: &Metrics) -> Course {
+/// Runs the schedule that follows from a seed, optionally without one rule.
+pub(super) fn run(seed: u64, without: Option<Rule>, traced: bool, metrics: &Metrics) -> ScheduleRun {
     let _left_out = LeftOut::of(without);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();
+    let runtime = runtime.expect("a runtime without sockets");
     let mut dice = Dice::new(seed);
     let _seeded = Seeded::with(dice.seed());
-    runtime.expect("a runtime without sockets").block_on(play(dice, traced, metrics.clone()))
+    let budget = Budget::new(Size::mib(1), Duration::ZERO);
+    let mut course = runtime.block_on(play(dice, traced, metrics.clone(), budget.clone()));
+    drop(runtime);
+    if budget.available() != budget.total() {
+        let held = budget.total() - budget.available();
+        course.breaches.push((Claim::NothingHeld, format!("{held} bytes are held after the end")));
+    }
+    course
 }
 
-async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
+async fn play(mut dice: Dice, traced: bool, metrics: Metrics, budget: Budget) -> ScheduleRun {
     let odds = Odds::draw(&mut dice);
     let mut trace = Trace::new(traced);
     trace.note(|| format!("{odds:?}"));
     let world = Arc::new(World::new(dice.split(), odds.clone(), trace));
-    let records = Records::default();
+    let records = EventRecords::default();
     let gateway = gateway(&world, &odds, metrics);
     let mut turning = JoinSet::new();
     turning.spawn({
@@ -61,7 +75,7 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
         number,
         world: world.clone(),
         appender: gateway.clone(),
-        budget: Budget::new(Size::mib(1), Duration::ZERO),
+        budget: budget.clone(),
         records: records.clone(),
         dice,
     };
@@ -73,10 +87,14 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics) -> Course {
     };
     let _ = timeout(ALL_ANSWERED_IN, all).await;
     let records = records.all();
-    world.with(|state| Course { breaches: breaches(state, &records), trace: state.trace.take(), events: records.len() })
+    world.with(|state| ScheduleRun {
+        breaches: breaches(state, &records),
+        trace: state.trace.take(),
+        events: records.len(),
+    })
 }
 
-/// When all is over, every part of the key space takes events again, unless the stream is sealed.
+/// Submits to every part of the key space once all faults are over: only a sealed stream may refuse.
 async fn still_takes_events(mut caller: Caller, odds: &Odds) {
     let calm = Odds { impatient: 0.0, ..odds.clone() };
     for position in [0.01, 0.3, 0.5, 0.7, 0.99] {
@@ -85,7 +103,7 @@ async fn still_takes_events(mut caller: Caller, odds: &Odds) {
     }
 }
 
-/// The writers of the stream, with everything below them that is not a socket.
+/// The stream's appender, with everything below it except sockets.
 fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender {
     let cache = CacheSettings {
         capacity: 100,
@@ -98,5 +116,16 @@ fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender 
     let settings = config::SegmentStore { append_sessions: odds.sessions, ..config::SegmentStore::default() };
     let pool = Pool::with_connect(settings, Box::new(SimulatedNetwork(world.clone())), metrics.clone());
     let store = SegmentStore::new(controller, Arc::new(pool), metrics.clone());
-    StreamAppender::new(the_stream(), store, odds.limits, metrics)
+    StreamAppender::new(the_stream(), store, writer_settings(odds), metrics)
+}
+
+fn writer_settings(odds: &Odds) -> WriterSettings {
+    let usual = WriterSettings::new(odds.limits);
+    let unless = |rule, timeout| if leaves_out(rule) { Duration::MAX } else { timeout };
+    WriterSettings {
+        queued_submissions: QUEUED_SUBMISSIONS,
+        setup_timeout: unless(Rule::SetupWaitIsBounded, usual.setup_timeout),
+        ack_timeout: unless(Rule::AckWaitIsBounded, usual.ack_timeout),
+        ..usual
+    }
 }

@@ -1,3 +1,5 @@
+//! Segments, and what the two stores see of them.
+
 use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
@@ -11,15 +13,15 @@ use super::connection::WriterAt;
 /// One of the two stores.
 pub(super) type Host = usize;
 
-/// A segment: what is committed, and what is accepted and will be.
-pub(super) struct Segment {
+/// A segment: what is committed, and what is accepted and will be committed.
+pub(super) struct SimulatedSegment {
     pub(super) owner: Host,
-    /// Until then the owner recovers it.
+    /// When the owner has recovered the segment.
     pub(super) ready_at: Instant,
     pub(super) stale: Option<Stale>,
-    /// Last number of each writer, with all that is accepted: what an append is compared with.
+    /// Last accepted number of each writer, which appends are compared with.
     pub(super) accepted: Numbers,
-    /// Last number of each writer, of what is committed: what SetupAppend tells.
+    /// Last committed number of each writer, which AppendSetup reports.
     pub(super) committed: Numbers,
     pub(super) pipeline: VecDeque<Operation>,
     pub(super) committing: bool,
@@ -33,7 +35,7 @@ pub(super) struct Segment {
 
 pub(super) type Numbers = BTreeMap<WriterId, i64>;
 
-/// What a store goes on saying of a segment that another one owns by now.
+/// What a store keeps saying of a segment that another one owns.
 pub(super) struct Stale {
     pub(super) host: Host,
     pub(super) until: Instant,
@@ -55,13 +57,13 @@ pub(super) struct Append {
 
 /// An event in a segment.
 pub(super) struct Stored {
-    /// Index of its record.
+    /// Index of the event's record.
     pub(super) event: usize,
     pub(super) offset: i64,
     pub(super) next_offset: i64,
 }
 
-impl Segment {
+impl SimulatedSegment {
     pub(super) fn new(owner: Host) -> Self {
         let now = Instant::now();
         Self {
@@ -81,7 +83,7 @@ impl Segment {
         }
     }
 
-    /// Whether an append with this number may follow: the store compares and sets, nothing more.
+    /// Whether an append may follow the one with this number. The store compares and sets, nothing more.
     pub(super) fn accepts_after(&self, writer: WriterId, follows: i64) -> bool {
         self.accepted.get(&writer).copied().unwrap_or(NO_VALUE) == follows
     }
@@ -102,7 +104,7 @@ impl Segment {
         self.stored.push(Stored { event: event_of(payload), offset, next_offset: self.length });
     }
 
-    /// What this store says of the segment, if it says anything.
+    /// How this store sees the segment.
     pub(super) fn seen_from(&self, host: Host) -> Sight {
         let now = Instant::now();
         match &self.stale {
@@ -127,7 +129,7 @@ pub(super) fn event_of(payload: &[u8]) -> usize {
     u32::from_be_bytes(*index) as usize
 }
 
-/// Cuts events apart as readers do; `None` where the bytes are no sequence of events.
+/// Splits bytes into events as readers do; `None` if they are not a sequence of events.
 pub(super) fn events_in(mut data: Bytes) -> Option<Vec<Bytes>> {
     let mut events = Vec::new();
     while !data.is_empty() {
@@ -142,7 +144,7 @@ pub(super) fn events_in(mut data: Bytes) -> Option<Vec<Bytes>> {
     Some(events)
 }
 
-/// Shows a segment in a trace.
+/// A segment's name in traces.
 pub(super) fn short(segment: SegmentId) -> String {
     format!("#{}.{}", segment.number(), segment.epoch())
 }

@@ -1,15 +1,17 @@
+//! Many schedules with all rules, and schedules without each one.
+
 use std::ops::Range;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use super::claims::{Breach, Claim};
-use super::schedule::{Course, run};
-use crate::append::rules::Rule;
+use super::rules::Rule;
+use super::schedule::{ScheduleRun, run};
 use crate::telemetry::metrics::Metrics;
 
-/// How many schedules are run unless SIMULATION_SCHEDULES says otherwise.
+/// Number of schedules, unless SIMULATION_SCHEDULES says otherwise.
 const SCHEDULES: u64 = 10_000;
 
-/// Failures after which no more schedules are run.
+/// Number of failures after which no more schedules are begun.
 const MOST_FAILURES: usize = 20;
 
 /// Schedules among which one must fail when a rule is left out.
@@ -23,8 +25,8 @@ fn number_from(variable: &str) -> Option<u64> {
 /// A schedule that broke a claim.
 type Failure = (u64, Vec<Breach>);
 
-/// Shares the seeds out to threads and gives those whose schedules break a claim, in order; after so many failures no
-/// more schedules are begun.
+/// Distributes seeds over threads, and returns those whose schedules break a claim, in order. Begins no more schedules
+/// after `most` failures.
 fn failures(seeds: Range<u64>, without: Option<Rule>, breaking: Option<Claim>, most: usize) -> Vec<Failure> {
     let (next, found) = (AtomicU64::new(seeds.start), AtomicUsize::new(0));
     let work = || {
@@ -45,8 +47,8 @@ fn failures(seeds: Range<u64>, without: Option<Rule>, breaking: Option<Claim>, m
     failures
 }
 
-/// Prints what happens in a schedule, and what is wrong with it.
-fn retell(seed: u64) -> Course {
+/// Prints what happens in a schedule, and which claims it breaks.
+fn retell(seed: u64) -> ScheduleRun {
     let course = run(seed, None, true, &Metrics::new());
     println!("{}\nseed {seed}: {:#?}", course.trace.join("\n"), course.breaches);
     println!("again: SIMULATION_SEED={seed} cargo test --lib append::simulation::tests::schedules -- --nocapture");
@@ -79,7 +81,7 @@ fn one_seed_makes_the_same_schedule_again() {
     }
 }
 
-/// A claim that breaks when the rule is left out.
+/// A claim that breaks without the rule.
 fn claim_that_needs(rule: Rule) -> Claim {
     match rule {
         Rule::NumbersAreUsedOnce => Claim::NothingLost,
@@ -96,12 +98,12 @@ fn claim_that_needs(rule: Rule) -> Claim {
         | Rule::OnePartIsGivenUp
         | Rule::OnlyGapsAreFilled => Claim::OrderKept,
         Rule::UnstoredIsSentAgain
-        | Rule::SetUpIsNotAwaitedForEver
-        | Rule::AckIsNotAwaitedForEver
-        | Rule::PlaceIsAskedAnew
-        | Rule::SegmentsAreAskedAnew => Claim::AllAnswered,
+        | Rule::SetupWaitIsBounded
+        | Rule::AckWaitIsBounded
+        | Rule::EndpointIsAskedAgain
+        | Rule::SuccessorsAreAskedAgain => Claim::AllAnswered,
         Rule::SentIsMarked | Rule::WithdrawnIsNotSent => Claim::TruthTold,
-        Rule::SetUpIsAwaited | Rule::ConflictIsSetUpAnew | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
+        Rule::SetupIsAwaited | Rule::ConflictMeansNewSetup | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
             Claim::NoFalseAlarm
         }
     }
@@ -110,7 +112,8 @@ fn claim_that_needs(rule: Rule) -> Claim {
 #[test]
 fn leaving_out_any_one_rule_breaks_a_claim() {
     let spared: Vec<_> = Rule::ALL
-        .into_iter()
+        .iter()
+        .copied()
         .filter(|rule| {
             let claim = claim_that_needs(*rule);
             let found = failures(0..SCHEDULES_WITHOUT_A_RULE, Some(*rule), Some(claim), 1);
@@ -119,4 +122,12 @@ fn leaving_out_any_one_rule_breaks_a_claim() {
         })
         .collect();
     assert!(spared.is_empty(), "no schedule needs {spared:?}");
+}
+
+#[test]
+fn every_rule_is_listed_with_the_code_that_keeps_it() {
+    let listed =
+        include_str!("../recovery.rs").lines().filter_map(|line| line.strip_prefix("//! - `")?.split('`').next());
+    let names: Vec<_> = Rule::ALL.iter().map(|rule| format!("{rule:?}")).collect();
+    assert_eq!(listed.collect::<Vec<_>>(), names);
 }

@@ -1,6 +1,6 @@
 use tokio::time::Instant;
 
-/// What happened, line by line, where somebody wants to know.
+/// What happens, line by line, if a trace is wanted.
 pub(super) struct Trace {
     begun: Instant,
     lines: Option<Vec<String>>,

@@ -1,3 +1,5 @@
+//! The world around the gateway, and its agenda.
+
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -9,13 +11,13 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId, WriterAt};
 use super::dice::Dice;
+use super::history::History;
 use super::odds::Odds;
-use super::segment::Segment;
-use super::stream::History;
+use super::segment::SimulatedSegment;
 use super::trace::Trace;
 use crate::segment_store::LostCause;
 
-/// Everything that is not the gateway: two stores, a controller, the network between, and time.
+/// Everything except the gateway: two stores, a controller, the network between them, and time.
 pub(super) struct World {
     state: Mutex<State>,
     changed: Notify,
@@ -26,20 +28,20 @@ pub(super) struct State {
     pub(super) odds: Odds,
     pub(super) trace: Trace,
     pub(super) connections: Vec<Connection>,
-    pub(super) segments: BTreeMap<SegmentId, Segment>,
+    pub(super) segments: BTreeMap<SegmentId, SimulatedSegment>,
     pub(super) history: History,
-    /// Until when each store refuses connections.
+    /// When each store accepts connections again.
     pub(super) away_until: [Instant; 2],
-    /// Until when the controller refuses connections.
+    /// When the controller answers again.
     pub(super) controller_away_until: Instant,
     pub(super) set_ups: u64,
-    /// What the gateway did that no store would take.
+    /// What the gateway sent against the protocol.
     pub(super) misdeeds: Vec<String>,
     agenda: BTreeMap<(Instant, u64), Event>,
     noted: u64,
 }
 
-/// What is going to happen.
+/// Something on the agenda.
 pub(super) enum Event {
     /// The next frame arrives at the store.
     Arrive(ConnectionId),
@@ -61,7 +63,7 @@ pub(super) enum Event {
     Close(ConnectionId),
     /// The controller asks for a seal.
     Seal(SegmentId),
-    /// Another store takes a segment over.
+    /// Another store takes over a segment.
     Move(SegmentId),
     /// Retention removes a segment.
     Delete(SegmentId),
@@ -71,7 +73,7 @@ impl World {
     pub(super) fn new(mut dice: Dice, odds: Odds, trace: Trace) -> Self {
         let now = Instant::now();
         let history = History::new(odds.segments);
-        let owner = |dice: &mut Dice| Segment::new(dice.below(2));
+        let owner = |dice: &mut Dice| SimulatedSegment::new(dice.below(2));
         let segments = history.latest().iter().map(|(id, _)| (*id, owner(&mut dice))).collect();
         let state = State {
             dice,
@@ -90,7 +92,7 @@ impl World {
         Self { state: Mutex::new(state), changed: Notify::new() }
     }
 
-    /// Does something to the world; what it plans for later will come to pass.
+    /// Changes the world, and wakes its clock if something comes earlier than planned.
     pub(super) fn with<T>(&self, act: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.lock();
         let next = state.next_at();
@@ -105,7 +107,7 @@ impl World {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Lets time pass and everything happen that is planned; never ends.
+    /// Lets time pass and everything planned happen; never ends.
     pub(super) async fn turn(&self) {
         loop {
             let next = self.lock().next_at();

@@ -216,10 +216,10 @@ impl Failure {
 mod tests {
     use super::*;
     use crate::api::error::ErrorCode;
-    use crate::append::Place;
+    use crate::append::EventPlace;
 
     fn written(offset: i64) -> Written {
-        Written { segment: SegmentId::new(0, 0), place: Some(Place { offset, next_offset: offset + 10 }) }
+        Written { segment: SegmentId::new(0, 0), place: Some(EventPlace { offset, next_offset: offset + 10 }) }
     }
 
     fn broken() -> ApiError {

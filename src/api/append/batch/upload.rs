@@ -18,7 +18,7 @@ use crate::api::append::post::Appending;
 use crate::api::edge::deadline::{Deadline, Elapsed};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
-use crate::append::{Batch, EVENT_OVERHEAD_BYTES, Error, Outcome, Ticket};
+use crate::append::{AppendOutcome, Batch, EVENT_OVERHEAD_BYTES, Error, Ticket};
 use crate::budget::Permit;
 use crate::telemetry::labels::Limit;
 
@@ -334,7 +334,7 @@ impl Pending {
     }
 
     /// Tells the first event's outcome.
-    async fn settle(&mut self, outcome: Outcome) {
+    async fn settle(&mut self, outcome: AppendOutcome) {
         let Some((index, _)) = self.outstanding.pop_front() else {
             return;
         };
@@ -373,7 +373,7 @@ fn late(elapsed: Elapsed, may_have_been_written: bool) -> ApiError {
 }
 
 /// The outcome of the event that was submitted first. May be dropped and awaited anew.
-async fn first_outcome(outstanding: &mut VecDeque<(u64, Ticket)>) -> Outcome {
+async fn first_outcome(outstanding: &mut VecDeque<(u64, Ticket)>) -> AppendOutcome {
     match outstanding.front_mut() {
         Some((_, ticket)) => ticket.outcome().await,
         None => std::future::pending().await,

@@ -1,24 +1,26 @@
+//! The stream's epochs, as far as they happened and as far as the controller reports them.
+
 use pravega_protocol::stream::{
     KeyPosition, KeyRange, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor,
 };
 
-/// A set of segments that hold the key space together.
+/// Segments that together cover the key space.
 pub(super) type Epoch = Vec<(SegmentId, KeyRange)>;
 
-/// What the controller knows of the stream, and how much of it it tells.
+/// What the controller knows of the stream, and how much of it it reports.
 pub(super) struct History {
     stream: ScopedStream,
     epochs: Vec<Epoch>,
-    /// The epoch that counts as the current one for all who ask.
+    /// The epoch that the controller reports as the current one.
     named: usize,
-    /// The first epoch of the stream that has the name now.
+    /// The first epoch of the stream that currently has the name.
     first: usize,
-    pub(super) told: Told,
+    pub(super) reported: Reported,
     next_number: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum Reported {
     Lives,
     Sealed,
     Missing,
@@ -30,20 +32,26 @@ pub(super) fn the_stream() -> ScopedStream {
 
 impl History {
     pub(super) fn new(segments: usize) -> Self {
-        let mut history =
-            Self { stream: the_stream(), epochs: Vec::new(), named: 0, first: 0, told: Told::Lives, next_number: 0 };
+        let mut history = Self {
+            stream: the_stream(),
+            epochs: Vec::new(),
+            named: 0,
+            first: 0,
+            reported: Reported::Lives,
+            next_number: 0,
+        };
         history.begin(segments);
         history
     }
 
-    /// A stream of this name is created; it is not told yet.
+    /// Creates a stream of this name, which is not announced yet.
     pub(super) fn begin(&mut self, segments: usize) {
         let segments = self.make(KeyRange::FULL, segments, 0);
         self.epochs.push(segments);
         self.first = self.epochs.len() - 1;
     }
 
-    /// Replaces some neighbours by so many others; it is not told yet. Gives the old ones.
+    /// Replaces neighbouring segments by `into` others, which is not announced yet. Returns the old ones.
     pub(super) fn scale(&mut self, at: usize, neighbours: usize, into: usize) -> Vec<SegmentId> {
         let mut epoch = self.latest().to_vec();
         let generation = (self.epochs.len() - self.first) as u32;
@@ -64,16 +72,16 @@ impl History {
         (0..count).map(|at| (SegmentId::new(first + at as u32, generation), part(at))).collect()
     }
 
-    pub(super) fn tell(&mut self) {
+    pub(super) fn announce(&mut self) {
         self.named = self.epochs.len() - 1;
-        self.told = Told::Lives;
+        self.reported = Reported::Lives;
     }
 
     pub(super) fn latest(&self) -> &Epoch {
         self.epochs.last().expect("there is always one")
     }
 
-    /// The epochs of the stream that has the name now, in order.
+    /// The epochs of the stream that currently has the name, in order.
     pub(super) fn epochs(&self) -> &[Epoch] {
         &self.epochs[self.first..]
     }
@@ -83,11 +91,11 @@ impl History {
     }
 
     pub(super) fn current(&self) -> StreamSegments {
-        let segments = if self.told == Told::Lives { self.epochs[self.named].clone() } else { Vec::new() };
-        StreamSegments::new(segments).expect("epochs hold the key space")
+        let segments = if self.reported == Reported::Lives { self.epochs[self.named].clone() } else { Vec::new() };
+        StreamSegments::new(segments).expect("epochs cover the key space")
     }
 
-    /// Every segment that was told of, oldest first.
+    /// Every segment that was announced, oldest first.
     pub(super) fn all_named(&self) -> Vec<SegmentId> {
         let first = self.first.min(self.named);
         let mut all: Vec<_> = self.epochs[first..=self.named].iter().flatten().map(|(id, _)| *id).collect();
@@ -108,7 +116,7 @@ impl History {
         successors_between(&self.epochs[before], &self.epochs[after], segment)
     }
 
-    /// The segments that hold a position one after the other: what a reader of its events reads.
+    /// The segments that hold a position one after the other, which is what a reader of its events reads.
     pub(super) fn path_of(&self, position: KeyPosition) -> Vec<SegmentId> {
         let holder = |epoch: &Epoch| StreamSegments::new(epoch.clone()).expect("whole").segment_for(position);
         let mut path: Vec<_> = self.epochs().iter().filter_map(holder).collect();

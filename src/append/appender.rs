@@ -1,0 +1,126 @@
+//! The door of the appending side: the appenders of all streams, and what callers do with one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use moka::sync::Cache;
+use pravega_protocol::stream::ScopedStream;
+
+use super::batch::{Batch, submit_by_segment};
+use super::block_queue::BlockLimits;
+use super::error::Error;
+use super::event::{NewEvent, PendingEvent, Submission, fail};
+use super::router::StreamWriters;
+use super::segment_writer::WriterSettings;
+use super::ticket::{Ticket, ticket};
+use crate::config;
+use crate::segment_store::SegmentStore;
+use crate::telemetry::metrics::Metrics;
+
+/// A stream's writers end after this long without an append. Each new writer leaves an attribute on its segment for
+/// good, so the time is long.
+const IDLE: Duration = Duration::from_secs(60 * 60);
+
+/// Streams whose writers are kept at the same time.
+const MOST_STREAMS: u64 = 10_000;
+
+/// The appenders of all streams in use. Clones share them.
+#[derive(Debug, Clone)]
+pub struct Appenders {
+    streams: Cache<ScopedStream, StreamAppender>,
+    store: SegmentStore,
+    settings: WriterSettings,
+    metrics: Metrics,
+}
+
+impl Appenders {
+    /// Creates an empty collection; nothing is connected yet.
+    pub fn new(store: SegmentStore, settings: &config::Append, metrics: Metrics) -> Self {
+        let streams = Cache::builder().max_capacity(MOST_STREAMS).time_to_idle(IDLE).build();
+        let settings = WriterSettings::new(BlockLimits {
+            max_block_bytes: settings.max_block.as_usize(),
+            max_in_flight_blocks: settings.max_in_flight_blocks,
+        });
+        Self { streams, store, settings, metrics }
+    }
+
+    /// The appender of a stream, which need not exist: [`StreamAppender::ready`] finds out.
+    pub fn stream(&self, stream: &ScopedStream) -> StreamAppender {
+        self.streams.get_with_by_ref(stream, || {
+            StreamAppender::new(stream.clone(), self.store.clone(), self.settings, self.metrics.clone())
+        })
+    }
+}
+
+/// Appends to one stream. Clones share its writers, which end with the last clone.
+#[derive(Debug, Clone)]
+pub struct StreamAppender {
+    writers: Arc<StreamWriters>,
+}
+
+impl StreamAppender {
+    pub(super) fn new(stream: ScopedStream, store: SegmentStore, settings: WriterSettings, metrics: Metrics) -> Self {
+        Self { writers: Arc::new(StreamWriters::new(stream, store, settings, metrics)) }
+    }
+
+    /// Finds out whether the stream takes events.
+    ///
+    /// # Errors
+    /// [`Error::Controller`] for an unknown stream, [`Error::StreamSealed`].
+    ///
+    /// # Cancel safety
+    /// Awaits only the controller; nothing is left half done.
+    pub async fn ready(&self) -> Result<(), Error> {
+        let known = self.writers.routing().await?;
+        if !known.is_whole() {
+            self.writers.fill_gaps().await?;
+        }
+        Ok(())
+    }
+
+    /// Gives an event to the writer of its segment. Events that one caller submits one after the other keep their
+    /// order per routing key, also while the stream scales.
+    ///
+    /// # Errors
+    /// [`Error::Controller`] for an unknown stream, [`Error::StreamSealed`], and for a named segment
+    /// [`Error::SegmentSealed`] or [`Error::SegmentNotFound`]. In all these cases nothing was written.
+    ///
+    /// # Cancel safety
+    /// Awaits the controller and room in the writer's queue: dropped, the event is not submitted.
+    pub async fn submit(&self, event: NewEvent) -> Result<Ticket, Error> {
+        let (sender, ticket) = ticket();
+        let event = PendingEvent::new(event, sender);
+        let target = event.event.target;
+        loop {
+            let known = self.writers.routing().await?;
+            let Some(writer) = self.writers.find(&known, target).await? else {
+                self.writers.fill_gaps().await?;
+                continue;
+            };
+            match writer.reserve().await {
+                Some(room) => {
+                    room.send(Submission::One(event));
+                    return Ok(ticket);
+                }
+                None => self.writers.routing.changed_from(&known).await,
+            }
+        }
+    }
+
+    /// Gives several events to the writers of their segments. The events of one segment go as one, so that they share
+    /// blocks as far as the limits of a block allow, and keep their order as those of [`submit`](Self::submit) do.
+    /// An event that could not be submitted is reported by its own ticket.
+    ///
+    /// # Cancel safety
+    /// Awaits the controller and room in the writers' queues. Dropped, some events are submitted; the tickets of the
+    /// others report that nothing was written.
+    pub async fn submit_all(&self, batch: Batch) {
+        let mut left = batch.events;
+        while !left.is_empty() {
+            left = match self.writers.routing().await {
+                Ok(known) => submit_by_segment(&self.writers, &known, left).await,
+                Err(error) => return fail(left, &error),
+            };
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! The writers of one stream: finds the one for an event, and starts those that are missing.
+//!
+//! ```text
+//! submit ─▶ routing() ── which segment? ─▶ find() ─▶ SegmentWriter
+//!              │ first call                  │ part without a writer: fill_gaps()
+//!              ▼                             │ named segment that the routing lacks: writer_ahead()
+//!          Controller ◀──────────────────────┘
+//! ```
+//!
+//! The routing changes only here and in [`handover`](super::handover), and only under one lock.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
+use tokio::sync::OwnedMutexGuard;
+
+use super::current_routing::CurrentRouting;
+use super::error::Error;
+use super::event::{PendingEvent, Submission, Target};
+use super::recovery::Routing;
+use super::routing::Route;
+use super::segment_writer::{SegmentWriter, WriterSettings};
+use super::writer_task;
+use crate::controller::Controller;
+use crate::segment_store::SegmentStore;
+use crate::telemetry::metrics::Metrics;
+
+/// The writers of one stream and how events get to them.
+#[derive(Debug)]
+pub(super) struct StreamWriters {
+    pub(super) stream: ScopedStream,
+    pub(super) store: SegmentStore,
+    pub(super) settings: WriterSettings,
+    pub(super) metrics: Metrics,
+    pub(super) routing: CurrentRouting,
+    /// Held while the routing is made or changed.
+    changing: Arc<tokio::sync::Mutex<()>>,
+    /// Every open writer, so that a segment has one only, whether or not the routing knows it already.
+    open: Mutex<Vec<SegmentWriter>>,
+}
+
+impl StreamWriters {
+    pub(super) fn new(stream: ScopedStream, store: SegmentStore, settings: WriterSettings, metrics: Metrics) -> Self {
+        Self {
+            stream,
+            store,
+            settings,
+            metrics,
+            routing: CurrentRouting::default(),
+            changing: Arc::default(),
+            open: Mutex::default(),
+        }
+    }
+
+    /// The current routing, asked of the controller by the first caller.
+    pub(super) async fn routing(self: &Arc<Self>) -> Result<Arc<Routing>, Error> {
+        if let Some(routing) = self.routing.get() {
+            return Ok(routing);
+        }
+        let _changing = self.changing.lock().await;
+        if let Some(routing) = self.routing.get() {
+            return Ok(routing);
+        }
+        Ok(self.routing.publish(self.ask_routing().await?))
+    }
+
+    pub(super) async fn ask_routing(self: &Arc<Self>) -> Result<Routing, Error> {
+        let segments = self.current_segments().await?;
+        Ok(Routing::new(self.routes_to(&segments)))
+    }
+
+    pub(super) async fn current_segments(&self) -> Result<Arc<StreamSegments>, Error> {
+        let segments = self.controller().segments_to_append(&self.stream).await?;
+        match segments.is_empty() {
+            true => Err(Error::StreamSealed(self.stream.clone())),
+            false => Ok(segments),
+        }
+    }
+
+    /// The writer for a target; `None` where that part of the key space has no writer.
+    pub(super) async fn find(
+        self: &Arc<Self>,
+        routing: &Routing,
+        target: Target,
+    ) -> Result<Option<SegmentWriter>, Error> {
+        match (routing.find(target), target) {
+            (Some(writer), _) => Ok(Some(writer.clone())),
+            (None, Target::Position(_)) => Ok(None),
+            (None, Target::Segment(segment)) => self.writer_ahead(segment).await.map(Some),
+        }
+    }
+
+    /// Gives the parts of the key space that have no writer to the stream's current segments. Other parts stay as they
+    /// are: their segments may have events waiting, which come before all that is submitted from now on.
+    pub(super) async fn fill_gaps(self: &Arc<Self>) -> Result<(), Error> {
+        let _changing = self.changing.lock().await;
+        let known = self.routing.get();
+        if let Some(known) = known.filter(|known| !known.is_whole()) {
+            let segments = self.current_segments().await?;
+            self.routing.publish(known.fill(&self.routes_to(&segments)));
+        }
+        Ok(())
+    }
+
+    /// The writer of a segment that the routing lacks. A caller may know of a scale before the routing does, which
+    /// changes only where a seal is met, so that events of one key keep their order.
+    async fn writer_ahead(self: &Arc<Self>, segment: SegmentId) -> Result<SegmentWriter, Error> {
+        self.controller().forget_stream(&self.stream);
+        if self.controller().current_segments(&self.stream).await?.contains(segment) {
+            return Ok(self.writer_of(segment));
+        }
+        let segments = self.controller().readable_segments(&self.stream).await?;
+        match segments.contains(&segment) {
+            true => Err(Error::SegmentSealed(self.name_of(segment))),
+            false => Err(Error::SegmentNotFound { stream: self.stream.clone(), segment }),
+        }
+    }
+
+    pub(super) fn routes_to(self: &Arc<Self>, segments: &StreamSegments) -> Vec<Route> {
+        segments.iter().map(|(id, range)| Route { range, writer: Some(self.writer_of(id)) }).collect()
+    }
+
+    /// The open writer of a segment, started if there is none.
+    pub(super) fn writer_of(self: &Arc<Self>, segment: SegmentId) -> SegmentWriter {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        open.retain(|writer| !writer.is_closed());
+        match open.iter().find(|writer| writer.segment().id == segment) {
+            Some(writer) => writer.clone(),
+            None => {
+                let writer = writer_task::start(self, self.name_of(segment));
+                open.push(writer.clone());
+                writer
+            }
+        }
+    }
+
+    /// Takes note that the segment's writer ended before its events were handed over.
+    pub(super) async fn abandon(&self, segment: SegmentId) {
+        let _lock = lock_handover(self).await;
+        self.give_up(segment);
+    }
+
+    /// Leaves the segment's part of the key space without a writer: the next caller asks what follows.
+    pub(super) fn give_up(&self, segment: SegmentId) {
+        if let Some(known) = self.routing.get() {
+            self.routing.publish(known.abandon(segment));
+        }
+    }
+
+    pub(super) fn name_of(&self, segment: SegmentId) -> SegmentName {
+        SegmentName::new(self.stream.clone(), segment)
+    }
+
+    pub(super) fn controller(&self) -> &Controller {
+        self.store.controller()
+    }
+}
+
+/// Waits for a segment's turn to hand over: one at a time, in the order in which they ask.
+///
+/// # Cancel safety
+/// Awaits only the lock: dropped, it loses its place in line.
+pub(super) async fn lock_handover(writers: &StreamWriters) -> OwnedMutexGuard<()> {
+    writers.changing.clone().lock_owned().await
+}
+
+/// Submits events in their order. Returns `false` if a segment closed meanwhile, with the remaining events left.
+pub(super) async fn submit_in_order(
+    writers: &StreamWriters,
+    routing: &Routing,
+    events: &mut VecDeque<PendingEvent>,
+) -> bool {
+    while let Some(event) = events.pop_front() {
+        let Some(writer) = routing.find(event.event.target) else {
+            event.ticket.resolve(Err(Error::StreamSealed(writers.stream.clone())));
+            continue;
+        };
+        match writer.reserve().await {
+            Some(room) => room.send(Submission::One(event)),
+            None => {
+                events.push_front(event);
+                return false;
+            }
+        }
+    }
+    true
+}

@@ -1,0 +1,367 @@
+//! The owner of one segment's writer: runs its [`BlockQueue`] on connections to the segment's store.
+//!
+//! ```text
+//!            work to send           set up
+//!   Down ─────────────────▶ Opening ───────▶ Open ── SegmentIsSealed ──▶ End::Sealed ─┐
+//!    ▲                       │   ▲            │  └── NoSuchSegment ────▶ End::Gone ───┴─▶ Handover
+//!    │ refused, failed:      │   │ lost,      │
+//!    │ all events fail ◀─────┤   │ moved,     ├── no caller and no event left ──▶ End::Idle
+//!    │                       │   │ overdue    │
+//!    └───────────────────────┘   └────────────┘
+//! ```
+//!
+//! Everything that happens comes through one `select!`, and is followed by [`WriterTask::pump`], which sends what may
+//! be sent.
+
+use std::collections::VecDeque;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use pravega_protocol::stream::{SegmentId, SegmentName};
+use pravega_protocol::wire::{CommandType, DataAppended, NO_VALUE, WireCommand, WriterId};
+use tokio::sync::mpsc;
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+
+use super::block;
+use super::block_queue::Acknowledged;
+use super::error::Error;
+use super::event::{PendingEvent, Submission};
+use super::failure::Failure;
+use super::recovery::{BlockQueue, Handover, Setup, failure_of};
+use super::router::StreamWriters;
+use super::segment_writer::SegmentWriter;
+use super::setup::ReadyFlow;
+use super::ticket::Written;
+use crate::random;
+use crate::retry::Backoff;
+use crate::segment_store::{Flow, Lost};
+use crate::telemetry::labels::StoreError;
+use crate::telemetry::metrics::Metrics;
+
+/// Submissions taken from the queue at once.
+pub(super) const BATCH_SUBMISSIONS: usize = 1024;
+
+/// How often withdrawn events are dropped.
+pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+/// State of the connection.
+enum Link {
+    Down,
+    Opening(BoxFuture<'static, Result<ReadyFlow, Failure>>),
+    Open(Flow),
+}
+
+/// Why the writer ends.
+enum End {
+    /// No one can submit any more, and every event is answered.
+    Idle,
+    /// The segment takes no more appends.
+    Sealed,
+    /// The segment does not exist.
+    Gone,
+}
+
+/// What happens to the writer.
+enum Step {
+    Submitted(usize),
+    Opened(Result<ReadyFlow, Failure>),
+    Reply(Result<WireCommand, Arc<Lost>>),
+    Sweep,
+}
+
+struct WriterTask {
+    setup: Setup,
+    inbox: mpsc::Receiver<Submission>,
+    queue: BlockQueue<PendingEvent>,
+    link: Link,
+    backoff: Backoff,
+    /// Last number of each block in flight on this connection, and when it was sent.
+    sent_at: VecDeque<(i64, Instant)>,
+    /// Highest number sent on any connection.
+    highest_sent: i64,
+    ack_timeout: Duration,
+    stream: Weak<StreamWriters>,
+    metrics: Metrics,
+}
+
+/// Starts the writer of a segment. Where it panics, the segment is left without a writer until the next caller comes.
+pub(super) fn start(stream: &Arc<StreamWriters>, segment: SegmentName) -> SegmentWriter {
+    let (writer, inbox) = SegmentWriter::new(segment.clone(), stream.settings.queued_submissions);
+    let task = WriterTask::new(stream, segment.clone(), inbox);
+    let stream = Arc::downgrade(stream);
+    let writing = AssertUnwindSafe(task.run()).catch_unwind();
+    tokio::spawn(async move {
+        if writing.await.is_err() {
+            tracing::error!(segment = %segment, "the segment's writer panicked, another one will be started");
+            if let Some(stream) = stream.upgrade() {
+                stream.abandon(segment.id).await;
+            }
+        }
+    });
+    writer
+}
+
+impl WriterTask {
+    fn new(stream: &Arc<StreamWriters>, segment: SegmentName, inbox: mpsc::Receiver<Submission>) -> Self {
+        let settings = &stream.settings;
+        let writer_id = WriterId(random::fresh_id());
+        Self {
+            setup: Setup::new(stream.store.clone(), segment, writer_id, settings.setup_timeout),
+            inbox,
+            queue: BlockQueue::new(settings.blocks),
+            link: Link::Down,
+            backoff: Backoff::default(),
+            sent_at: VecDeque::new(),
+            highest_sent: NO_VALUE,
+            ack_timeout: settings.ack_timeout,
+            stream: Arc::downgrade(stream),
+            metrics: stream.metrics.clone(),
+        }
+    }
+
+    async fn run(mut self) {
+        match self.write().await {
+            End::Idle => self.assert_idle(),
+            End::Sealed => {
+                let mut handover = self.into_handover();
+                handover.settle_final_number().await;
+                handover.hand_over().await;
+            }
+            End::Gone => self.into_handover().hand_over().await,
+        }
+    }
+
+    fn assert_idle(&self) {
+        assert!(!self.queue.has_work(), "every event is answered");
+        assert!(self.sent_at.is_empty(), "no block is in flight");
+        assert!(self.inbox.is_empty(), "no submission is left");
+    }
+
+    fn into_handover(self) -> Handover {
+        Handover::new(self.setup, self.inbox, self.queue, self.stream, self.metrics)
+    }
+
+    async fn write(&mut self) -> End {
+        let mut batch = Vec::with_capacity(BATCH_SUBMISSIONS);
+        let mut open_for_more = true;
+        let mut sweeps = interval(SWEEP_EVERY);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let has_work = self.queue.has_work();
+            if !open_for_more && !has_work {
+                return End::Idle;
+            }
+            // Biased so that a simulated schedule can be repeated. No arm starves those below it: sweeps come twice a
+            // second, and replies only to what was sent, which the blocks in flight bound.
+            let step = tokio::select! {
+                biased;
+                _ = sweeps.tick(), if has_work => Step::Sweep,
+                step = self.link.step() => step,
+                count = self.inbox.recv_many(&mut batch, BATCH_SUBMISSIONS), if open_for_more => Step::Submitted(count),
+            };
+            let ended = match step {
+                Step::Submitted(0) => {
+                    open_for_more = false;
+                    None
+                }
+                Step::Submitted(_) => {
+                    batch.drain(..).flatten().for_each(|event| self.queue.push(event));
+                    None
+                }
+                Step::Opened(opened) => self.on_opened(opened),
+                Step::Reply(reply) => self.on_reply(reply),
+                Step::Sweep => {
+                    self.sweep();
+                    None
+                }
+            };
+            if let Some(end) = ended {
+                return end;
+            }
+            self.pump().await;
+        }
+    }
+
+    /// Sends what may be sent, and connects where there is something to send.
+    async fn pump(&mut self) {
+        if matches!(self.link, Link::Down) && self.queue.has_work() {
+            self.link = Link::opening(self.setup.clone(), Duration::ZERO);
+        }
+        let Link::Open(flow) = &mut self.link else {
+            return;
+        };
+        while let Some(block) = self.queue.next_block() {
+            let request_id = flow.next_request_id();
+            let payloads = block.events.iter().map(|event| &event.event.payload);
+            let frames =
+                block::encode(self.setup.writer_id, block.last_number, request_id, block.framed_bytes, payloads);
+            self.sent_at.push_back((block.last_number, Instant::now()));
+            if block.last_number > self.highest_sent {
+                self.highest_sent = block.last_number;
+                self.metrics.append_block_events.observe(block.events.len() as f64);
+                self.metrics.append_block_bytes.observe(block.framed_bytes as f64);
+            } else {
+                self.metrics.append_resent_blocks.inc();
+            }
+            // If the session has ended, the next receive reports it.
+            if flow.send(frames).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    fn on_opened(&mut self, opened: Result<ReadyFlow, Failure>) -> Option<End> {
+        match opened {
+            Ok(ReadyFlow { flow, last_number }) => {
+                self.metrics.append_set_ups.inc();
+                let stored = self.queue.on_setup(last_number);
+                self.acknowledge(stored);
+                self.link = Link::Open(flow);
+                None
+            }
+            Err(failure) => {
+                if let Some(error) = failure.of_store() {
+                    self.metrics.store_failed(error);
+                }
+                self.on_failure(failure)
+            }
+        }
+    }
+
+    fn on_reply(&mut self, reply: Result<WireCommand, Arc<Lost>>) -> Option<End> {
+        self.count_failure(&reply);
+        match reply {
+            Ok(WireCommand::DataAppended(ack)) => {
+                self.on_ack(&ack);
+                None
+            }
+            Ok(other) => self.on_failure(failure_of(&other)),
+            Err(_) => self.on_failure(Failure::Disconnected),
+        }
+    }
+
+    /// The end of a connection on which nothing was awaited is no failure.
+    fn count_failure(&self, reply: &Result<WireCommand, Arc<Lost>>) {
+        match reply {
+            Ok(reply) => self.setup.store.count_reply(&[CommandType::DataAppended], reply),
+            Err(lost) if self.queue.has_work() => self.setup.store.count_error(&lost.clone().into()),
+            Err(_) => {}
+        }
+    }
+
+    fn on_ack(&mut self, ack: &DataAppended) {
+        let DataAppended { event_number, previous_event_number, current_segment_write_offset, .. } = ack;
+        match self.queue.on_ack(event_number.0, previous_event_number.0, current_segment_write_offset.0) {
+            Ok(acknowledged) => {
+                self.backoff.reset();
+                self.measure(event_number.0);
+                self.acknowledge(acknowledged);
+            }
+            Err(unknown) => {
+                tracing::warn!(segment = %self.setup.segment, error = %unknown, "reconnecting");
+                self.reconnect();
+            }
+        }
+    }
+
+    fn on_failure(&mut self, failure: Failure) -> Option<End> {
+        match failure {
+            Failure::Sealed => return Some(End::Sealed),
+            Failure::Gone => return Some(End::Gone),
+            Failure::Disconnected => self.reconnect(),
+            Failure::Moved => {
+                self.setup.forget_endpoint();
+                self.reconnect();
+            }
+            Failure::Refused(reason) => self.fail_all(|segment, may_have_been_written| Error::Refused {
+                segment: segment.clone(),
+                reason,
+                may_have_been_written,
+            }),
+            Failure::Failed(message) => self.fail_all(|segment, may_have_been_written| Error::Failed {
+                segment: segment.clone(),
+                message: Arc::clone(&message),
+                may_have_been_written,
+            }),
+            Failure::Unreachable(error) => {
+                self.fail_all(|_, may_have_been_written| Error::Store { error: error.clone(), may_have_been_written })
+            }
+        }
+        None
+    }
+
+    /// Drops withdrawn events, and a connection on which an acknowledgement is overdue.
+    fn sweep(&mut self) {
+        self.queue.sweep();
+        if self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > self.ack_timeout) {
+            tracing::warn!(segment = %self.setup.segment, "an acknowledgement is overdue, reconnecting");
+            self.metrics.store_failed(StoreError::TimedOut);
+            self.reconnect();
+        }
+    }
+
+    fn measure(&mut self, number: i64) {
+        while let Some((_, sent_at)) = self.sent_at.pop_front_if(|(last_number, _)| *last_number <= number) {
+            self.metrics.append_blocks.inc();
+            self.metrics.append_ack_seconds.observe(sent_at.elapsed().as_secs_f64());
+        }
+    }
+
+    fn acknowledge(&self, acknowledged: Vec<Acknowledged<PendingEvent>>) {
+        acknowledge(acknowledged, self.setup.segment.id, &self.metrics);
+    }
+
+    /// Gives the connection up; the next one begins after a pause that grows until an acknowledgement comes.
+    fn reconnect(&mut self) {
+        self.queue.on_disconnect();
+        self.sent_at.clear();
+        self.link = match self.queue.has_work() {
+            true => Link::opening(self.setup.clone(), self.backoff.next_delay()),
+            false => Link::Down,
+        };
+    }
+
+    /// Gives the connection up and answers every event with an error, made from the segment and whether the event may
+    /// have been written.
+    fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
+        self.link = Link::Down;
+        self.sent_at.clear();
+        let (sent, waiting) = self.queue.drain();
+        let segment = &self.setup.segment;
+        sent.into_iter().for_each(|event| event.ticket.resolve(Err(error(segment, true))));
+        waiting.into_iter().for_each(|event| {
+            let may_have_been_written = event.ticket.was_sent();
+            event.ticket.resolve(Err(error(segment, may_have_been_written)));
+        });
+    }
+}
+
+/// Answers events that are stored.
+pub(super) fn acknowledge(stored: Vec<Acknowledged<PendingEvent>>, segment: SegmentId, metrics: &Metrics) {
+    for Acknowledged { event, place } in stored {
+        metrics.append_events.inc();
+        metrics.append_bytes.inc_by(event.event.payload.len() as u64);
+        event.ticket.resolve(Ok(Written { segment, place }));
+    }
+}
+
+impl Link {
+    fn opening(setup: Setup, delay: Duration) -> Self {
+        Self::Opening(Box::pin(async move {
+            sleep(delay).await;
+            setup.open().await
+        }))
+    }
+
+    /// The next step of the connection; pending while there is none.
+    async fn step(&mut self) -> Step {
+        match self {
+            Self::Down => std::future::pending().await,
+            Self::Opening(opening) => Step::Opened(opening.await),
+            Self::Open(flow) => Step::Reply(flow.receive().await),
+        }
+    }
+}
