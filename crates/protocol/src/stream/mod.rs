@@ -11,7 +11,7 @@ mod segments;
 mod text;
 
 pub use key_space::{KeyPosition, KeyRange};
-pub use name::{MAX_NAME_CHARS, NameError, NameKind, Scope, ScopedStream, StreamName};
+pub use name::{NameError, NameKind, Scope, ScopedStream, StreamName};
 pub use segment_name::{SegmentId, SegmentName};
 pub use segments::{SegmentsError, StreamSegments, Successor};
 pub(crate) use text::serde_as_text;

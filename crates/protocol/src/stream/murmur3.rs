@@ -1,7 +1,6 @@
 //! MurmurHash3 for x64, 128 bits, of which Pravega uses the first 64.
 //!
-//! Fed in blocks so that a routing key is hashed as it is transcoded, without a buffer for the whole. The
-//! seed has 64 bits because Pravega's key-value tables sign-extend theirs.
+//! Fed in blocks so that a routing key is hashed as it is transcoded, without a buffer for the whole.
 
 pub(super) const BLOCK: usize = 16;
 

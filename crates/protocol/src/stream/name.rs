@@ -9,7 +9,7 @@ use thiserror::Error;
 use super::serde_as_text;
 
 /// Longest name of a scope or stream that the controller takes, in characters, a leading `_` included.
-pub const MAX_NAME_CHARS: usize = 255;
+const MAX_NAME_CHARS: usize = 255;
 
 /// What ends the stream part of a key-value table's segment names.
 const TABLE_SUFFIX: &str = "_kvtable";
@@ -46,7 +46,7 @@ pub enum NameError {
         /// The text as given.
         name: String,
     },
-    /// The name has more than [`MAX_NAME_CHARS`] characters.
+    /// The name has more than 255 characters.
     #[error("{kind} name is {chars} characters long, at most {MAX_NAME_CHARS} are allowed")]
     TooLong {
         /// What was to be named.

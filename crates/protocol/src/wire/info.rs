@@ -137,7 +137,7 @@ pub enum Role {
 
 /// What an absent field stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
+pub(super) enum Absent {
     /// The field is always there.
     Never,
     /// An older peer leaves it out; it then means this.
@@ -153,15 +153,15 @@ pub struct FieldInfo {
     pub kind: Kind,
     /// What the gateway may do with it.
     pub role: Role,
-    /// Whether it is an optional tail.
-    pub absent: Absent,
+    /// Whether the field is an optional tail.
+    pub(super) absent: Absent,
 }
 
 /// One command of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandInfo {
     /// Which command.
-    pub command: CommandType,
+    pub(super) command: CommandType,
     /// Code in the frame header.
     pub code: i32,
     /// Name of Pravega's class, for example `SetupAppend`.
@@ -176,19 +176,14 @@ pub struct CommandInfo {
     pub replies: &'static [CommandType],
     /// Fields in wire order.
     pub fields: &'static [FieldInfo],
-    /// What it does.
-    pub doc: &'static str,
+    /// What the command does, from the table's doc comment.
+    pub(super) doc: &'static str,
 }
 
 impl CommandInfo {
     /// The field with this role, if there is one.
     pub fn field(&self, role: Role) -> Option<&'static FieldInfo> {
         self.fields.iter().find(|field| field.role == role)
-    }
-
-    /// Whether the client may send it as a message of its own.
-    pub fn is_request(&self) -> bool {
-        matches!(self.direction, Direction::Request | Direction::Both)
     }
 
     /// Whether only a store's admin port takes it; the ordinary one closes the connection.

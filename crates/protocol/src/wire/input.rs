@@ -17,7 +17,7 @@ impl Input {
     }
 
     /// Bytes read so far.
-    pub fn position(&self) -> usize {
+    pub(super) fn position(&self) -> usize {
         self.total - self.rest.len()
     }
 
@@ -36,7 +36,7 @@ impl Input {
     }
 
     /// All that is left.
-    pub fn take_rest(&mut self) -> Bytes {
+    pub(super) fn take_rest(&mut self) -> Bytes {
         std::mem::take(&mut self.rest)
     }
 
@@ -47,7 +47,7 @@ impl Input {
     }
 
     /// The next u16, big-endian.
-    pub fn u16(&mut self) -> Result<u16, FieldProblem> {
+    pub(super) fn u16(&mut self) -> Result<u16, FieldProblem> {
         self.need(2)?;
         Ok(self.rest.get_u16())
     }
@@ -65,13 +65,13 @@ impl Input {
     }
 
     /// The next u128, big-endian.
-    pub fn u128(&mut self) -> Result<u128, FieldProblem> {
+    pub(super) fn u128(&mut self) -> Result<u128, FieldProblem> {
         self.need(16)?;
         Ok(self.rest.get_u128())
     }
 
     /// An i32 that counts bytes or items.
-    pub fn length(&mut self) -> Result<usize, FieldProblem> {
+    pub(super) fn length(&mut self) -> Result<usize, FieldProblem> {
         let length = self.i32()?;
         usize::try_from(length).map_err(|_| FieldProblem::NegativeLength(length))
     }
@@ -83,7 +83,7 @@ impl Input {
     }
 
     /// A framed event; its payload.
-    pub fn event(&mut self) -> Result<Bytes, FieldProblem> {
+    pub(super) fn event(&mut self) -> Result<Bytes, FieldProblem> {
         let announced = announced_len(&self.rest).map_err(|NotAnEvent { code, length }| match code {
             EVENT_CODE => FieldProblem::NegativeLength(length),
             other => FieldProblem::NotAnEvent(other),
