@@ -17,10 +17,12 @@ mod version;
 mod frame;
 mod outbox;
 
+mod error_code;
 mod field;
 mod input;
 mod string;
 mod structures;
+mod table_segment;
 mod types;
 
 mod info;
@@ -41,6 +43,7 @@ mod property_tests;
 
 pub use docs::markdown;
 pub use error::{DecodeError, FieldProblem, JsonError};
+pub use error_code::{AuthErrorCode, ServerErrorCode};
 pub use field::WireField;
 pub use frame::{
     Frame, FrameCodec, FrameError, HEADER_BYTES, MAX_EVENT_BYTES, MAX_PAYLOAD_FROM_STORE, MAX_PAYLOAD_TO_STORE,
@@ -52,11 +55,9 @@ pub use json::{ShowError, command_from_json, command_to_json};
 pub use outbox::Outbox;
 pub use sniff::{Places, sniff};
 pub use string::JavaStr;
-pub use structures::{
-    AttributeUpdate, AuthErrorCode, ChunkInfo, EventFrame, IteratorArgs, MergedSources, ServerErrorCode, TableEntries,
-    TableEntry, TableKey, Zeros,
-};
+pub use structures::{AttributeUpdate, ChunkInfo, EventFrame, MergedSources, Zeros};
 pub use table::*;
+pub use table_segment::{IteratorArgs, TableEntries, TableEntry, TableKey};
 pub use types::{
     AttributeId, Buf, Data, DelegationToken, EventNumber, NO_VALUE, Offset, Raw, RequestId, Segment, WriterId,
 };

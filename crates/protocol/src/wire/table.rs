@@ -1,12 +1,13 @@
 //! Every command of the segment store, laid out once.
 //!
 //! Source: WireCommands.java and WireCommandType.java of pravega/pravega 0.13.0; `LocateOffset` and its reply are
-//! newer. Codes 6, 13, 14, 22 to 27, 54, 72 and 73 are retired or were never given.
+//! newer. Codes 6, 13, 14, 22 to 27, 54, 72 and 73 are retired or were never assigned.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
 use super::error::{DecodeError, FieldProblem, JsonError};
+use super::error_code::{AuthErrorCode, ServerErrorCode};
 use super::field::{WireField, decode_tail};
 use super::frame::{Frame, HEADER_BYTES, put_header};
 use super::info::{Absent, CommandInfo, Direction, FieldInfo, Level};
