@@ -12,7 +12,7 @@ const EVENT_ROUTER_SEED: u64 = 1_741_865_571;
 pub struct KeyPosition(f64);
 
 impl KeyPosition {
-    /// Takes a place in the key space, `None` outside [0, 1).
+    /// A place in the key space; `None` outside [0, 1).
     #[must_use]
     pub fn new(position: f64) -> Option<Self> {
         (0.0..1.0).contains(&position).then_some(Self(position))
@@ -39,7 +39,7 @@ impl KeyPosition {
         Self::of_hash(hash.finish(&block[..filled]))
     }
 
-    /// A place drawn evenly, for an event without a routing key.
+    /// A uniformly random place, for an event without a routing key.
     #[must_use]
     pub fn random() -> Self {
         Self(rand::random())

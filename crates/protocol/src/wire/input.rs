@@ -1,9 +1,11 @@
+//! Reads values off the front of a payload.
+
 use bytes::{Buf, Bytes};
 
 use super::error::FieldProblem;
 use super::event::{EVENT_CODE, EVENT_HEADER_BYTES, NotAnEvent, announced_len};
 
-/// What is left of a payload. Bulk bytes are split off, never copied.
+/// The unread rest of a payload. Bulk bytes are split off, never copied.
 #[derive(Debug)]
 pub struct Input {
     rest: Bytes,
@@ -11,7 +13,7 @@ pub struct Input {
 }
 
 impl Input {
-    /// All of a payload.
+    /// Reads from the start of a payload.
     pub fn new(payload: Bytes) -> Self {
         Self { total: payload.len(), rest: payload }
     }
@@ -26,10 +28,10 @@ impl Input {
         self.rest.len()
     }
 
-    /// The next bytes, this many.
+    /// The next `len` bytes.
     ///
     /// # Errors
-    /// As every reading method here: [`FieldProblem::Truncated`] if there are fewer.
+    /// [`FieldProblem::Truncated`] if fewer are left, as in every reading method here.
     pub fn take(&mut self, len: usize) -> Result<Bytes, FieldProblem> {
         self.need(len)?;
         Ok(self.rest.split_to(len))
@@ -76,13 +78,13 @@ impl Input {
         usize::try_from(length).map_err(|_| FieldProblem::NegativeLength(length))
     }
 
-    /// An i32 length and as many bytes.
+    /// An i32 length and that many bytes.
     pub fn sized(&mut self) -> Result<Bytes, FieldProblem> {
         let length = self.length()?;
         self.take(length)
     }
 
-    /// A framed event; its payload.
+    /// The payload of a framed event.
     pub(super) fn event(&mut self) -> Result<Bytes, FieldProblem> {
         let announced = announced_len(&self.rest).map_err(|NotAnEvent { code, length }| match code {
             EVENT_CODE => FieldProblem::NegativeLength(length),

@@ -1,17 +1,23 @@
 //! Bytes on their way to a socket.
+//!
+//! ```text
+//! push(large) ──────────────────────┐
+//! push(small) ─▶ small ─seal_small─▶ slices ─▶ vectored writes
+//! ```
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Frames of at least this size are written from where they lie; smaller ones are put together.
+/// Frames of at least this size are written from where they are; smaller ones are copied together.
 const OWN_SLICE_BYTES: usize = 8 * 1024;
 
-/// Bytes that wait to be written, in order, for vectored writes.
+/// Bytes that wait to be written, in order. What is sealed can be written through [`Buf`].
 #[derive(Debug, Default)]
 pub struct Outbox {
     slices: VecDeque<Bytes>,
+    /// Bytes in `slices`, none of which is empty.
     sealed: usize,
     small: BytesMut,
 }
@@ -27,7 +33,7 @@ impl Outbox {
         }
     }
 
-    /// The end of what was pushed, for small frames to be encoded at.
+    /// The buffer at the end, for encoding small frames in place.
     pub fn small(&mut self) -> &mut BytesMut {
         &mut self.small
     }
@@ -47,7 +53,7 @@ impl Outbox {
         }
     }
 
-    /// Bytes that wait, those not sealed included.
+    /// Bytes that wait, including those not sealed.
     pub fn bytes(&self) -> usize {
         self.sealed + self.small.len()
     }
