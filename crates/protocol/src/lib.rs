@@ -1,11 +1,17 @@
 //! Pravega's protocols as values: nothing here opens a socket or reads a clock.
 //!
-//! - [`wire`]: the segment store's wire commands, byte by byte.
-//! - [`stream`]: names, segment ids, the key space, and which segment holds a routing key.
-//! - [`controller`]: the controller's gRPC interface, client and server, generated from `proto/controller.proto`.
+//! ```text
+//! controller ──gRPC──▶ controller: its messages, as generated
+//!                           │ names, segment ids, key ranges
+//!                           ▼
+//! routing key ───────▶ stream: which segment holds this key?
+//!                           │ segment name
+//!                           ▼
+//! segment store ◀─TCP─ wire: which bytes?
+//! ```
+
+pub mod controller;
 
 pub mod stream;
 
 pub mod wire;
-
-pub mod controller;

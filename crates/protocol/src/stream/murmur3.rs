@@ -1,7 +1,6 @@
 //! MurmurHash3 for x64, 128 bits, of which Pravega uses the first 64.
 //!
-//! Fed in blocks so that a routing key is hashed as it is transcoded, without a buffer for the whole. The
-//! seed has 64 bits because Pravega's key-value tables sign-extend theirs.
+//! Fed in blocks so that a routing key is hashed as it is transcoded, without a buffer for the whole.
 
 pub(super) const BLOCK: usize = 16;
 
@@ -29,6 +28,7 @@ impl Murmur3 {
     /// Takes the bytes after the last whole block, fewer than [`BLOCK`], and returns the first half of the
     /// digest.
     pub(super) fn finish(mut self, rest: &[u8]) -> u64 {
+        assert!(rest.len() < BLOCK, "a whole block is fed as one");
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
         // Absent bytes count as zeros, and a zero lane mixes to zero.

@@ -9,15 +9,15 @@ use thiserror::Error;
 use super::serde_as_text;
 
 /// Longest name of a scope or stream that the controller takes, in characters, a leading `_` included.
-pub const MAX_NAME_CHARS: usize = 255;
+const MAX_NAME_CHARS: usize = 255;
 
-/// What ends the stream part of a key-value table's segment names.
+/// Suffix of the stream part of a key-value table's segment names.
 const TABLE_SUFFIX: &str = "_kvtable";
 
-/// What the name of a stream begins with that holds the watermarks of an internal stream.
+/// Prefix of a stream that holds the watermarks of an internal stream.
 const INTERNAL_MARK: &str = "_MARK_";
 
-/// Which kind of name an error speaks of.
+/// Which kind of name an error is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum NameKind {
     /// The name of a scope.
@@ -39,32 +39,32 @@ impl fmt::Display for NameKind {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum NameError {
     /// There is nothing, or only the leading `_`.
-    #[error("{kind} {name:?} is empty")]
+    #[error("{kind} name {name:?} is empty")]
     Empty {
-        /// What was to be named.
+        /// What the name is for.
         kind: NameKind,
         /// The text as given.
         name: String,
     },
-    /// The name has more than [`MAX_NAME_CHARS`] characters.
-    #[error("{kind} name is {chars} characters long, at most {MAX_NAME_CHARS} are allowed")]
+    /// The name has more than 255 characters.
+    #[error("{kind} name is {chars} characters long; the limit is {MAX_NAME_CHARS}")]
     TooLong {
-        /// What was to be named.
+        /// What the name is for.
         kind: NameKind,
         /// How long the text is.
         chars: usize,
     },
     /// A character is outside `[a-zA-Z0-9.-]`.
     #[error(
-        "{kind} {name:?} may hold only letters, digits, '.' and '-', and one '_' in front, \
+        "{kind} name {name:?} may contain only letters, digits, '.' and '-', after an optional leading '_', \
          but character {position} is {found:?}"
     )]
     Character {
-        /// What was to be named.
+        /// What the name is for.
         kind: NameKind,
         /// The text as given.
         name: String,
-        /// The first character that may not stand there.
+        /// The first character that is not allowed there.
         found: char,
         /// Its place, counted from 1.
         position: usize,
@@ -122,11 +122,11 @@ macro_rules! name {
         pub struct $name(Arc<str>);
 
         impl $name {
-            /// Checks the text and takes it as a name.
+            /// Accepts a valid name.
             ///
             /// # Errors
-            /// When it is empty, too long, or holds another character than letters, digits, `.` and `-`
-            /// (and one `_` in front).
+            /// If it is empty, too long, or contains another character than letters, digits, `.` and `-`
+            /// (after an optional leading `_`).
             pub fn new(name: &str) -> Result<Self, NameError> {
                 check($kind, name)?;
                 Ok(Self(name.into()))
@@ -138,7 +138,7 @@ macro_rules! name {
                 &self.0
             }
 
-            /// Whether Pravega keeps this for itself: the name begins with `_`.
+            /// Whether the name is reserved for Pravega itself: it begins with `_`.
             #[must_use]
             pub fn is_internal(&self) -> bool {
                 self.0.starts_with('_')
@@ -179,7 +179,7 @@ name!(
 );
 
 impl StreamName {
-    /// Takes the stream part of a segment name, which for a key-value table is its name and `_kvtable`.
+    /// Accepts the stream part of a segment name, which for a key-value table is its name and `_kvtable`.
     pub(super) fn of_segment(part: &str) -> Result<Self, NameError> {
         check(NameKind::Stream, part.strip_suffix(TABLE_SUFFIX).unwrap_or(part))?;
         Ok(Self(part.into()))
@@ -196,7 +196,7 @@ pub struct ScopedStream {
 }
 
 impl ScopedStream {
-    /// Puts the two names together.
+    /// A stream in a scope.
     #[must_use]
     pub fn new(scope: Scope, stream: StreamName) -> Self {
         Self { scope, stream }
@@ -244,7 +244,7 @@ mod tests {
         assert!(Scope::new(&longest).is_ok());
         let error = Scope::new(&format!("{longest}x")).expect_err("256 characters");
         assert_eq!(error, NameError::TooLong { kind: NameKind::Scope, chars: 256 });
-        assert_eq!(error.to_string(), "scope name is 256 characters long, at most 255 are allowed");
+        assert_eq!(error.to_string(), "scope name is 256 characters long; the limit is 255");
     }
 
     #[test]
@@ -252,7 +252,7 @@ mod tests {
         let error = StreamName::new("_a_b").expect_err("an underscore inside");
         assert_eq!(
             error.to_string(),
-            "stream \"_a_b\" may hold only letters, digits, '.' and '-', and one '_' in front, \
+            "stream name \"_a_b\" may contain only letters, digits, '.' and '-', after an optional leading '_', \
              but character 3 is '_'"
         );
         let error = StreamName::new("aé").expect_err("not ASCII");

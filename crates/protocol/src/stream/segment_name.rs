@@ -21,19 +21,19 @@ impl SegmentId {
         Self(((epoch as i64) << 32) | number as i64)
     }
 
-    /// Takes the controller's 64-bit id.
+    /// From the controller's 64-bit id.
     #[must_use]
     pub const fn from_i64(id: i64) -> Self {
         Self(id)
     }
 
-    /// The 64-bit id as the controller wants it.
+    /// The 64-bit id, as the controller expects it.
     #[must_use]
     pub const fn as_i64(self) -> i64 {
         self.0
     }
 
-    /// The number, which no other segment of the stream had before.
+    /// The number, unique in the stream.
     #[must_use]
     pub const fn number(self) -> u32 {
         self.0 as u32
@@ -61,7 +61,7 @@ impl fmt::Debug for SegmentId {
 impl FromStr for SegmentId {
     type Err = NameError;
 
-    /// Takes `7.#epoch.3`, and `7` alone as epoch 0.
+    /// Accepts `7.#epoch.3`, and `7` alone as epoch 0.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let (number, epoch) = text.split_once(EPOCH_MARK).unwrap_or((text, "0"));
         match (digits(number), digits(epoch)) {
@@ -88,17 +88,17 @@ pub struct SegmentName {
 }
 
 impl SegmentName {
-    /// Puts stream and segment together.
+    /// A segment of a stream.
     #[must_use]
     pub fn new(stream: ScopedStream, id: SegmentId) -> Self {
         Self { stream, id }
     }
 
-    /// The segment that the controller places: of a transaction's or transient segment the one it belongs
-    /// to (the part before `#transaction.` or `#transient.`), of any other the segment itself.
+    /// The segment by which the controller locates this one: the parent of a transaction's or transient segment
+    /// (the part before `#transaction.` or `#transient.`), otherwise the segment itself.
     ///
     /// # Errors
-    /// When that part is not a full segment name.
+    /// If that part is not a full segment name.
     pub fn parent_of(name: &str) -> Result<Self, NameError> {
         let end = ["#transaction.", "#transient."].iter().find_map(|mark| name.find(mark));
         name[..end.unwrap_or(name.len())].parse()
@@ -114,7 +114,7 @@ impl fmt::Display for SegmentName {
 impl FromStr for SegmentName {
     type Err = NameError;
 
-    /// Takes `scope/stream/7.#epoch.3`, and `scope/stream/7` as epoch 0.
+    /// Accepts `scope/stream/7.#epoch.3`, and `scope/stream/7` as epoch 0.
     fn from_str(text: &str) -> Result<Self, NameError> {
         let mut parts = text.split('/');
         let (Some(scope), Some(stream), Some(id), None) = (parts.next(), parts.next(), parts.next(), parts.next())

@@ -5,13 +5,13 @@ use thiserror::Error;
 use super::key_space::{KeyPosition, KeyRange};
 use super::segment_name::SegmentId;
 
-/// How far neighbours may miss each other: the controller computes bounds as multiples of 1/n, whose sums
+/// How far the bounds of neighbors may differ: the controller computes bounds as multiples of 1/n, whose sums
 /// are off by a few units in the last place.
 const TOLERANCE: f64 = 1e-6;
 
 /// The current segments of a stream: together they hold the whole key space, each place once.
 ///
-/// None at all means that the stream is sealed.
+/// A sealed stream has none.
 #[derive(Debug, Clone, PartialEq)]
 pub struct StreamSegments {
     by_range: Box<[(SegmentId, KeyRange)]>,
@@ -21,11 +21,11 @@ pub struct StreamSegments {
 #[derive(Debug, Clone, PartialEq, Error)]
 pub enum SegmentsError {
     /// One segment ends where no other begins.
-    #[error("the key space is covered up to {covered}, the next segment begins at {next}")]
+    #[error("no segment covers the key space from {covered} to {next}")]
     Uncovered {
-        /// Up to where there are segments.
+        /// Where the gap begins.
         covered: f64,
-        /// Where the next one begins, 1 when there is none.
+        /// Where the next segment begins; 1 if there is none.
         next: f64,
     },
     /// A segment begins before the one below it ends.
@@ -41,10 +41,10 @@ pub enum SegmentsError {
 }
 
 impl StreamSegments {
-    /// Takes the segments in any order; an empty list is a sealed stream.
+    /// Accepts the segments in any order; an empty list means a sealed stream.
     ///
     /// # Errors
-    /// When they leave a gap in the key space or overlap.
+    /// If they overlap or leave a gap in the key space.
     pub fn new(mut segments: Vec<(SegmentId, KeyRange)>) -> Result<Self, SegmentsError> {
         segments.sort_by(|(_, a), (_, b)| a.high().total_cmp(&b.high()));
         let mut covered = 0.0;
@@ -64,16 +64,16 @@ impl StreamSegments {
         Ok(Self { by_range: segments.into() })
     }
 
-    /// The segment that takes this position, `None` when the stream is sealed.
+    /// The segment that holds this position; `None` if the stream is sealed.
     ///
-    /// On the bound between two segments it is the lower one, as in Pravega's own clients.
+    /// At the bound between two segments it is the lower one, as in Pravega's own clients.
     #[must_use]
     pub fn segment_for(&self, position: KeyPosition) -> Option<SegmentId> {
         let above = self.by_range.partition_point(|(_, range)| range.high() < position.as_f64());
         self.by_range.get(above).or(self.by_range.last()).map(|(segment, _)| *segment)
     }
 
-    /// The segments with their parts of the key space, from low to high.
+    /// The segments with their parts of the key space, in ascending order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (SegmentId, KeyRange)> + '_ {
         self.by_range.iter().copied()
     }
@@ -84,7 +84,7 @@ impl StreamSegments {
         self.by_range.len()
     }
 
-    /// Whether the stream is sealed: nothing takes appends.
+    /// Whether the stream is sealed, so that no segment accepts appends.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.by_range.is_empty()
@@ -104,8 +104,8 @@ pub struct Successor {
     pub id: SegmentId,
     /// Its part of the key space.
     pub range: KeyRange,
-    /// Every segment it follows: all must be read to their ends before it begins, and all be flushed
-    /// before it is appended to.
+    /// Every segment that it follows: readers finish all of them before it, and writers flush to all of them before
+    /// they append to it.
     pub predecessors: Vec<SegmentId>,
 }
 

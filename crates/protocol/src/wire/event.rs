@@ -1,4 +1,5 @@
-//! How an event lies in a segment, in a block and in a framed body: the one place that frames and cuts them.
+//! Events as they are framed in a segment, in an append block and in a framed body: the one place that frames and
+//! deframes them.
 //!
 //! ```text
 //! 0        4          8            8 + length
@@ -14,28 +15,31 @@ pub const EVENT_HEADER_BYTES: usize = 8;
 /// The code in an event's header.
 pub(super) const EVENT_CODE: i32 = 0;
 
-/// Eight bytes that are not the header of an event.
+/// Eight bytes that are not an event's header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an event begins with i32 0 and its length, not with {code} and {length}")]
+#[error("expected an event header (0 and a length), found {code} and {length}")]
 pub struct NotAnEvent {
-    /// What stands where 0 should.
+    /// The first i32, which should be 0.
     pub code: i32,
-    /// What stands where the length should.
+    /// The second i32, which should be a length.
     pub length: i32,
 }
 
-/// What the first bytes of a buffer are.
+/// What [`deframe`] finds at the start of a buffer.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Deframed {
     /// A whole event; its payload, split off the buffer.
     Event(Bytes),
-    /// The beginning of an event, with its header included this many bytes long; of the header alone if it is cut.
+    /// The beginning of an event that takes this many bytes, header included; the header's size if that is cut off.
     Partial(usize),
     /// Not an event.
     Garbage,
 }
 
-/// The header of an event with this many bytes of payload, which must be fewer than 2^31.
+/// The header of an event with this many bytes of payload.
+///
+/// # Panics
+/// If the length is 2^31 or more.
 pub fn event_header(payload_len: usize) -> [u8; EVENT_HEADER_BYTES] {
     let length = i32::try_from(payload_len).expect("events are bounded far below 2^31 bytes");
     let mut header = [0; EVENT_HEADER_BYTES];
@@ -45,12 +49,15 @@ pub fn event_header(payload_len: usize) -> [u8; EVENT_HEADER_BYTES] {
 }
 
 /// Appends an event with its header.
+///
+/// # Panics
+/// As [`event_header`].
 pub fn put_event(payload: &[u8], out: &mut impl BufMut) {
     out.put_slice(&event_header(payload.len()));
     out.put_slice(payload);
 }
 
-/// The length of the payload that the header at the start of `bytes` announces; `None` if the header is cut.
+/// The payload length that the header at the start of `bytes` announces; `None` if the header is cut off.
 ///
 /// # Errors
 /// [`NotAnEvent`] if the bytes are not an event's header.
@@ -65,8 +72,8 @@ pub fn announced_len(mut bytes: &[u8]) -> Result<Option<usize>, NotAnEvent> {
     }
 }
 
-/// Takes the first event off the buffer, if it is whole. `room` is how many bytes there are up to the segment's tail:
-/// an event ends at or before it.
+/// Splits the first event off the buffer, if it is whole. `room` is how many bytes there are from the buffer's start
+/// to the segment's tail: an event ends at or before it.
 pub fn deframe(buffer: &mut Bytes, room: usize) -> Deframed {
     let whole = match announced_len(buffer) {
         Ok(Some(payload_len)) => EVENT_HEADER_BYTES + payload_len,
@@ -120,12 +127,12 @@ mod tests {
     }
 
     #[test]
-    fn cut_event_says_how_many_bytes_it_takes() {
+    fn partial_event_reports_how_many_bytes_it_takes() {
         assert_eq!(deframe(&mut bytes("000000000000000a61"), 100), Deframed::Partial(18));
     }
 
     #[test]
-    fn event_is_framed_as_it_is_cut() {
+    fn framed_events_deframe_to_their_payloads() {
         let mut framed = bytes::BytesMut::new();
         put_event(b"a", &mut framed);
         put_event(b"bb", &mut framed);
@@ -136,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn header_that_is_none_is_named() {
+    fn invalid_header_is_named() {
         let refused = announced_len(&[0, 0, 0, 1, 255, 255, 255, 255]).expect_err("not an event");
         assert_eq!(refused, NotAnEvent { code: 1, length: -1 });
         assert_eq!(announced_len(&[1, 1]), Ok(None));

@@ -1,4 +1,4 @@
-//! One trait for everything that can stand in a command, and the primitive fields.
+//! The trait of everything that a command is made of, and the primitive fields.
 
 use bytes::{BufMut, BytesMut};
 use serde_json::{Map, Value};
@@ -8,16 +8,16 @@ use super::info::{Kind, Role};
 use super::input::Input;
 use super::types::RequestId;
 
-/// A value with one place in a command's layout.
+/// A value that a command's layout can contain.
 pub trait WireField: Sized {
     /// How the field is laid out.
     const KIND: Kind;
-    /// What the gateway may do with the field.
+    /// What the field means to those who route and answer commands.
     const ROLE: Role = Role::Plain;
-    /// Fewest bytes that a value takes: tells an absent tail, and bounds what a hostile count may reserve.
+    /// Fewest bytes that a value takes: fewer left mean an absent tail, and a hostile count is checked against it.
     const MIN_LEN: usize;
 
-    /// Bytes that [`encode`](Self::encode) appends, exactly.
+    /// Exactly how many bytes [`encode`](Self::encode) appends.
     fn encoded_len(&self) -> usize;
 
     /// Appends the value's bytes.
@@ -26,7 +26,7 @@ pub trait WireField: Sized {
     /// Reads a value.
     ///
     /// # Errors
-    /// Why the bytes that are left are not one.
+    /// If the bytes left do not begin with one.
     fn decode(input: &mut Input) -> Result<Self, FieldProblem>;
 
     /// The value in a command's JSON form.
@@ -35,10 +35,10 @@ pub trait WireField: Sized {
     /// The value from a command's JSON form.
     ///
     /// # Errors
-    /// Why it is not one.
+    /// If the JSON is of another kind or out of range.
     fn from_json(value: &Value) -> Result<Self, FieldProblem>;
 
-    /// The value, where the field is the one that ties a reply to its request.
+    /// The value, if the field is what matches a reply to its request.
     fn as_request_id(&self) -> Option<RequestId> {
         None
     }
@@ -48,7 +48,10 @@ pub trait WireField: Sized {
         members.insert(name.to_owned(), self.to_json());
     }
 
-    /// Takes the field out of a command's JSON members; `None` where they lack it.
+    /// Takes the field out of a command's JSON members; `None` if they lack it.
+    ///
+    /// # Errors
+    /// As [`from_json`](Self::from_json).
     fn take_members(name: &'static str, members: &mut Map<String, Value>) -> Result<Option<Self>, FieldProblem> {
         members.remove(name).map(|value| Self::from_json(&value)).transpose()
     }
@@ -96,7 +99,7 @@ integer_field! {
     i64, I64, 8, put_i64, i64, "a whole number of 64 bits, or a string of its digits";
 }
 
-/// Takes a number, or a string of digits: JavaScript and jq lose digits beyond 2^53.
+/// Accepts a number, or a string of digits, because JavaScript and jq lose digits beyond 2^53.
 fn integer(value: &Value) -> Option<i64> {
     match value {
         Value::Number(number) => number.as_i64(),
@@ -135,7 +138,7 @@ impl WireField for bool {
     }
 }
 
-/// An i32 count and as many items.
+/// An i32 count and that many items.
 impl<F: WireField> WireField for Vec<F> {
     const KIND: Kind = Kind::List(&F::KIND);
     const MIN_LEN: usize = 4;
@@ -187,5 +190,50 @@ fn name_as_expectation(name: &'static str) -> &'static str {
         "entries" => "an object with the member entries",
         "code" => "an object with the member code",
         _ => "an object with all members of the structure",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn integers_are_accepted_as_numbers_and_as_strings_of_digits() {
+        for value in [json!(-7), json!("-7")] {
+            assert_eq!(i64::from_json(&value), Ok(-7));
+        }
+        assert_eq!(i64::from_json(&json!("9223372036854775807")), Ok(i64::MAX));
+        for value in [json!("+7"), json!(""), json!("7.0"), json!(7.5), json!(u64::MAX), json!(true), json!(null)] {
+            assert!(i64::from_json(&value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn integer_out_of_range_is_refused() {
+        assert_eq!(i8::from_json(&json!(-128)), Ok(-128));
+        assert!(i8::from_json(&json!(128)).is_err());
+        assert!(i32::from_json(&json!(1_i64 << 31)).is_err());
+    }
+
+    #[test]
+    fn every_non_zero_byte_is_true() {
+        let decoded = |byte: u8| bool::decode(&mut Input::new(vec![byte].into()));
+        assert_eq!([decoded(0), decoded(1), decoded(0xff)], [Ok(false), Ok(true), Ok(true)]);
+    }
+
+    #[test]
+    fn hostile_count_is_refused_before_anything_is_reserved() {
+        let mut input = Input::new(Bytes::from_static(&[0x7f, 0xff, 0xff, 0xff, 1]));
+        let needed = i32::MAX as usize * i64::MIN_LEN;
+        assert_eq!(Vec::<i64>::decode(&mut input), Err(FieldProblem::Truncated { needed, left: 1 }));
+    }
+
+    #[test]
+    fn tail_shorter_than_any_value_is_absent() {
+        let decoded = |bytes: &'static [u8]| decode_tail(&mut Input::new(Bytes::from_static(bytes)), -1_i32);
+        assert_eq!([decoded(&[]), decoded(&[0, 0, 0]), decoded(&[0, 0, 0, 5])], [Ok(-1), Ok(-1), Ok(5)]);
     }
 }

@@ -1,29 +1,37 @@
+//! Frames: a code, a length and a payload, cut out of a byte stream and written to one.
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
+
+use super::event::EVENT_HEADER_BYTES;
 
 /// Bytes of a frame's header: an i32 code and an i32 length of what follows.
 pub const HEADER_BYTES: usize = 8;
 
-/// Largest payload that a store takes; one byte more and it closes the connection. The store bounds header and
+/// Largest payload that a store accepts; it closes the connection on anything larger. The store bounds header and
 /// payload together by 0xFFFFFF. Source: CommandDecoder.java, `WireCommands.MAX_WIRECOMMAND_SIZE`.
 pub const MAX_PAYLOAD_TO_STORE: usize = 0xFF_FFFF - HEADER_BYTES;
 
-/// Largest payload that clients take from a store. Source: CommandDecoder.java as the Java client uses it.
+/// Largest payload that clients accept from a store. Source: CommandDecoder.java as the Java client uses it.
 pub const MAX_PAYLOAD_FROM_STORE: usize = 0xFF_FFFF;
 
 /// Largest payload that Pravega's clients write and read as one event.
 /// Source: `io.pravega.client.stream.Serializer.MAX_EVENT_SIZE`.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
 
-/// Most that is reserved ahead of the bytes that have arrived, whatever a header announces.
+// a header can announce every frame, and a frame can hold every event
+const _: () = assert!(MAX_PAYLOAD_FROM_STORE <= i32::MAX as usize);
+const _: () = assert!(EVENT_HEADER_BYTES + MAX_EVENT_BYTES <= MAX_PAYLOAD_TO_STORE);
+
+/// Most bytes reserved ahead of those that have arrived, whatever a header announces.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
 
-/// A code and its bytes, untyped.
+/// A code and its payload, untyped.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Frame {
-    /// Code of the command; may be one that the table does not know.
+    /// Code of the command, possibly unknown to the table.
     pub code: i32,
-    /// What follows the header.
+    /// The bytes after the header.
     pub payload: Bytes,
 }
 
@@ -49,34 +57,37 @@ impl Frame {
 }
 
 /// Appends a frame's header.
+///
+/// # Panics
+/// If the length is 2^31 or more.
 pub fn put_header(code: i32, payload_len: usize, out: &mut BytesMut) {
     out.put_i32(code);
     out.put_i32(i32::try_from(payload_len).expect("payloads are bounded far below 2^31 bytes"));
 }
 
-/// A stream of bytes that is no sequence of frames; the connection is lost.
+/// A byte stream that is not a sequence of frames. No later frame can be found, so the connection is lost.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// A header announces a negative length.
-    #[error("frame of type {code} has the negative length {length}")]
+    #[error("frame of type {code} has negative length {length}")]
     NegativeLength {
         /// Code in the header.
         code: i32,
         /// Length in the header.
         length: i32,
     },
-    /// A frame is larger than the receiving side takes.
-    #[error("frame of type {code} has {length} bytes of payload; the limit is {limit}")]
+    /// A frame is larger than the receiving side accepts.
+    #[error("frame of type {code} has a payload of {length} bytes; the limit is {limit}")]
     TooLarge {
         /// Code in the header.
         code: i32,
-        /// Bytes of payload.
+        /// Length of the payload, in bytes.
         length: usize,
-        /// Most bytes of payload that are taken.
+        /// Largest payload accepted, in bytes.
         limit: usize,
     },
     /// The stream ended inside a frame.
-    #[error("the connection ended inside a frame, {left} bytes after its start")]
+    #[error("the input ended inside a frame, {left} bytes after its start")]
     CutOff {
         /// Bytes of the unfinished frame.
         left: usize,
@@ -86,7 +97,7 @@ pub enum FrameError {
     Io(#[from] std::io::Error),
 }
 
-/// Cuts frames out of a byte stream and writes them, no more.
+/// Splits a byte stream into frames and writes frames, within size limits. Knows nothing of their payloads.
 #[derive(Debug, Clone)]
 pub struct FrameCodec {
     max_read: usize,
@@ -189,5 +200,39 @@ mod tests {
     fn end_inside_a_frame_is_an_error() {
         let mut bytes = header(10, 5);
         assert!(matches!(FrameCodec::client().decode_eof(&mut bytes), Err(FrameError::CutOff { left: 8 })));
+        bytes.truncate(7);
+        assert!(matches!(FrameCodec::client().decode_eof(&mut bytes), Err(FrameError::CutOff { left: 7 })));
+    }
+
+    #[test]
+    fn end_between_frames_is_the_end() {
+        assert!(FrameCodec::client().decode_eof(&mut BytesMut::new()).expect("no frame is cut off").is_none());
+    }
+
+    #[test]
+    fn part_of_a_header_stays_until_the_rest_arrives() {
+        let mut bytes = header(10, 0);
+        let last = bytes.split_off(7);
+        assert!(FrameCodec::client().decode(&mut bytes).expect("nothing is wrong so far").is_none());
+        bytes.unsplit(last);
+        let frame = FrameCodec::client().decode(&mut bytes).expect("well formed");
+        assert_eq!(frame, Some(Frame { code: 10, payload: Bytes::new() }));
+    }
+
+    #[test]
+    fn only_the_first_of_two_frames_is_taken() {
+        let frames = [Frame { code: 1, payload: "a".into() }, Frame { code: -1, payload: "bc".into() }];
+        let mut bytes = BytesMut::new();
+        frames.iter().for_each(|frame| bytes.extend_from_slice(&frame.to_bytes()));
+        assert_eq!(FrameCodec::client().decode(&mut bytes).expect("well formed").as_ref(), Some(&frames[0]));
+        assert_eq!(bytes.len(), frames[1].encoded_len());
+    }
+
+    #[test]
+    fn clients_accept_larger_frames_than_stores() {
+        let announced = || header(10, 16_777_215);
+        assert!(FrameCodec::client().decode(&mut announced()).is_ok());
+        assert!(FrameCodec::store().decode(&mut announced()).is_err());
+        assert!(FrameCodec::client().decode(&mut header(10, 16_777_216)).is_err());
     }
 }

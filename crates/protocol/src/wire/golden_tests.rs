@@ -104,7 +104,8 @@ fn frame_cut_off_at_any_byte_is_an_error_or_an_older_peers_frame() {
 }
 
 fn may_be_shorter(command: CommandType) -> bool {
-    use super::{Absent, Kind};
+    use super::Kind;
+    use super::info::Absent;
     command
         .info()
         .fields

@@ -28,7 +28,7 @@ impl fmt::Display for Direction {
     }
 }
 
-/// The permission that a command deserves; Pravega itself asks for less.
+/// The permission that a command should require; Pravega itself requires less.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Level {
     /// Touches no data.
@@ -61,7 +61,7 @@ pub enum Kind {
     I32,
     /// Eight bytes, big-endian.
     I64,
-    /// One byte; any non-zero reads as true.
+    /// One byte; every non-zero value reads as true.
     Bool,
     /// 16 bytes, most significant first.
     Uuid,
@@ -71,7 +71,7 @@ pub enum Kind {
     Buf,
     /// Bytes up to the end of the frame.
     Raw,
-    /// Zero bytes up to the end of the frame; in JSON their number.
+    /// Zero bytes up to the end of the frame; in JSON their count.
     Zeros,
     /// i32 0, i32 length and bytes.
     Event,
@@ -118,12 +118,12 @@ impl fmt::Display for Kind {
     }
 }
 
-/// What the gateway may do with a field.
+/// What a field means to those who route and answer commands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Role {
-    /// Carried as it is.
+    /// Nothing beyond its value.
     Plain,
-    /// Ties a reply to its request.
+    /// Matches a reply to its request.
     RequestId,
     /// Names the segment that decides which store takes the command.
     Segment,
@@ -131,16 +131,16 @@ pub enum Role {
     Token,
     /// The writer whose events these are.
     WriterId,
-    /// The bulk bytes: an HTTP body.
+    /// The bulk bytes.
     Body,
 }
 
 /// What an absent field stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Absent {
+pub(super) enum Absent {
     /// The field is always there.
     Never,
-    /// An older peer leaves it out; it then means this.
+    /// An older peer leaves it out, which then means this value.
     Means(&'static str),
 }
 
@@ -151,17 +151,17 @@ pub struct FieldInfo {
     pub name: &'static str,
     /// Layout.
     pub kind: Kind,
-    /// What the gateway may do with it.
+    /// Meaning.
     pub role: Role,
-    /// Whether it is an optional tail.
-    pub absent: Absent,
+    /// Whether the field is an optional tail.
+    pub(super) absent: Absent,
 }
 
 /// One command of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CommandInfo {
     /// Which command.
-    pub command: CommandType,
+    pub(super) command: CommandType,
     /// Code in the frame header.
     pub code: i32,
     /// Name of Pravega's class, for example `SetupAppend`.
@@ -170,14 +170,14 @@ pub struct CommandInfo {
     pub type_name: &'static str,
     /// Who sends it.
     pub direction: Direction,
-    /// Permission that it deserves.
+    /// Permission that it should require.
     pub level: Level,
-    /// Replies that mean success, in the order of likelihood. Empty where none comes.
+    /// Replies that mean success, the likeliest first. Empty if there is none.
     pub replies: &'static [CommandType],
     /// Fields in wire order.
     pub fields: &'static [FieldInfo],
-    /// What it does.
-    pub doc: &'static str,
+    /// What the command does, from the table's doc comment.
+    pub(super) doc: &'static str,
 }
 
 impl CommandInfo {
@@ -186,12 +186,7 @@ impl CommandInfo {
         self.fields.iter().find(|field| field.role == role)
     }
 
-    /// Whether the client may send it as a message of its own.
-    pub fn is_request(&self) -> bool {
-        matches!(self.direction, Direction::Request | Direction::Both)
-    }
-
-    /// Whether only a store's admin port takes it; the ordinary one closes the connection.
+    /// Whether only a store's admin port accepts it; the ordinary port closes the connection.
     pub fn is_admin_port_only(&self) -> bool {
         matches!(self.command, CommandType::FlushToStorage | CommandType::ListStorageChunks)
     }

@@ -15,7 +15,7 @@ pub fn command_to_json(command: &WireCommand) -> Value {
 /// Builds a command from `{"name" | "type" | "code", "fields"}`; other members are ignored.
 ///
 /// # Errors
-/// [`JsonError`] where the members name no command, disagree with each other, or the fields are not its own.
+/// [`JsonError`] if the members name no command, disagree with each other, or the fields are not those of the command.
 pub fn command_from_json(document: &Value) -> Result<WireCommand, JsonError> {
     let members = document.as_object().ok_or_else(|| wrong("line", "a JSON object", document))?;
     let command = named_command(members)?;
@@ -33,7 +33,7 @@ fn named_command(members: &Map<String, Value>) -> Result<CommandType, JsonError>
     let mut named = None;
     for (member, value) in ["name", "type", "code"].into_iter().filter_map(|key| Some((key, members.get(key)?))) {
         let found = if member == "code" { by_code(value) } else { by_name(value) };
-        let found = found.ok_or_else(|| wrong(member, "a command of the table", value))?;
+        let found = found.ok_or_else(|| wrong(member, "a known command", value))?;
         if named.is_some_and(|earlier| earlier != found) {
             return Err(wrong(member, "the same command as the members before it", value));
         }
@@ -46,24 +46,50 @@ fn wrong(field: &str, expected: &'static str, found: &Value) -> JsonError {
     JsonError { command: "", field: field.to_owned(), problem: FieldProblem::wrong_json(expected, found) }
 }
 
-/// Why a frame cannot be shown as JSON.
+/// Why a frame cannot be decoded by its code.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ShowError {
     /// The table has no such code.
-    #[error("type {0} is not in the table of commands")]
+    #[error("unknown command type {0}")]
     UnknownType(i32),
-    /// The payload is not what the layout says.
+    /// The payload does not match the layout.
     #[error(transparent)]
     Decode(#[from] DecodeError),
 }
 
 impl Frame {
-    /// Decodes the payload by the frame's code, with the number of bytes that were skipped at its end.
+    /// Decodes the payload by the frame's code; also returns how many bytes after the last known field were skipped.
     ///
     /// # Errors
     /// [`ShowError`] for an unknown code or a malformed payload.
     pub fn to_command(&self) -> Result<(WireCommand, usize), ShowError> {
         let command = CommandType::from_code(self.code).ok_or(ShowError::UnknownType(self.code))?;
         Ok(WireCommand::decode(command, self.payload.clone())?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn unknown_code_is_named() {
+        let error = Frame { code: 999, payload: Bytes::new() }.to_command().expect_err("no such command");
+        assert_eq!(error.to_string(), "unknown command type 999");
+    }
+
+    #[test]
+    fn members_that_disagree_are_refused() {
+        let error = command_from_json(&json!({ "name": "KeepAlive", "code": 28 })).expect_err("two commands");
+        assert_eq!(error.to_string(), "field code should be the same command as the members before it, found 28");
+    }
+
+    #[test]
+    fn fields_of_another_kind_are_refused() {
+        let error = command_from_json(&json!({ "name": "KeepAlive", "fields": [] })).expect_err("a list");
+        assert_eq!(error.field, "fields");
+        assert!(command_from_json(&json!([])).is_err());
     }
 }

@@ -1,9 +1,17 @@
-//! Everything that the table of commands expands to.
+//! The macro that turns the table of commands into types.
+//!
+//! ```text
+//! Request Write SetupAppend = 1 "SETUP_APPEND" -> AppendSetup { request_id "requestId": RequestId, … }
+//!    │      │        │        │        │             │            └ fields in wire order
+//!    │      │        │        │        │             └ replies that mean success
+//!    └──────┴────────┴────────┴────────┴ CommandInfo of CommandType::SetupAppend
+//!                    └ struct SetupAppend: Command, and WireCommand::SetupAppend(SetupAppend)
+//! ```
 
 /// Lays commands out: direction, name, code, type name, level, replies, then the fields in wire order.
 ///
-/// A field is `rust_name "javaName": Type`; `= value` after it makes it an optional tail that stands for that
-/// value where an older peer leaves it out.
+/// A field is `rust_name "javaName": Type`; `= value` after it makes it an optional tail, which has that value if an
+/// older peer leaves it out.
 macro_rules! wire_commands {
     ($(
         $(#[doc = $doc:literal])+
@@ -101,7 +109,7 @@ macro_rules! wire_commands {
                 }
             }
 
-            /// The command with this name of Pravega's class or type: `SetupAppend`, `SETUP_APPEND`.
+            /// The command with this name of Pravega's class or type, such as `SetupAppend` or `SETUP_APPEND`.
             pub fn from_name(name: &str) -> Option<Self> {
                 match name {
                     $(stringify!($name) | $type_name => Some(Self::$name),)+
@@ -134,7 +142,7 @@ macro_rules! wire_commands {
                 }
             }
 
-            /// Reads fields until the segment and the token were met, and says where they lie.
+            /// Reads fields up to the segment and the token, whichever comes last.
             pub(super) fn sniff(self, payload: &Bytes) -> Result<Places, DecodeError> {
                 match self {
                     $(Self::$name => {
@@ -165,7 +173,7 @@ macro_rules! wire_commands {
                 }
             }
 
-            /// Decodes a payload; also says how many bytes after the last known field were skipped.
+            /// Decodes a payload; also returns how many bytes after the last known field were skipped.
             ///
             /// # Errors
             /// [`DecodeError`] naming the field that is cut off or malformed.
@@ -177,7 +185,7 @@ macro_rules! wire_commands {
                 }
             }
 
-            /// What ties a reply to its request; `None` for commands without one.
+            /// What matches a reply to its request; `None` for commands without one.
             pub fn request_id(&self) -> Option<RequestId> {
                 match self {
                     $(Self::$name(command) => command.request_id(),)+

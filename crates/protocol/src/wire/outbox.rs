@@ -1,17 +1,23 @@
 //! Bytes on their way to a socket.
+//!
+//! ```text
+//! push(large) ──────────────────────┐
+//! push(small) ─▶ small ─seal_small─▶ slices ─▶ vectored writes
+//! ```
 
 use std::collections::VecDeque;
 use std::io::IoSlice;
 
 use bytes::{Buf, Bytes, BytesMut};
 
-/// Frames of at least this size are written from where they lie; smaller ones are put together.
+/// Frames of at least this size are written from where they are; smaller ones are copied together.
 const OWN_SLICE_BYTES: usize = 8 * 1024;
 
-/// Bytes that wait to be written, in order, for vectored writes.
+/// Bytes that wait to be written, in order. What is sealed can be written through [`Buf`].
 #[derive(Debug, Default)]
 pub struct Outbox {
     slices: VecDeque<Bytes>,
+    /// Bytes in `slices`, none of which is empty.
     sealed: usize,
     small: BytesMut,
 }
@@ -27,7 +33,7 @@ impl Outbox {
         }
     }
 
-    /// The end of what was pushed, for small frames to be encoded at.
+    /// The buffer at the end, for encoding small frames in place.
     pub fn small(&mut self) -> &mut BytesMut {
         &mut self.small
     }
@@ -47,12 +53,13 @@ impl Outbox {
         }
     }
 
-    /// Bytes that wait, those not sealed included.
+    /// Bytes that wait, including those not sealed.
     pub fn bytes(&self) -> usize {
         self.sealed + self.small.len()
     }
 
     fn push_slice(&mut self, slice: Bytes) {
+        assert!(!slice.is_empty(), "an empty slice would look like the end of what is sealed");
         self.sealed += slice.len();
         self.slices.push_back(slice);
     }
@@ -74,9 +81,9 @@ impl Buf for Outbox {
     }
 
     fn advance(&mut self, mut count: usize) {
-        self.sealed -= count;
+        self.sealed = self.sealed.checked_sub(count).expect("advances no further than what remains");
         while count > 0 {
-            let front = self.slices.front_mut().expect("advances no further than what remains");
+            let front = self.slices.front_mut().expect("sealed is the sum of the slices");
             let step = count.min(front.len());
             front.advance(step);
             count -= step;
@@ -84,6 +91,7 @@ impl Buf for Outbox {
                 self.slices.pop_front();
             }
         }
+        assert_eq!(self.slices.is_empty(), self.sealed == 0, "sealed is the sum of the slices");
     }
 }
 
@@ -106,5 +114,51 @@ mod tests {
             outbox.advance(step);
         }
         assert_eq!(written, frames.concat());
+    }
+
+    #[test]
+    fn another_outbox_follows_what_was_pushed_before_it() {
+        let (mut outbox, mut other) = (Outbox::default(), Outbox::default());
+        outbox.small().extend_from_slice(b"ab");
+        other.push(Bytes::from_static(b"cd"));
+        outbox.append(other);
+        outbox.append(Outbox::default());
+        assert_eq!(outbox.copy_to_bytes(4), "abcd");
+        assert_eq!((outbox.remaining(), outbox.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn only_sealed_bytes_can_be_written() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"ab"));
+        assert_eq!((outbox.remaining(), outbox.bytes()), (0, 2));
+        outbox.seal_small();
+        outbox.seal_small();
+        assert_eq!((outbox.remaining(), outbox.bytes()), (2, 2));
+    }
+
+    #[test]
+    fn vectored_writes_see_as_many_slices_as_there_is_room_for() {
+        let mut outbox = Outbox::default();
+        (0..3).for_each(|_| outbox.push(vec![1; OWN_SLICE_BYTES].into()));
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(outbox.chunks_vectored(&mut slices), 2);
+        assert!(slices.iter().all(|slice| slice.len() == OWN_SLICE_BYTES));
+        assert_eq!(outbox.chunks_vectored(&mut [IoSlice::new(&[]); 9]), 3);
+    }
+
+    #[test]
+    fn empty_frame_adds_nothing() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::new());
+        outbox.seal_small();
+        assert!(!outbox.has_remaining());
+        outbox.advance(0);
+    }
+
+    #[test]
+    #[should_panic = "advances no further than what remains"]
+    fn advancing_beyond_what_remains_panics() {
+        Outbox::default().advance(1);
     }
 }

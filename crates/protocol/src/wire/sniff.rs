@@ -1,6 +1,4 @@
-//! Finds the two fields that the gateway reads in a message which it passes through.
-
-use std::ops::Range;
+//! Finds the segment that routes a command, without decoding all of it.
 
 use bytes::Bytes;
 
@@ -11,26 +9,18 @@ use super::input::Input;
 use super::string::JavaStr;
 use super::table::CommandType;
 
-/// Where segment and token lie in a payload.
+/// What [`sniff`] finds in a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
-    /// Full name of the segment that decides which store takes the message.
+    /// Full name of the segment that decides which store takes the command.
     pub segment: Option<JavaStr>,
-    /// Bytes of the token, its length included.
-    pub token: Option<Range<usize>>,
 }
 
-impl Places {
-    /// Whether the message shows no token although it has a place for one.
-    pub fn has_empty_token(&self) -> bool {
-        self.token.as_ref().is_some_and(|token| token.len() == JavaStr::MIN_LEN)
-    }
-}
-
-/// Finds segment and token in a payload, reading no further than both.
+/// Finds the segment in a payload. Reads up to the segment and the delegation token, whichever comes last, so that
+/// a command whose routing or permission is malformed is refused here; what follows is not read.
 ///
 /// # Errors
-/// [`DecodeError`] where a field up to them is cut off or malformed.
+/// [`DecodeError`] if a field up to them is cut off or malformed.
 pub fn sniff(command: CommandType, payload: &Bytes) -> Result<Places, DecodeError> {
     command.sniff(payload)
 }
@@ -63,9 +53,6 @@ impl Sniffer {
             self.places.segment = Some(JavaStr::decode(&mut self.input).map_err(error)?);
         } else {
             F::decode(&mut self.input).map_err(error)?;
-            if F::ROLE == Role::Token {
-                self.places.token = Some(at..self.input.position());
-            }
         }
         self.wanted -= usize::from(is_wanted(F::ROLE));
         Ok(())
@@ -86,19 +73,32 @@ mod tests {
         JavaStr::new(text).expect("short")
     }
 
-    #[test]
-    fn segment_and_token_are_found_where_the_table_puts_them() {
-        let read = ReadSegment {
+    fn read() -> ReadSegment {
+        ReadSegment {
             segment: Segment(text("s/t/0.#epoch.0")),
             offset: Offset(0),
             suggested_length: 8,
             delegation_token: DelegationToken(text("abc")),
             request_id: RequestId(1),
-        };
-        let places = sniff(CommandType::ReadSegment, &read.payload()).expect("well formed");
+        }
+    }
+
+    #[test]
+    fn segment_is_found_where_the_table_puts_it() {
+        let places = sniff(CommandType::ReadSegment, &read().payload()).expect("well formed");
         assert_eq!(places.segment, Some(text("s/t/0.#epoch.0")));
-        assert_eq!(places.token, Some(28..33));
-        assert!(!places.has_empty_token());
+    }
+
+    #[test]
+    fn token_that_is_cut_off_is_named() {
+        let error = sniff(CommandType::ReadSegment, &read().payload().slice(..32)).expect_err("a byte is missing");
+        assert_eq!((error.field, error.at), ("delegationToken", 28));
+        assert!(sniff(CommandType::ReadSegment, &read().payload().slice(..33)).is_ok());
+    }
+
+    #[test]
+    fn command_without_a_segment_has_none() {
+        assert_eq!(sniff(CommandType::KeepAlive, &Bytes::new()), Ok(Places::default()));
     }
 
     #[test]
@@ -114,6 +114,6 @@ mod tests {
         payload.truncate(8 + 16 + 2);
         payload.extend([0xff; 3]);
         let places = sniff(CommandType::UpdateTableEntries, &payload.into()).expect("good up to the token");
-        assert!(places.has_empty_token());
+        assert_eq!(places.segment, Some(text("s/t/0.#epoch.0")));
     }
 }

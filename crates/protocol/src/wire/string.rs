@@ -25,10 +25,10 @@ const FOUR_BYTE_LEAD: u8 = 0xf0;
 pub struct JavaStr(Arc<str>);
 
 impl JavaStr {
-    /// Takes any text whose modified UTF-8 has at most 65,535 bytes.
+    /// Accepts any text that takes at most 65,535 bytes in modified UTF-8.
     ///
     /// # Errors
-    /// [`FieldProblem::StringTooLong`] with the length that it would take.
+    /// [`FieldProblem::StringTooLong`] with the bytes that it would take.
     pub fn new(text: impl Into<Arc<str>>) -> Result<Self, FieldProblem> {
         let text = text.into();
         match modified_len(&text) {
@@ -37,7 +37,7 @@ impl JavaStr {
         }
     }
 
-    /// The text itself.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

@@ -1,4 +1,4 @@
-//! Fields that are made of several values.
+//! Fields that are made of several values, apart from those of table segments.
 
 use bytes::{BufMut, Bytes, BytesMut};
 use serde_json::{Map, Value, json};
@@ -10,7 +10,7 @@ use super::field::{WireField, member, put_count};
 use super::info::{Kind, Role};
 use super::input::Input;
 use super::string::JavaStr;
-use super::types::{Buf, NO_VALUE, bytes_from_json, bytes_to_json};
+use super::types::{Buf, bytes_to_json};
 
 /// One event as it lies in a segment: `i32 0, i32 length, bytes`.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
@@ -42,7 +42,7 @@ impl WireField for EventFrame {
     }
 }
 
-/// Zero bytes up to the end of the frame, held as their number.
+/// Zero bytes up to the end of the frame, stored as their count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Zeros(pub u32);
 
@@ -79,279 +79,6 @@ impl WireField for Zeros {
     }
 }
 
-/// A code with a name that peers of other versions may not know.
-macro_rules! error_code {
-    ($(#[$doc:meta])+ $ty:ident { $($code:literal => $name:literal,)+ }) => {
-        $(#[$doc])+
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-        pub struct $ty(pub i32);
-
-        impl $ty {
-            /// Pravega's name of the code; `UNKNOWN` for one that this version does not know.
-            pub fn name(self) -> &'static str {
-                match self.0 {
-                    $($code => $name,)+
-                    _ => "UNKNOWN",
-                }
-            }
-        }
-
-        impl WireField for $ty {
-            const KIND: Kind = Kind::ErrorCode;
-            const MIN_LEN: usize = 4;
-
-            fn encoded_len(&self) -> usize {
-                4
-            }
-
-            fn encode(&self, out: &mut BytesMut) {
-                out.put_i32(self.0);
-            }
-
-            fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
-                input.i32().map(Self)
-            }
-
-            fn to_json(&self) -> Value {
-                json!({ "name": self.name(), "code": self.0 })
-            }
-
-            fn from_json(value: &Value) -> Result<Self, FieldProblem> {
-                member(value, "code").map(Self)
-            }
-        }
-    };
-}
-
-error_code! {
-    /// Why a delegation token was refused. Source: WireCommands.java, `AuthTokenCheckFailed.ErrorCode`.
-    AuthErrorCode {
-        -1 => "UNSPECIFIED",
-        0 => "TOKEN_CHECK_FAILED",
-        1 => "TOKEN_EXPIRED",
-    }
-}
-
-impl AuthErrorCode {
-    /// The code of a token that is none, or does not grant what is needed.
-    pub const TOKEN_CHECK_FAILED: Self = Self(0);
-    /// The code that tells an expired token from a refused one.
-    pub const TOKEN_EXPIRED: Self = Self(1);
-}
-
-error_code! {
-    /// What kind of failure an `ErrorMessage` tells. Source: WireCommands.java, `ErrorMessage.ErrorCode`.
-    ServerErrorCode {
-        -1 => "UNSPECIFIED",
-        0 => "ILLEGAL_ARGUMENT_EXCEPTION",
-    }
-}
-
-impl ServerErrorCode {
-    /// The code that blames the request.
-    pub const ILLEGAL_ARGUMENT: Self = Self(0);
-}
-
-/// A key of a table segment: `i32 12 + n, i32 n, n bytes, i64 version`. An empty key has no version on the wire,
-/// though the first number still says 12.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TableKey {
-    /// The key's bytes.
-    pub data: Bytes,
-    /// In requests: [`NO_VALUE`] any, −1 must not exist, else the version it must have. In replies its version.
-    pub version: i64,
-}
-
-/// Bytes of a key's version and of its length field.
-const KEY_OVERHEAD: usize = 12;
-
-impl WireField for TableKey {
-    const KIND: Kind = Kind::TableKey;
-    const MIN_LEN: usize = 8;
-
-    fn encoded_len(&self) -> usize {
-        8 + if self.data.is_empty() { 0 } else { self.data.len() + 8 }
-    }
-
-    fn encode(&self, out: &mut BytesMut) {
-        put_count(KEY_OVERHEAD + self.data.len(), out);
-        put_count(self.data.len(), out);
-        if !self.data.is_empty() {
-            out.put_slice(&self.data);
-            out.put_i64(self.version);
-        }
-    }
-
-    fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
-        let declared = input.i32()?;
-        let data = input.sized()?;
-        if data.is_empty() {
-            return Ok(Self { data, version: NO_VALUE });
-        }
-        let version = input.i64()?;
-        skip_appended(input, declared, KEY_OVERHEAD + data.len())?;
-        Ok(Self { data, version })
-    }
-
-    fn to_json(&self) -> Value {
-        json!({ "data": bytes_to_json(&self.data), "keyVersion": self.version })
-    }
-
-    fn from_json(value: &Value) -> Result<Self, FieldProblem> {
-        let Buf(data) = member(value, "data")?;
-        Ok(Self { data, version: member(value, "keyVersion")? })
-    }
-}
-
-/// Skips what a newer peer added at the end of a structure that carries its own length.
-fn skip_appended(input: &mut Input, declared: i32, actual: usize) -> Result<(), FieldProblem> {
-    let mismatch = FieldProblem::LengthMismatch { declared: i64::from(declared), actual };
-    let declared = usize::try_from(declared).map_err(|_| mismatch.clone())?;
-    let appended = declared.checked_sub(actual).ok_or(mismatch)?;
-    input.take(appended).map(drop)
-}
-
-/// A key and its value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub struct TableEntry {
-    /// The key.
-    pub key: TableKey,
-    /// The value's bytes: on the wire `i32 4 + n, i32 n, n bytes`.
-    pub value: Bytes,
-}
-
-/// Bytes of a value's length field.
-const VALUE_OVERHEAD: usize = 4;
-
-impl WireField for TableEntry {
-    const KIND: Kind = Kind::TableEntries;
-    const MIN_LEN: usize = TableKey::MIN_LEN + 8;
-
-    fn encoded_len(&self) -> usize {
-        self.key.encoded_len() + 8 + self.value.len()
-    }
-
-    fn encode(&self, out: &mut BytesMut) {
-        self.key.encode(out);
-        put_count(VALUE_OVERHEAD + self.value.len(), out);
-        put_count(self.value.len(), out);
-        out.put_slice(&self.value);
-    }
-
-    fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
-        let key = TableKey::decode(input)?;
-        let declared = input.i32()?;
-        let value = input.sized()?;
-        skip_appended(input, declared, VALUE_OVERHEAD + value.len())?;
-        Ok(Self { key, value })
-    }
-
-    fn to_json(&self) -> Value {
-        json!([self.key.to_json(), { "data": bytes_to_json(&self.value) }])
-    }
-
-    fn from_json(value: &Value) -> Result<Self, FieldProblem> {
-        match value.as_array().map(Vec::as_slice) {
-            Some([key, content]) => {
-                let Buf(data) = member(content, "data")?;
-                Ok(Self { key: TableKey::from_json(key)?, value: data })
-            }
-            _ => Err(FieldProblem::wrong_json("a pair of key and value", value)),
-        }
-    }
-}
-
-/// Entries of a table segment, as a list of pairs; in JSON `{"entries": […]}`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct TableEntries(pub Vec<TableEntry>);
-
-impl WireField for TableEntries {
-    const KIND: Kind = Kind::TableEntries;
-    const MIN_LEN: usize = 4;
-
-    fn encoded_len(&self) -> usize {
-        self.0.encoded_len()
-    }
-
-    fn encode(&self, out: &mut BytesMut) {
-        self.0.encode(out);
-    }
-
-    fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
-        Vec::decode(input).map(Self)
-    }
-
-    fn to_json(&self) -> Value {
-        json!({ "entries": self.0.to_json() })
-    }
-
-    fn from_json(value: &Value) -> Result<Self, FieldProblem> {
-        member(value, "entries").map(Self)
-    }
-}
-
-/// Where a table iteration goes on: `buf token, buf prefix filter, buf first key, buf last key`, each optional
-/// from the right. The prefix filter is dead: stores ignore it, clients send it empty.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
-pub struct IteratorArgs {
-    /// Opaque token of the previous reply; empty at the beginning.
-    pub continuation_token: Bytes,
-    /// Ignored by stores.
-    pub prefix_filter: Bytes,
-    /// First key wanted, inclusive; only for fixed-key tables.
-    pub from_key: Bytes,
-    /// Last key wanted, inclusive; only for fixed-key tables.
-    pub to_key: Bytes,
-}
-
-impl IteratorArgs {
-    fn parts(&self) -> [&Bytes; 4] {
-        [&self.continuation_token, &self.prefix_filter, &self.from_key, &self.to_key]
-    }
-}
-
-impl WireField for IteratorArgs {
-    const KIND: Kind = Kind::IteratorArgs;
-    const MIN_LEN: usize = 0;
-
-    fn encoded_len(&self) -> usize {
-        self.parts().iter().map(|part| 4 + part.len()).sum()
-    }
-
-    fn encode(&self, out: &mut BytesMut) {
-        for part in self.parts() {
-            put_count(part.len(), out);
-            out.put_slice(part);
-        }
-    }
-
-    fn decode(input: &mut Input) -> Result<Self, FieldProblem> {
-        let mut part = || if input.left() < Buf::MIN_LEN { Ok(Bytes::new()) } else { input.sized() };
-        Ok(Self { continuation_token: part()?, prefix_filter: part()?, from_key: part()?, to_key: part()? })
-    }
-
-    fn to_json(&self) -> Value {
-        json!({
-            "continuationToken": bytes_to_json(&self.continuation_token),
-            "prefixFilter": bytes_to_json(&self.prefix_filter),
-            "fromKey": bytes_to_json(&self.from_key),
-            "toKey": bytes_to_json(&self.to_key),
-        })
-    }
-
-    fn from_json(value: &Value) -> Result<Self, FieldProblem> {
-        const NAMES: [&str; 4] = ["continuationToken", "prefixFilter", "fromKey", "toKey"];
-        let expected = "an object of continuationToken, prefixFilter, fromKey, toKey";
-        let object = value.as_object().ok_or_else(|| FieldProblem::wrong_json(expected, value))?;
-        if object.keys().any(|key| !NAMES.contains(&key.as_str())) {
-            return Err(FieldProblem::wrong_json(expected, value));
-        }
-        let part = |name| object.get(name).map_or(Ok(Bytes::new()), bytes_from_json);
-        let [token, filter, from, to] = NAMES.map(part);
-        Ok(Self { continuation_token: token?, prefix_filter: filter?, from_key: from?, to_key: to? })
-    }
-}
-
 /// A change of one attribute, made together with a merge: `uuid, i8 type, i64 new value, i64 old value`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct AttributeUpdate {
@@ -361,7 +88,7 @@ pub struct AttributeUpdate {
     pub update_type: i8,
     /// Value to set or add.
     pub new_value: i64,
-    /// Value it must have, for type 4.
+    /// Value that it must have, for type 4.
     pub old_value: i64,
 }
 
@@ -523,6 +250,42 @@ impl WireField for MergedSources {
             }
             (None, None) => Ok(None),
             _ => Err(FieldProblem::Missing),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_contains_only_zeros() {
+        let decoded = |bytes: &'static [u8]| Zeros::decode(&mut Input::new(Bytes::from_static(bytes)));
+        assert_eq!([decoded(&[]), decoded(&[0, 0])], [Ok(Zeros(0)), Ok(Zeros(2))]);
+        assert_eq!(decoded(&[0, 1]), Err(FieldProblem::NotZero));
+    }
+
+    #[test]
+    fn padding_is_bounded_by_a_frame() {
+        assert_eq!(Zeros::from_json(&json!(16_777_207)), Ok(Zeros(16_777_207)));
+        for count in [-1, 16_777_208] {
+            assert!(Zeros::from_json(&json!(count)).is_err(), "{count}");
+        }
+    }
+
+    #[test]
+    fn merged_sources_need_an_offset_each() {
+        let taken = |members: Value| {
+            let Value::Object(mut members) = members else { panic!("{members} is an object") };
+            MergedSources::take_members("sources", &mut members)
+        };
+        let name = JavaStr::new("a").expect("short");
+        let both = json!({ "sources": ["a"], "newTargetWriteOffset": [5] });
+        assert_eq!(taken(both), Ok(Some(MergedSources(vec![(name, 5)]))));
+        assert_eq!(taken(json!({})), Ok(None));
+        let unequal = json!({ "sources": ["a"], "newTargetWriteOffset": [] });
+        for members in [unequal, json!({ "sources": ["a"] }), json!({ "newTargetWriteOffset": [5] })] {
+            assert_eq!(taken(members), Err(FieldProblem::Missing));
         }
     }
 }

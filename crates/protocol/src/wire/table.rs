@@ -1,12 +1,13 @@
 //! Every command of the segment store, laid out once.
 //!
 //! Source: WireCommands.java and WireCommandType.java of pravega/pravega 0.13.0; `LocateOffset` and its reply are
-//! newer. Codes 6, 13, 14, 22 to 27, 54, 72 and 73 are retired or were never given.
+//! newer. Codes 6, 13, 14, 22 to 27, 54, 72 and 73 are retired or were never assigned.
 
 use bytes::{Bytes, BytesMut};
 use serde_json::{Map, Value};
 
 use super::error::{DecodeError, FieldProblem, JsonError};
+use super::error_code::{AuthErrorCode, ServerErrorCode};
 use super::field::{WireField, decode_tail};
 use super::frame::{Frame, HEADER_BYTES, put_header};
 use super::info::{Absent, CommandInfo, Direction, FieldInfo, Level};
@@ -14,10 +15,8 @@ use super::input::Input;
 use super::macros::wire_commands;
 use super::sniff::{Places, Sniffer};
 use super::string::JavaStr;
-use super::structures::{
-    AttributeUpdate, AuthErrorCode, ChunkInfo, EventFrame, IteratorArgs, MergedSources, ServerErrorCode, TableEntries,
-    TableKey, Zeros,
-};
+use super::structures::{AttributeUpdate, ChunkInfo, EventFrame, MergedSources, Zeros};
+use super::table_segment::{IteratorArgs, TableEntries, TableKey};
 use super::types::{AttributeId, Buf, Data, DelegationToken, EventNumber, Offset, Raw, RequestId, Segment, WriterId};
 
 /// One command with its layout.
@@ -25,19 +24,19 @@ pub trait Command: Sized + Into<WireCommand> {
     /// Which command.
     const TYPE: CommandType;
 
-    /// Bytes that [`encode_payload`](Self::encode_payload) appends.
+    /// Exactly how many bytes [`encode_payload`](Self::encode_payload) appends.
     fn payload_len(&self) -> usize;
 
     /// Appends the fields in wire order.
     fn encode_payload(&self, out: &mut BytesMut);
 
-    /// Reads the fields; also says how many bytes after the last known one were skipped.
+    /// Reads the fields; also returns how many bytes after the last known one were skipped.
     ///
     /// # Errors
     /// [`DecodeError`] naming the field that is cut off or malformed.
     fn decode_payload(payload: Bytes) -> Result<(Self, usize), DecodeError>;
 
-    /// What ties a reply to its request; `None` for commands without one.
+    /// What matches a reply to its request; `None` for commands without one.
     fn request_id(&self) -> Option<RequestId>;
 
     /// The fields in JSON, under Pravega's names.
@@ -51,8 +50,10 @@ pub trait Command: Sized + Into<WireCommand> {
 
     /// The payload, without the frame's header.
     fn payload(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.payload_len());
+        let len = self.payload_len();
+        let mut out = BytesMut::with_capacity(len);
         self.encode_payload(&mut out);
+        assert_eq!(out.len(), len, "payload_len is exact");
         out.freeze()
     }
 
@@ -61,22 +62,24 @@ pub trait Command: Sized + Into<WireCommand> {
         let len = self.payload_len();
         out.reserve(HEADER_BYTES + len);
         put_header(Self::TYPE.info().code, len, out);
+        let start = out.len();
         self.encode_payload(out);
+        assert_eq!(out.len() - start, len, "the header announces the payload that follows it");
     }
 }
 
 wire_commands! {
     /// Opens a connection: the client speaks first, the store always answers with its own versions.
-    /// It then closes if the two ranges do not meet.
+    /// It closes the connection if the two ranges do not overlap.
     Both None Hello = -127 "HELLO" -> Hello {
         high_version "highVersion": i32,
         low_version "lowVersion": i32,
     }
 
-    /// Asks whether the peer is alive; the store echoes it and never sends one unasked.
+    /// Asks whether the peer is alive; the store echoes it and never sends one of its own.
     Both None KeepAlive = 100 "KEEP_ALIVE" -> KeepAlive {}
 
-    /// Opens one writer's appends to one segment. To be answered before the first block is sent.
+    /// Opens one writer's appends to one segment. The first block must wait for the reply.
     Request Write SetupAppend = 1 "SETUP_APPEND" -> AppendSetup {
         request_id "requestId": RequestId,
         writer_id "writerId": WriterId,
@@ -84,7 +87,7 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// Tells the last event number stored for the writer; the smallest i64 if it never wrote here.
+    /// Reports the last event number stored for the writer; the smallest i64 if it never wrote here.
     Reply None AppendSetup = 2 "APPEND_SETUP" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -92,13 +95,13 @@ wire_commands! {
         last_event_number "lastEventNumber": EventNumber,
     }
 
-    /// Bytes of a block: whole events, then perhaps one partial event or padding. Must be followed by its end.
+    /// Bytes of a block: whole events, then at most one partial event or padding. Must be followed by its end.
     Part Write AppendBlock = 3 "APPEND_BLOCK" {
         writer_id "writerId": WriterId,
         data "data": Raw,
     }
 
-    /// Completes a block, or is one alone with all events in `data`. The store keeps the last number as the writer's.
+    /// Completes a block, or is a block by itself with all events in `data`. The store keeps the last number for the writer.
     Part Write AppendBlockEnd = 4 "APPEND_BLOCK_END" -> DataAppended {
         writer_id "writerId": WriterId,
         size_of_whole_events "sizeOfWholeEvents": i32,
@@ -126,7 +129,7 @@ wire_commands! {
         current_segment_write_offset "currentSegmentWriteOffset": Offset = Offset(-1),
     }
 
-    /// A conditional append met another offset than expected; nothing was written.
+    /// A conditional append found another offset than expected; nothing was written.
     Reply None ConditionalCheckFailed = 8 "CONDITIONAL_CHECK_FAILED" {
         writer_id "writerId": WriterId,
         event_number "eventNumber": EventNumber,
@@ -143,12 +146,12 @@ wire_commands! {
         data "data": Raw,
     }
 
-    /// One event as it lies in a segment; never a frame of its own.
+    /// One event as stored in a segment; never a frame of its own.
     Part None Event = 0 "EVENT" {
         data "data": Raw,
     }
 
-    /// Asks for bytes from an offset on. At the tail of an open segment the store answers when there are some.
+    /// Asks for bytes from an offset on. At the tail of an open segment the store answers once there are some.
     Request Read ReadSegment = 9 "READ_SEGMENT" -> SegmentRead {
         segment "segment": Segment,
         offset "offset": Offset,
@@ -157,7 +160,7 @@ wire_commands! {
         request_id "requestId": RequestId = RequestId(-1),
     }
 
-    /// Bytes from the offset that was asked for; few or none do not mean the tail.
+    /// Bytes from the requested offset on; few or none do not mean that the tail is reached.
     Reply None SegmentRead = 10 "SEGMENT_READ" {
         segment "segment": Segment,
         offset "offset": Offset,
@@ -222,13 +225,13 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// The segment or table segment is gone.
+    /// The segment or table segment was deleted.
     Reply None SegmentDeleted = 31 "SEGMENT_DELETED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
     }
 
-    /// Changes what automatic scaling aims at.
+    /// Changes the target of automatic scaling.
     Request Admin UpdateSegmentPolicy = 32 "UPDATE_SEGMENT_POLICY" -> SegmentPolicyUpdated {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -237,7 +240,7 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// The policy is changed.
+    /// The policy was changed.
     Reply None SegmentPolicyUpdated = 33 "SEGMENT_POLICY_UPDATED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -257,7 +260,7 @@ wire_commands! {
         value "value": i64,
     }
 
-    /// Sets an attribute if it has the expected value; the smallest i64 stands for not set, on both sides.
+    /// Sets an attribute if it has the expected value; the smallest i64 means not set, for both values.
     Request Write UpdateSegmentAttribute = 36 "UPDATE_SEGMENT_ATTRIBUTE" -> SegmentAttributeUpdated {
         request_id "requestId": RequestId,
         segment_name "segmentName": Segment,
@@ -281,13 +284,13 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// The head was moved.
+    /// The head was moved forward.
     Reply None SegmentTruncated = 39 "SEGMENT_TRUNCATED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
     }
 
-    /// Creates a segment for one large event, to be merged into its parent; the reply has its name.
+    /// Creates a segment for one large event, to be merged into its parent; the reply names it.
     Request Write CreateTransientSegment = 40 "CREATE_TRANSIENT_SEGMENT" -> SegmentCreated {
         request_id "requestId": RequestId,
         writer_id "writerId": WriterId,
@@ -295,7 +298,7 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// Asks for the first indexed event boundary at or after an offset. Stores before wire version 17 close on it.
+    /// Asks for the first indexed event boundary at or after an offset. Stores that only speak wire versions below 17 close the connection.
     Request Read LocateOffset = 41 "LOCATE_OFFSET" -> OffsetLocated {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -310,7 +313,7 @@ wire_commands! {
         offset "offset": Offset,
     }
 
-    /// The segment's container is not on this store; the host named is always empty.
+    /// The segment's container is not on this store; `correctHost` is always empty.
     Reply None WrongHost = 50 "WRONG_HOST" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -318,7 +321,7 @@ wire_commands! {
         server_stack_trace "serverStackTrace": JavaStr = JavaStr::default(),
     }
 
-    /// The segment takes no more appends, or a read reached its end. In appends `offset` is an event number.
+    /// The segment is sealed, or a read reached its end. After an append `offset` is an event number.
     Reply None SegmentIsSealed = 51 "SEGMENT_IS_SEALED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -326,14 +329,14 @@ wire_commands! {
         offset "offset": Offset = Offset(-1),
     }
 
-    /// There is a segment of that name.
+    /// A segment with this name exists already.
     Reply None SegmentAlreadyExists = 52 "SEGMENT_ALREADY_EXISTS" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
         server_stack_trace "serverStackTrace": JavaStr = JavaStr::default(),
     }
 
-    /// The segment never was, or was deleted.
+    /// The segment never existed, or was deleted.
     Reply None NoSuchSegment = 53 "NO_SUCH_SEGMENT" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -341,7 +344,7 @@ wire_commands! {
         offset "offset": Offset = Offset(-1),
     }
 
-    /// Another connection wrote with this writer id; the store closes after it.
+    /// Another connection wrote with this writer id; the store then closes this one.
     Reply None InvalidEventNumber = 55 "INVALID_EVENT_NUMBER" {
         writer_id "writerId": WriterId,
         request_id "requestId": RequestId,
@@ -349,7 +352,7 @@ wire_commands! {
         event_number "eventNumber": EventNumber = EventNumber(-1),
     }
 
-    /// The offset lies before the segment's head; also a table of another length than expected.
+    /// The offset is before the segment's head, or a table's length is not the expected one.
     Reply None SegmentIsTruncated = 56 "SEGMENT_IS_TRUNCATED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -358,7 +361,7 @@ wire_commands! {
         offset "offset": Offset = Offset(-1),
     }
 
-    /// This segment or store does not do that.
+    /// The segment or store does not support the operation.
     Reply None OperationUnsupported = 57 "OPERATION_UNSUPPORTED" {
         request_id "requestId": RequestId,
         operation_name "operationName": JavaStr,
@@ -374,7 +377,7 @@ wire_commands! {
         attribute_updates "attributeUpdates": Vec<AttributeUpdate> = Vec::new(),
     }
 
-    /// The source is merged; the offset is some length of the target at or after it.
+    /// The source was merged; the offset is a length of the target at or after the merge.
     Reply None SegmentsMerged = 59 "SEGMENTS_MERGED" {
         request_id "requestId": RequestId,
         target "target": Segment,
@@ -382,14 +385,14 @@ wire_commands! {
         new_target_write_offset "newTargetWriteOffset": Offset = Offset(-1),
     }
 
-    /// The delegation token is missing, bad or expired. For a read the request id is the requested offset.
+    /// The delegation token is missing, invalid or expired. For a read the request id is the requested offset.
     Reply None AuthTokenCheckFailed = 60 "AUTH_TOKEN_CHECK_FAILED" {
         request_id "requestId": RequestId,
         server_stack_trace "serverStackTrace": JavaStr = JavaStr::default(),
         error_code "errorCode": AuthErrorCode = AuthErrorCode(-1),
     }
 
-    /// Another failure; code 0 blames the request.
+    /// Another failure; code 0 means that the request is at fault.
     Reply None ErrorMessage = 61 "ERROR_MESSAGE" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -404,7 +407,7 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// The state of a table segment; key length 0 is a hash table.
+    /// The state of a table segment; key length 0 means a hash table.
     Reply None TableSegmentInfo = 69 "TABLE_SEGMENT_INFO" {
         request_id "requestId": RequestId,
         segment_name "segmentName": Segment,
@@ -432,7 +435,7 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// Puts entries, all or none. Key versions are conditions; so is a table offset of 0 or more.
+    /// Puts entries, all or none. Key versions are conditions, and so is a table offset of 0 or more.
     Request Write UpdateTableEntries = 74 "UPDATE_TABLE_ENTRIES" -> TableEntriesUpdated {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -456,7 +459,7 @@ wire_commands! {
         table_segment_offset "tableSegmentOffset": Offset = Offset(-1),
     }
 
-    /// The keys are gone.
+    /// The keys were removed.
     Reply None TableKeysRemoved = 77 "TABLE_KEYS_REMOVED" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -470,14 +473,14 @@ wire_commands! {
         keys "keys": Vec<TableKey>,
     }
 
-    /// One entry for each key asked for, in that order; a missing key has version -1.
+    /// One entry for each requested key, in that order; a missing key has version -1.
     Reply None TableRead = 79 "TABLE_READ" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
         entries "entries": TableEntries,
     }
 
-    /// The table was to be empty and is not.
+    /// The table had to be empty and is not.
     Reply None TableSegmentNotEmpty = 80 "TABLE_SEGMENT_NOT_EMPTY" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -507,7 +510,7 @@ wire_commands! {
         args "args": IteratorArgs = IteratorArgs::default(),
     }
 
-    /// Some keys, and the token to go on with.
+    /// Some keys, and the token to continue with.
     Reply None TableKeysRead = 84 "TABLE_KEYS_READ" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -524,7 +527,7 @@ wire_commands! {
         args "args": IteratorArgs = IteratorArgs::default(),
     }
 
-    /// Some entries, and the token to go on with.
+    /// Some entries, and the token to continue with.
     Reply None TableEntriesRead = 86 "TABLE_ENTRIES_READ" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -532,7 +535,7 @@ wire_commands! {
         continuation_token "continuationToken": Buf,
     }
 
-    /// Entries that changed since a position; if `shouldClear`, what was read before is void.
+    /// Entries that changed since a position; if `shouldClear`, entries read before must be discarded.
     Reply None TableEntriesDeltaRead = 87 "TABLE_ENTRIES_DELTA_READ" {
         request_id "requestId": RequestId,
         segment "segment": Segment,
@@ -568,14 +571,14 @@ wire_commands! {
         delegation_token "delegationToken": DelegationToken,
     }
 
-    /// The sources are merged, each with the target's length after it.
+    /// The sources were merged, each with the target's length after it.
     Reply None SegmentsBatchMerged = 91 "SEGMENTS_BATCH_MERGED" {
         request_id "requestId": RequestId,
         target "target": Segment,
         sources "sources": MergedSources,
     }
 
-    /// Writes a container's data to long-term storage. Only the admin port takes it.
+    /// Writes a container's data to long-term storage. Only the admin port accepts it.
     Request Admin FlushToStorage = -3 "FLUSH_TO_STORAGE" -> StorageFlushed {
         container_id "containerId": i32,
         delegation_token "delegationToken": DelegationToken,
@@ -587,7 +590,7 @@ wire_commands! {
         request_id "requestId": RequestId,
     }
 
-    /// Asks which chunks a segment has in long-term storage. Only the admin port takes it.
+    /// Asks which chunks a segment has in long-term storage. Only the admin port accepts it.
     Request Admin ListStorageChunks = -5 "LIST_STORAGE_CHUNKS" -> StorageChunksListed {
         segment "segment": Segment,
         delegation_token "delegationToken": DelegationToken,

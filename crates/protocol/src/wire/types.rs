@@ -52,7 +52,7 @@ macro_rules! field_as {
 pub struct RequestId(pub i64);
 
 impl RequestId {
-    /// Packs the flow into the high half, so that replies find their waiter.
+    /// Puts the flow into the high half, so that a reply can be matched to it.
     pub fn of_flow(flow: u32, sequence: u32) -> Self {
         Self(((u64::from(flow) << 32) | u64::from(sequence)) as i64)
     }
@@ -93,7 +93,7 @@ impl WireField for RequestId {
     }
 }
 
-/// Number of an event of one writer in one segment; rises, and is what acknowledgements name.
+/// Number of an event of one writer in one segment. It increases, and acknowledgements refer to it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct EventNumber(pub i64);
 field_as!(EventNumber, i64, Plain);
@@ -103,7 +103,7 @@ field_as!(EventNumber, i64, Plain);
 pub struct Offset(pub i64);
 field_as!(Offset, i64, Plain);
 
-/// One writer; kept across reconnects, because the store tells duplicates by it.
+/// One writer. Kept across reconnects, because the store detects duplicates by it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct WriterId(pub Uuid);
 field_as!(WriterId, Uuid, WriterId);
@@ -118,13 +118,13 @@ field_as!(AttributeId, Uuid, Plain);
 pub struct Segment(pub JavaStr);
 field_as!(Segment, JavaStr, Segment);
 
-/// The controller's permission for one stream, shown to the segment store. `Debug` does not show it.
+/// The controller's permission for one stream, presented to the segment store. `Debug` does not print it.
 #[derive(Clone, PartialEq, Eq, Default)]
 pub struct DelegationToken(pub JavaStr);
 field_as!(DelegationToken, JavaStr, Token);
 
 impl DelegationToken {
-    /// What a store with auth off is shown.
+    /// The empty token, for stores without authorization.
     pub fn none() -> Self {
         Self::default()
     }
@@ -237,7 +237,7 @@ pub(crate) fn bytes_to_json(bytes: &[u8]) -> Value {
     serde_json::json!({ "hex": hex::encode(bytes) })
 }
 
-/// Takes `{"hex"}`, `{"text"}` or `{"base64"}`.
+/// Accepts `{"hex"}`, `{"text"}` or `{"base64"}`.
 pub(crate) fn bytes_from_json(value: &Value) -> Result<Bytes, FieldProblem> {
     use base64::Engine as _;
     let wrong = || FieldProblem::wrong_json(r#"one of {"hex"}, {"text"}, {"base64"}"#, value);
