@@ -4,10 +4,10 @@ mod append;
 mod batch;
 mod guards;
 mod http;
-mod made_anew;
 mod names;
 mod raw;
 mod read;
+mod recreated;
 mod sealed;
 mod wire;
 
