@@ -28,6 +28,7 @@ impl Murmur3 {
     /// Takes the bytes after the last whole block, fewer than [`BLOCK`], and returns the first half of the
     /// digest.
     pub(super) fn finish(mut self, rest: &[u8]) -> u64 {
+        assert!(rest.len() < BLOCK, "a whole block is fed as one");
         let mut block = [0; BLOCK];
         block[..rest.len()].copy_from_slice(rest);
         // Absent bytes count as zeros, and a zero lane mixes to zero.

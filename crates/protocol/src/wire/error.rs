@@ -99,3 +99,25 @@ impl fmt::Display for JsonError {
 }
 
 impl std::error::Error for JsonError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_read_as_sentences() {
+        let problem = FieldProblem::Truncated { needed: 8, left: 3 };
+        let error = DecodeError { command: "SealSegment", field: "requestId", at: 0, problem };
+        assert_eq!(error.to_string(), "SealSegment: field requestId at byte 0 needs 8 bytes, but only 3 are left");
+        let error = JsonError { command: "", field: "name".to_owned(), problem: FieldProblem::Missing };
+        assert_eq!(error.to_string(), "field name is missing");
+        let error = JsonError { command: "Hello", ..error };
+        assert_eq!(error.to_string(), "Hello: field name is missing");
+    }
+
+    #[test]
+    fn long_value_is_shortened_in_its_error() {
+        let problem = FieldProblem::wrong_json("a UUID", &"é".repeat(1000).into());
+        assert_eq!(problem.to_string(), format!("should be a UUID, found \"{}…", "é".repeat(39)));
+    }
+}

@@ -192,3 +192,48 @@ fn name_as_expectation(name: &'static str) -> &'static str {
         _ => "an object with all members of the structure",
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn integers_are_accepted_as_numbers_and_as_strings_of_digits() {
+        for value in [json!(-7), json!("-7")] {
+            assert_eq!(i64::from_json(&value), Ok(-7));
+        }
+        assert_eq!(i64::from_json(&json!("9223372036854775807")), Ok(i64::MAX));
+        for value in [json!("+7"), json!(""), json!("7.0"), json!(7.5), json!(u64::MAX), json!(true), json!(null)] {
+            assert!(i64::from_json(&value).is_err(), "{value}");
+        }
+    }
+
+    #[test]
+    fn integer_out_of_range_is_refused() {
+        assert_eq!(i8::from_json(&json!(-128)), Ok(-128));
+        assert!(i8::from_json(&json!(128)).is_err());
+        assert!(i32::from_json(&json!(1_i64 << 31)).is_err());
+    }
+
+    #[test]
+    fn every_non_zero_byte_is_true() {
+        let decoded = |byte: u8| bool::decode(&mut Input::new(vec![byte].into()));
+        assert_eq!([decoded(0), decoded(1), decoded(0xff)], [Ok(false), Ok(true), Ok(true)]);
+    }
+
+    #[test]
+    fn hostile_count_is_refused_before_anything_is_reserved() {
+        let mut input = Input::new(Bytes::from_static(&[0x7f, 0xff, 0xff, 0xff, 1]));
+        let needed = i32::MAX as usize * i64::MIN_LEN;
+        assert_eq!(Vec::<i64>::decode(&mut input), Err(FieldProblem::Truncated { needed, left: 1 }));
+    }
+
+    #[test]
+    fn tail_shorter_than_any_value_is_absent() {
+        let decoded = |bytes: &'static [u8]| decode_tail(&mut Input::new(Bytes::from_static(bytes)), -1_i32);
+        assert_eq!([decoded(&[]), decoded(&[0, 0, 0]), decoded(&[0, 0, 0, 5])], [Ok(-1), Ok(-1), Ok(5)]);
+    }
+}

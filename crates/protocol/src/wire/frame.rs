@@ -3,6 +3,8 @@
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use tokio_util::codec::{Decoder, Encoder};
 
+use super::event::EVENT_HEADER_BYTES;
+
 /// Bytes of a frame's header: an i32 code and an i32 length of what follows.
 pub const HEADER_BYTES: usize = 8;
 
@@ -16,6 +18,10 @@ pub const MAX_PAYLOAD_FROM_STORE: usize = 0xFF_FFFF;
 /// Largest payload that Pravega's clients write and read as one event.
 /// Source: `io.pravega.client.stream.Serializer.MAX_EVENT_SIZE`.
 pub const MAX_EVENT_BYTES: usize = 8 * 1024 * 1024;
+
+// a header can announce every frame, and a frame can hold every event
+const _: () = assert!(MAX_PAYLOAD_FROM_STORE <= i32::MAX as usize);
+const _: () = assert!(EVENT_HEADER_BYTES + MAX_EVENT_BYTES <= MAX_PAYLOAD_TO_STORE);
 
 /// Most bytes reserved ahead of those that have arrived, whatever a header announces.
 const READ_AHEAD_BYTES: usize = 64 * 1024;
@@ -194,5 +200,39 @@ mod tests {
     fn end_inside_a_frame_is_an_error() {
         let mut bytes = header(10, 5);
         assert!(matches!(FrameCodec::client().decode_eof(&mut bytes), Err(FrameError::CutOff { left: 8 })));
+        bytes.truncate(7);
+        assert!(matches!(FrameCodec::client().decode_eof(&mut bytes), Err(FrameError::CutOff { left: 7 })));
+    }
+
+    #[test]
+    fn end_between_frames_is_the_end() {
+        assert!(FrameCodec::client().decode_eof(&mut BytesMut::new()).expect("no frame is cut off").is_none());
+    }
+
+    #[test]
+    fn part_of_a_header_stays_until_the_rest_arrives() {
+        let mut bytes = header(10, 0);
+        let last = bytes.split_off(7);
+        assert!(FrameCodec::client().decode(&mut bytes).expect("nothing is wrong so far").is_none());
+        bytes.unsplit(last);
+        let frame = FrameCodec::client().decode(&mut bytes).expect("well formed");
+        assert_eq!(frame, Some(Frame { code: 10, payload: Bytes::new() }));
+    }
+
+    #[test]
+    fn only_the_first_of_two_frames_is_taken() {
+        let frames = [Frame { code: 1, payload: "a".into() }, Frame { code: -1, payload: "bc".into() }];
+        let mut bytes = BytesMut::new();
+        frames.iter().for_each(|frame| bytes.extend_from_slice(&frame.to_bytes()));
+        assert_eq!(FrameCodec::client().decode(&mut bytes).expect("well formed").as_ref(), Some(&frames[0]));
+        assert_eq!(bytes.len(), frames[1].encoded_len());
+    }
+
+    #[test]
+    fn clients_accept_larger_frames_than_stores() {
+        let announced = || header(10, 16_777_215);
+        assert!(FrameCodec::client().decode(&mut announced()).is_ok());
+        assert!(FrameCodec::store().decode(&mut announced()).is_err());
+        assert!(FrameCodec::client().decode(&mut header(10, 16_777_216)).is_err());
     }
 }

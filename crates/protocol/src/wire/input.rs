@@ -99,3 +99,45 @@ impl Input {
         if left < needed { Err(FieldProblem::Truncated { needed, left }) } else { Ok(()) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(bytes: &'static [u8]) -> Input {
+        Input::new(Bytes::from_static(bytes))
+    }
+
+    #[test]
+    fn failed_read_takes_nothing() {
+        let mut input = input(&[1, 2, 3]);
+        assert_eq!(input.i32(), Err(FieldProblem::Truncated { needed: 4, left: 3 }));
+        assert_eq!((input.position(), input.left()), (0, 3));
+        assert_eq!(input.u16(), Ok(0x0102));
+        assert_eq!((input.position(), input.left()), (2, 1));
+    }
+
+    #[test]
+    fn negative_length_is_refused() {
+        assert_eq!(input(&[0xff; 4]).sized(), Err(FieldProblem::NegativeLength(-1)));
+    }
+
+    #[test]
+    fn length_beyond_the_end_is_refused() {
+        assert_eq!(input(&[0, 0, 0, 2, 9]).sized(), Err(FieldProblem::Truncated { needed: 2, left: 1 }));
+    }
+
+    #[test]
+    fn event_is_read_without_its_header() {
+        assert_eq!(input(&[0, 0, 0, 0, 0, 0, 0, 1, 7, 8]).event(), Ok(Bytes::from_static(&[7])));
+    }
+
+    #[test]
+    fn broken_events_are_distinguished() {
+        let event = |bytes| input(bytes).event();
+        assert_eq!(event(&[0, 0, 0, 0]), Err(FieldProblem::Truncated { needed: 8, left: 4 }));
+        assert_eq!(event(&[0, 0, 0, 0, 0, 0, 0, 2, 7]), Err(FieldProblem::Truncated { needed: 2, left: 1 }));
+        assert_eq!(event(&[0, 0, 0, 0, 0xff, 0xff, 0xff, 0xff]), Err(FieldProblem::NegativeLength(-1)));
+        assert_eq!(event(&[0, 0, 0, 1, 0, 0, 0, 0]), Err(FieldProblem::NotAnEvent(1)));
+    }
+}

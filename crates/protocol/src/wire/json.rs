@@ -67,3 +67,29 @@ impl Frame {
         Ok(WireCommand::decode(command, self.payload.clone())?)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use bytes::Bytes;
+
+    use super::*;
+
+    #[test]
+    fn unknown_code_is_named() {
+        let error = Frame { code: 999, payload: Bytes::new() }.to_command().expect_err("no such command");
+        assert_eq!(error.to_string(), "unknown command type 999");
+    }
+
+    #[test]
+    fn members_that_disagree_are_refused() {
+        let error = command_from_json(&json!({ "name": "KeepAlive", "code": 28 })).expect_err("two commands");
+        assert_eq!(error.to_string(), "field code should be the same command as the members before it, found 28");
+    }
+
+    #[test]
+    fn fields_of_another_kind_are_refused() {
+        let error = command_from_json(&json!({ "name": "KeepAlive", "fields": [] })).expect_err("a list");
+        assert_eq!(error.field, "fields");
+        assert!(command_from_json(&json!([])).is_err());
+    }
+}

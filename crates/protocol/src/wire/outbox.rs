@@ -59,6 +59,7 @@ impl Outbox {
     }
 
     fn push_slice(&mut self, slice: Bytes) {
+        assert!(!slice.is_empty(), "an empty slice would look like the end of what is sealed");
         self.sealed += slice.len();
         self.slices.push_back(slice);
     }
@@ -80,9 +81,9 @@ impl Buf for Outbox {
     }
 
     fn advance(&mut self, mut count: usize) {
-        self.sealed -= count;
+        self.sealed = self.sealed.checked_sub(count).expect("advances no further than what remains");
         while count > 0 {
-            let front = self.slices.front_mut().expect("advances no further than what remains");
+            let front = self.slices.front_mut().expect("sealed is the sum of the slices");
             let step = count.min(front.len());
             front.advance(step);
             count -= step;
@@ -90,6 +91,7 @@ impl Buf for Outbox {
                 self.slices.pop_front();
             }
         }
+        assert_eq!(self.slices.is_empty(), self.sealed == 0, "sealed is the sum of the slices");
     }
 }
 
@@ -112,5 +114,51 @@ mod tests {
             outbox.advance(step);
         }
         assert_eq!(written, frames.concat());
+    }
+
+    #[test]
+    fn another_outbox_follows_what_was_pushed_before_it() {
+        let (mut outbox, mut other) = (Outbox::default(), Outbox::default());
+        outbox.small().extend_from_slice(b"ab");
+        other.push(Bytes::from_static(b"cd"));
+        outbox.append(other);
+        outbox.append(Outbox::default());
+        assert_eq!(outbox.copy_to_bytes(4), "abcd");
+        assert_eq!((outbox.remaining(), outbox.bytes()), (0, 0));
+    }
+
+    #[test]
+    fn only_sealed_bytes_can_be_written() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::from_static(b"ab"));
+        assert_eq!((outbox.remaining(), outbox.bytes()), (0, 2));
+        outbox.seal_small();
+        outbox.seal_small();
+        assert_eq!((outbox.remaining(), outbox.bytes()), (2, 2));
+    }
+
+    #[test]
+    fn vectored_writes_see_as_many_slices_as_there_is_room_for() {
+        let mut outbox = Outbox::default();
+        (0..3).for_each(|_| outbox.push(vec![1; OWN_SLICE_BYTES].into()));
+        let mut slices = [IoSlice::new(&[]); 2];
+        assert_eq!(outbox.chunks_vectored(&mut slices), 2);
+        assert!(slices.iter().all(|slice| slice.len() == OWN_SLICE_BYTES));
+        assert_eq!(outbox.chunks_vectored(&mut [IoSlice::new(&[]); 9]), 3);
+    }
+
+    #[test]
+    fn empty_frame_adds_nothing() {
+        let mut outbox = Outbox::default();
+        outbox.push(Bytes::new());
+        outbox.seal_small();
+        assert!(!outbox.has_remaining());
+        outbox.advance(0);
+    }
+
+    #[test]
+    #[should_panic = "advances no further than what remains"]
+    fn advancing_beyond_what_remains_panics() {
+        Outbox::default().advance(1);
     }
 }

@@ -253,3 +253,39 @@ impl WireField for MergedSources {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn padding_contains_only_zeros() {
+        let decoded = |bytes: &'static [u8]| Zeros::decode(&mut Input::new(Bytes::from_static(bytes)));
+        assert_eq!([decoded(&[]), decoded(&[0, 0])], [Ok(Zeros(0)), Ok(Zeros(2))]);
+        assert_eq!(decoded(&[0, 1]), Err(FieldProblem::NotZero));
+    }
+
+    #[test]
+    fn padding_is_bounded_by_a_frame() {
+        assert_eq!(Zeros::from_json(&json!(16_777_207)), Ok(Zeros(16_777_207)));
+        for count in [-1, 16_777_208] {
+            assert!(Zeros::from_json(&json!(count)).is_err(), "{count}");
+        }
+    }
+
+    #[test]
+    fn merged_sources_need_an_offset_each() {
+        let taken = |members: Value| {
+            let Value::Object(mut members) = members else { panic!("{members} is an object") };
+            MergedSources::take_members("sources", &mut members)
+        };
+        let name = JavaStr::new("a").expect("short");
+        let both = json!({ "sources": ["a"], "newTargetWriteOffset": [5] });
+        assert_eq!(taken(both), Ok(Some(MergedSources(vec![(name, 5)]))));
+        assert_eq!(taken(json!({})), Ok(None));
+        let unequal = json!({ "sources": ["a"], "newTargetWriteOffset": [] });
+        for members in [unequal, json!({ "sources": ["a"] }), json!({ "newTargetWriteOffset": [5] })] {
+            assert_eq!(taken(members), Err(FieldProblem::Missing));
+        }
+    }
+}

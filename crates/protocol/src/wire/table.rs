@@ -50,8 +50,10 @@ pub trait Command: Sized + Into<WireCommand> {
 
     /// The payload, without the frame's header.
     fn payload(&self) -> Bytes {
-        let mut out = BytesMut::with_capacity(self.payload_len());
+        let len = self.payload_len();
+        let mut out = BytesMut::with_capacity(len);
         self.encode_payload(&mut out);
+        assert_eq!(out.len(), len, "payload_len is exact");
         out.freeze()
     }
 
@@ -60,7 +62,9 @@ pub trait Command: Sized + Into<WireCommand> {
         let len = self.payload_len();
         out.reserve(HEADER_BYTES + len);
         put_header(Self::TYPE.info().code, len, out);
+        let start = out.len();
         self.encode_payload(out);
+        assert_eq!(out.len() - start, len, "the header announces the payload that follows it");
     }
 }
 

@@ -217,3 +217,59 @@ impl WireField for IteratorArgs {
         Ok(Self { continuation_token: token?, prefix_filter: filter?, from_key: from?, to_key: to? })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input(hex: &str) -> Input {
+        Input::new(hex::decode(hex).expect("hex").into())
+    }
+
+    #[test]
+    fn empty_key_has_no_version_on_the_wire() {
+        let mut out = BytesMut::new();
+        let key = TableKey { data: Bytes::new(), version: NO_VALUE };
+        key.encode(&mut out);
+        assert_eq!((hex::encode(&out), key.encoded_len()), ("0000000c00000000".to_owned(), 8));
+        assert_eq!(TableKey::decode(&mut Input::new(out.freeze())), Ok(key));
+    }
+
+    #[test]
+    fn what_a_newer_peer_appends_to_key_and_value_is_skipped() {
+        let mut input =
+            input("00000010 00000001 61 0000000000000005 aabbcc 00000006 00000001 62 dd 09".replace(' ', "").as_str());
+        let entry = TableEntry::decode(&mut input).expect("only longer than expected");
+        let key = TableKey { data: Bytes::from_static(b"a"), version: 5 };
+        assert_eq!(entry, TableEntry { key, value: Bytes::from_static(b"b") });
+        assert_eq!(input.left(), 1);
+    }
+
+    #[test]
+    fn key_that_declares_less_than_it_takes_is_refused() {
+        for (declared, hex) in [(12, "0000000c"), (-1, "ffffffff")] {
+            let decoded = TableKey::decode(&mut input(&format!("{hex}00000001610000000000000005")));
+            assert_eq!(decoded, Err(FieldProblem::LengthMismatch { declared, actual: 13 }));
+        }
+    }
+
+    #[test]
+    fn key_that_declares_more_than_there_is_is_refused() {
+        let decoded = TableKey::decode(&mut input("0000000e00000001610000000000000005"));
+        assert_eq!(decoded, Err(FieldProblem::Truncated { needed: 1, left: 0 }));
+    }
+
+    #[test]
+    fn iterator_arguments_are_optional_from_the_right() {
+        let token = |hex| IteratorArgs::decode(&mut input(hex));
+        assert_eq!(token(""), Ok(IteratorArgs::default()));
+        let expected = IteratorArgs { continuation_token: Bytes::from_static(b"t"), ..Default::default() };
+        assert_eq!(token("0000000174"), Ok(expected));
+    }
+
+    #[test]
+    fn unknown_iterator_argument_is_refused() {
+        assert!(IteratorArgs::from_json(&json!({ "token": { "text": "t" } })).is_err());
+        assert_eq!(IteratorArgs::from_json(&json!({})), Ok(IteratorArgs::default()));
+    }
+}
