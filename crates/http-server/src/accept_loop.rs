@@ -1,30 +1,37 @@
-//! The one accept loop: what every listener of the process does between two connections.
+//! The accept loop that every listener shares: what happens between two connections.
+//!
+//! ```text
+//! accept ──▶ connection
+//!  ▲ ▲  └──▶ gone before it was accepted ──▶ again at once
+//!  │ └──────────────────────────────────────────┘
+//!  └── pause, 20 ms doubled up to 1 s ◀── the system cannot accept any
+//! ```
 
 use std::io;
 use std::time::Duration;
 
 use prometheus_client::metrics::counter::Counter;
 
-/// Pauses after a failure to accept, doubled up to the longest.
+/// First pause after a failure to accept; each further failure doubles it, up to the longest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(20);
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Something that connections come from.
+/// A source of connections.
 pub trait Accept {
-    /// One of them.
+    /// What is accepted.
     type Connection: Send;
 
     /// Awaits the next connection.
     ///
     /// # Errors
-    /// When the system cannot accept one, or when it is gone already.
+    /// If the system cannot accept one, or if the peer closed it already.
     ///
     /// # Cancel safety
     /// Awaits only the system: dropped, no connection is lost.
     fn accept(&self) -> impl Future<Output = io::Result<Self::Connection>> + Send;
 }
 
-/// The connections of a listener, one after the other, whatever fails in between.
+/// The connections of a listener, one after the other, retrying after failures.
 #[derive(Debug)]
 pub struct AcceptLoop<L> {
     listener: L,
@@ -33,13 +40,13 @@ pub struct AcceptLoop<L> {
 }
 
 impl<L: Accept> AcceptLoop<L> {
-    /// Failures of the system to accept are counted in `errors`.
+    /// Counts failures of the system to accept in `errors`.
     pub fn new(listener: L, errors: Counter) -> Self {
         Self { listener, errors, pause: SHORTEST_PAUSE }
     }
 
-    /// The next connection. Where the system cannot accept one, for want of descriptors most likely, it is asked again
-    /// after a pause that grows to one second.
+    /// The next connection. If the system cannot accept one, most likely for lack of file descriptors, retries after a
+    /// pause that grows to one second.
     ///
     /// # Cancel safety
     /// Awaits the system and pauses: dropped, no connection is lost.
@@ -51,13 +58,14 @@ impl<L: Accept> AcceptLoop<L> {
                     return connection;
                 }
                 Err(error) if concerns_one_connection(&error) => {
-                    tracing::debug!(%error, "a connection was gone before it was accepted");
+                    tracing::debug!(%error, "a connection was closed before it was accepted");
                 }
                 Err(error) => {
                     self.errors.inc();
-                    tracing::warn!(%error, "cannot accept connections; trying again soon");
+                    tracing::warn!(%error, "cannot accept connections; retrying");
                     tokio::time::sleep(self.pause).await;
                     self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+                    assert!(self.pause > SHORTEST_PAUSE, "a failing accept loop never spins");
                 }
             }
         }
@@ -66,7 +74,7 @@ impl<L: Accept> AcceptLoop<L> {
 
 fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
-    // InvalidInput: macOS, setting options of a socket that is gone
+    // InvalidInput: macOS, when setting options of a socket that the peer closed
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | InvalidInput | NotConnected)
 }
 
@@ -104,10 +112,20 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn connection_that_is_gone_costs_no_pause() {
+    async fn connection_that_was_closed_early_costs_no_pause() {
         let (mut incoming, errors) = after(&[io::ErrorKind::ConnectionAborted, io::ErrorKind::ConnectionReset]);
         let began = Instant::now();
         incoming.next().await;
         assert_eq!((began.elapsed(), errors.get()), (Duration::ZERO, 0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn pauses_begin_again_after_a_connection() {
+        let (mut incoming, errors) = after(&[io::ErrorKind::OutOfMemory; 3]);
+        incoming.next().await;
+        incoming.listener.0.lock().expect("no test panics in between").push_back(io::ErrorKind::OutOfMemory);
+        let began = Instant::now();
+        incoming.next().await;
+        assert_eq!((began.elapsed(), errors.get()), (SHORTEST_PAUSE, 4));
     }
 }

@@ -1,4 +1,4 @@
-//! Counting what is open.
+//! A gauge that follows a scope.
 
 use prometheus_client::metrics::gauge::Gauge;
 
@@ -17,5 +17,19 @@ impl GaugeGuard {
 impl Drop for GaugeGuard {
     fn drop(&mut self) {
         self.0.dec();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gauge_counts_the_guards_that_are_held() {
+        let gauge = Gauge::default();
+        let guards = [GaugeGuard::new(&gauge), GaugeGuard::new(&gauge)];
+        assert_eq!(gauge.get(), 2);
+        drop(guards);
+        assert_eq!(gauge.get(), 0);
     }
 }

@@ -1,4 +1,10 @@
-//! Request bodies whose silence is bounded, and whose unread rest is thrown away.
+//! Request bodies that must keep arriving, and whose unread rest is drained.
+//!
+//! ```text
+//! read by the handler ──────▶ end
+//!   │ └─ no byte for `idle` ─▶ IdleTooLong
+//!   └─ dropped before its end ─▶ drained: at most `drain_bytes`, for at most `drain_time`
+//! ```
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -11,51 +17,50 @@ use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
-use crate::connection::Busy;
+use crate::connection::RequestGuard;
 use crate::idle_timer::IdleTimer;
 
-/// Nothing of the body arrived for too long.
+/// No byte of a request's body arrived for too long.
 #[derive(Debug, thiserror::Error)]
 #[error("no byte of the body arrived for {}", humantime::format_duration(*silence))]
 pub struct IdleTooLong {
     silence: Duration,
 }
 
-/// What a body may do.
+/// Limits of a request's body.
 #[derive(Debug, Clone, Copy)]
 pub struct BodyLimits {
-    /// Longest silence.
+    /// Longest time without a byte of it; also how long a response may wait to be read.
     pub idle: Duration,
-    /// Bytes of an unread body that are thrown away.
+    /// Bytes of an unread body to drain.
     pub drain_bytes: u64,
-    /// Time for that.
+    /// Time for draining it.
     pub drain_time: Duration,
 }
 
-/// A request's body: ends with an error when it is silent too long, counts its bytes, and when it is dropped
-/// half read, the rest is read and thrown away, so that a caller who is still sending gets to see the answer
-/// instead of a reset connection.
+/// A request's body. It fails if nothing arrives for too long, and counts its bytes. If it is dropped half read, the
+/// rest is drained, so that a caller who is still sending sees the response instead of a reset connection.
 ///
-/// A caller who awaits `100 Continue` and was not sent it has nothing under way: there, nothing is read.
+/// A caller who awaits a `100 Continue` that was not sent is not sending: nothing is drained.
 pub(crate) struct GuardedBody<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> {
-    /// None once it ended or failed.
+    /// `None` once it has ended or failed.
     body: Option<B>,
     limits: BodyLimits,
-    silence: IdleTimer,
+    idle: IdleTimer,
     awaits_continue: bool,
-    busy: Busy,
+    request: RequestGuard,
 }
 
 impl<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> GuardedBody<B> {
-    /// `busy` is held until the body is done with, and told of its bytes.
-    pub(crate) fn new(body: B, headers: &HeaderMap, limits: BodyLimits, busy: Busy) -> Self {
+    /// Holds `request` until the body is read or drained, and counts its bytes there.
+    pub(crate) fn new(body: B, headers: &HeaderMap, limits: BodyLimits, request: RequestGuard) -> Self {
         let expect = headers.get(header::EXPECT);
         Self {
             body: Some(body),
             limits,
-            silence: IdleTimer::default(),
+            idle: IdleTimer::default(),
             awaits_continue: expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
-            busy,
+            request,
         }
     }
 }
@@ -76,16 +81,14 @@ where
         this.awaits_continue = false; // it is sent when the body is first polled
         let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
             let silence = this.limits.idle;
-            return this.silence.poll(silence, cx).map(|()| {
+            return this.idle.poll(silence, cx).map(|()| {
                 this.body = None;
                 Some(Err(IdleTooLong { silence }.into()))
             });
         };
-        this.silence.reset();
+        this.idle.reset();
         match &frame {
-            Some(Ok(frame)) => {
-                this.busy.add_received(frame.data_ref().map_or(0, Bytes::len));
-            }
+            Some(Ok(frame)) => this.request.add_received(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(_)) | None => this.body = None,
         }
         Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
@@ -109,12 +112,12 @@ impl<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> Drop for GuardedBody<B>
         // outside a runtime there is no connection either
         if let Ok(runtime) = Handle::try_current() {
             // ends by itself: bounded in time, and one per request of an open connection
-            runtime.spawn(throw_away(body, self.limits, self.busy.clone()));
+            runtime.spawn(drain(body, self.limits, self.request.clone()));
         }
     }
 }
 
-async fn throw_away<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: BodyLimits, busy: Busy) {
+async fn drain<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: BodyLimits, request: RequestGuard) {
     let reading = async {
         let mut left = limits.drain_bytes;
         while let Some(Ok(frame)) = body.frame().await {
@@ -125,10 +128,10 @@ async fn throw_away<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: Body
             }
         }
     };
-    // either way the caller has had its chance to see the answer
+    // either way the caller has had time to see the response
     let _ = timeout(limits.drain_time, reading).await;
     drop(body);
-    drop(busy);
+    drop(request);
 }
 
 #[cfg(test)]
@@ -154,10 +157,10 @@ mod tests {
     ) -> (Pieces, GuardedBody<impl HttpBody<Data = Bytes, Error = Infallible> + Unpin + use<>>) {
         let (pieces, body) = mpsc::channel(0);
         let body = StreamBody::new(body);
-        (pieces, GuardedBody::new(body, headers, LIMITS, busy()))
+        (pieces, GuardedBody::new(body, headers, LIMITS, request()))
     }
 
-    fn busy() -> Busy {
+    fn request() -> RequestGuard {
         Arc::new(ConnectionState::default()).begin_request(http::Version::HTTP_11, &Gauge::default())
     }
 
@@ -165,7 +168,7 @@ mod tests {
         Ok(Frame::data(Bytes::from_static(bytes)))
     }
 
-    /// Sends until nobody reads any more.
+    /// Sends until the body is no longer read.
     async fn stream_ends_after(pieces: &mut Pieces) -> bool {
         let mut sending = stream::iter(std::iter::repeat_with(|| piece(b"1"))).take(100);
         while let Some(next) = sending.next().await {
@@ -193,7 +196,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_rest_of_a_dropped_body_is_thrown_away_up_to_the_limit() {
+    async fn the_rest_of_a_dropped_body_is_drained_up_to_the_limit() {
         let (mut pieces, body) = guarded(&HeaderMap::new());
         drop(body);
         pieces.send(piece(b"1234567890")).await.expect("still read");
@@ -201,7 +204,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_body_is_not_thrown_away_for_longer_than_the_limit() {
+    async fn a_body_is_not_drained_for_longer_than_the_limit() {
         let (mut pieces, body) = guarded(&HeaderMap::new());
         let dropped = Instant::now();
         drop(body);
@@ -221,10 +224,25 @@ mod tests {
 
     #[tokio::test]
     async fn bytes_are_counted() {
-        let busy = busy();
+        let request = request();
         let full = Full::new(Bytes::from_static(b"12345"));
-        let body = GuardedBody::new(full, &HeaderMap::new(), LIMITS, busy.clone());
+        let body = GuardedBody::new(full, &HeaderMap::new(), LIMITS, request.clone());
         body.collect().await.expect("it is whole");
-        assert_eq!(busy.received_bytes(), 5);
+        assert_eq!(request.received_bytes(), 5);
+    }
+
+    #[tokio::test]
+    async fn body_that_was_read_to_its_end_is_not_drained() {
+        let (mut pieces, mut body) = guarded(&HeaderMap::new());
+        pieces.close_channel();
+        assert!(body.frame().await.is_none());
+        assert!(body.is_end_stream() && body.size_hint().exact() == Some(0));
+        assert!(body.frame().await.is_none(), "polling after the end is harmless");
+    }
+
+    #[test]
+    fn idle_error_names_the_allowance() {
+        let error = IdleTooLong { silence: Duration::from_secs(90) };
+        assert_eq!(error.to_string(), "no byte of the body arrived for 1m 30s");
     }
 }

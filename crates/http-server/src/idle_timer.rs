@@ -1,4 +1,4 @@
-//! How long nothing has moved.
+//! A timer for progress.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep};
 
-/// Measures how long nothing has moved. The timer is made only where something is ever awaited.
+/// Measures how long there has been no progress. Its timer is created when something is first waited for.
 #[derive(Default)]
 pub(crate) struct IdleTimer {
     timer: Option<Pin<Box<Sleep>>>,
@@ -14,7 +14,7 @@ pub(crate) struct IdleTimer {
 }
 
 impl IdleTimer {
-    /// Nothing moved: ready when that has been so for `longest`.
+    /// There was no progress: ready once that has lasted for `longest`.
     pub(crate) fn poll(&mut self, longest: Duration, cx: &mut Context<'_>) -> Poll<()> {
         let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep(longest)));
         if !self.running {
@@ -24,8 +24,29 @@ impl IdleTimer {
         timer.as_mut().poll(cx)
     }
 
-    /// Something moved.
+    /// There was progress.
     pub(crate) fn reset(&mut self) {
         self.running = false;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::future::poll_fn;
+
+    const LONGEST: Duration = Duration::from_secs(5);
+
+    #[tokio::test(start_paused = true)]
+    async fn time_counts_from_the_first_poll_without_progress() {
+        let mut idle = IdleTimer::default();
+        tokio::time::sleep(LONGEST * 2).await;
+        for _ in 0..2 {
+            let began = Instant::now();
+            poll_fn(|cx| idle.poll(LONGEST, cx)).await;
+            assert_eq!(began.elapsed(), LONGEST);
+            idle.reset();
+            tokio::time::sleep(LONGEST * 2).await;
+        }
     }
 }

@@ -1,28 +1,36 @@
 //! Serves an axum router on TCP, TLS and unix sockets, with every connection, head and body bounded.
 //!
 //! ```text
-//! listen ─▶ accept_loop ─▶ serve: slots ─▶ tls ─▶ send_timeout ─▶ head_timeout ─▶ hyper ─▶ guarded_body ─▶ router
+//! listen ─▶ accept_loop ─▶ serve: a slot ─▶ tls ─▶ send_timeout ─▶ head_timeout ─▶ hyper ─▶ guarded_body ─▶ router
+//!                                                       │                            │
+//!                                                       └──────── connection ────────┘   requests in progress
 //! ```
 //!
-//! `axum::serve` bounds none of these. What is served, and what callers are told, is the router's affair.
+//! `axum::serve` bounds none of these. What is served, and how errors are answered, is up to the router.
+//! [`shutdown`] ends a process in phases: not ready, no longer accepting, cut.
+
+mod descriptors;
+mod listen;
 
 mod accept_loop;
-mod listen;
+
+mod serve;
+
 pub mod tls;
 
-mod connection;
-mod descriptors;
-mod gauge_guard;
-mod guarded_body;
 mod head_timeout;
-mod idle_timer;
 mod send_timeout;
-mod serve;
+
+mod connection;
+mod guarded_body;
+
+mod gauge_guard;
+mod idle_timer;
 
 pub mod shutdown;
 
 pub use accept_loop::{Accept, AcceptLoop};
-pub use connection::Busy;
+pub use connection::RequestGuard;
 pub use descriptors::allowed_connections;
 pub use gauge_guard::GaugeGuard;
 pub use guarded_body::{BodyLimits, IdleTooLong};

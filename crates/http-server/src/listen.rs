@@ -11,17 +11,17 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UnixListener, UnixStream};
 
 use crate::accept_loop::Accept;
 
-/// Connections that the system accepts ahead of us.
+/// Connections that the system accepts ahead of the server.
 const BACKLOG: u32 = 1024;
 
-/// Silence after which the system asks whether a caller's host is still there, and how often it asks.
+/// Silence after which the system probes whether a caller's host is still there, and how often it probes.
 const KEEP_ALIVE: TcpKeepalive =
     TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(20));
 
 /// Where to listen: `host:port`, or `unix:PATH`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// A host, by name or address, and a port; port 0 takes a free one.
+    /// A host, by name or address, and a port; port 0 means any free one.
     Tcp(String),
     /// A unix socket; a stale one at that path is replaced.
     Unix(PathBuf),
@@ -55,7 +55,7 @@ impl FromStr for ListenAddress {
 #[error("expected host:port or unix:PATH")]
 pub struct ListenAddressError;
 
-/// A bound address that callers connect to. A unix socket's file is removed with it.
+/// A bound address that callers connect to. Dropping it removes the file of a unix socket.
 #[derive(Debug)]
 pub struct Listener(Socket);
 
@@ -65,20 +65,20 @@ enum Socket {
     Unix { listener: UnixListener, path: PathBuf },
 }
 
-/// Why an address cannot be listened on.
+/// An address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot listen on {address}")]
 pub struct BindError {
-    /// The address as it was configured.
+    /// The address, as given.
     pub address: ListenAddress,
-    /// What the system said.
+    /// The system's reason.
     pub source: io::Error,
 }
 
-/// Who is at the other end of a connection. An extractor for handlers.
+/// The other end of a connection. An extractor for handlers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Peer {
-    /// A host, by its address and port.
+    /// A host, by address and port.
     Tcp(SocketAddr),
     /// A process on this machine, through a unix socket.
     Unix,
@@ -102,10 +102,10 @@ pub enum Accepted {
 }
 
 impl Listener {
-    /// Binds the address. A host name takes the first of its addresses that can be bound.
+    /// Binds the address; of a host name, the first address that can be bound.
     ///
     /// # Errors
-    /// When it can't be resolved or bound; a unix path in use by another process counts as in use.
+    /// If it cannot be resolved or bound. A unix path is in use if a process listens on it.
     ///
     /// # Cancel safety
     /// Awaits name resolution; nothing is bound before.
@@ -117,10 +117,10 @@ impl Listener {
         bound.map(Self).map_err(|source| BindError { address: address.clone(), source })
     }
 
-    /// The address as it was bound, with the port that was free if port 0 was asked for.
+    /// The bound address, with the port that the system chose for port 0.
     ///
     /// # Errors
-    /// When the system does not say.
+    /// If the system does not report it.
     pub fn local_address(&self) -> io::Result<ListenAddress> {
         match &self.0 {
             Socket::Tcp(listener) => Ok(ListenAddress::Tcp(listener.local_addr()?.to_string())),
@@ -166,14 +166,14 @@ impl From<TcpListener> for Listener {
 impl Drop for Socket {
     fn drop(&mut self) {
         if let Self::Unix { path, .. } = self {
-            // someone else removed it: just as well
+            // it may have been removed already
             let _ = std::fs::remove_file(path);
         }
     }
 }
 
 async fn bind_tcp(address: &str) -> io::Result<TcpListener> {
-    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host has no address");
+    let mut failure = io::Error::new(io::ErrorKind::NotFound, "the host name has no address");
     for address in tokio::net::lookup_host(address).await? {
         match listen_tcp(address) {
             Ok(listener) => return Ok(listener),
@@ -188,7 +188,7 @@ fn listen_tcp(address: SocketAddr) -> io::Result<TcpListener> {
         SocketAddr::V4(_) => TcpSocket::new_v4()?,
         SocketAddr::V6(_) => TcpSocket::new_v6()?,
     };
-    // else a restart waits for the connections of the process before to be forgotten
+    // otherwise a restart has to wait until the system forgets connections of the previous process
     socket.set_reuseaddr(true)?;
     socket.bind(address)?;
     socket.listen(BACKLOG)
@@ -202,7 +202,7 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix { listener, path: path.to_owned() })
 }
 
-/// A socket that a process left behind: it is there, but nobody listens.
+/// A socket that a process left behind: the file exists, but no process listens.
 fn is_stale(path: &Path) -> bool {
     let refused = std::os::unix::net::UnixStream::connect(path).err();
     refused.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
@@ -215,7 +215,7 @@ mod tests {
     #[tokio::test]
     async fn a_stale_unix_socket_is_replaced_and_a_live_one_is_not() {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let path = folder.path().join("gateway.sock");
+        let path = folder.path().join("server.sock");
         drop(std::os::unix::net::UnixListener::bind(&path).expect("a free path"));
         assert!(path.exists(), "a socket is left behind");
         let address = ListenAddress::Unix(path.clone());
@@ -233,5 +233,26 @@ mod tests {
         let taken = listener.local_address().expect("it is bound");
         let refused = Listener::bind(&taken).await.expect_err("it is in use");
         assert_eq!(refused.to_string(), format!("cannot listen on {taken}"));
+    }
+
+    #[test]
+    fn addresses_are_host_and_port_or_a_unix_path() {
+        for text in ["localhost:80", "[::1]:0", "0.0.0.0:65535", "unix:/run/server.sock"] {
+            assert_eq!(text.parse::<ListenAddress>().expect("valid").to_string(), text);
+        }
+        for text in ["", "localhost", ":80", "localhost:", "localhost:65536", "localhost:-1", "unix:"] {
+            assert!(text.parse::<ListenAddress>().is_err(), "{text:?}");
+        }
+    }
+
+    #[tokio::test]
+    async fn peers_are_named_by_address_or_as_unix() {
+        let listener = Listener::bind(&ListenAddress::Tcp("127.0.0.1:0".to_owned())).await.expect("some port is free");
+        let address = listener.local_address().expect("it is bound").to_string();
+        let (caller, accepted) = tokio::join!(TcpStream::connect(address), Accept::accept(&listener));
+        let (caller, accepted) = (caller.expect("connected"), accepted.expect("accepted"));
+        let Accepted::Tcp(_, peer) = accepted else { panic!("a TCP connection") };
+        assert_eq!(peer.to_string(), caller.local_addr().expect("connected").to_string());
+        assert_eq!(Peer::Unix.to_string(), "unix");
     }
 }

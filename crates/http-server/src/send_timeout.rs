@@ -1,4 +1,4 @@
-//! A bound on how long a caller may take nothing of an answer.
+//! A bound on how long a caller may stop reading a response.
 
 use std::io;
 use std::pin::Pin;
@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use crate::idle_timer::IdleTimer;
 
-/// A connection that fails with `TimedOut` when its caller takes nothing of an answer for too long: whoever stops reading
-/// must not hold an answer's memory for ever.
+/// A connection that fails with `TimedOut` if its caller reads none of a response for too long: a caller that stops
+/// reading must not hold the response's memory for ever.
 pub(crate) struct SendTimeout<S> {
     stream: S,
     allowance: Duration,
-    /// While bytes wait to be taken.
+    /// Runs while bytes wait to be written.
     idle: IdleTimer,
 }
 
@@ -23,14 +23,14 @@ impl<S> SendTimeout<S> {
         Self { stream, allowance, idle: IdleTimer::default() }
     }
 
-    /// What came of a write, or the end of patience.
+    /// The result of a write, or an error if it has been pending for too long.
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.idle.reset();
             return written;
         }
         self.idle.poll(self.allowance, cx).map(|()| {
-            let detail = "the caller took nothing of the answer for too long";
+            let detail = "the caller read none of the response for too long";
             Err(io::Error::new(io::ErrorKind::TimedOut, detail))
         })
     }
@@ -81,16 +81,16 @@ mod tests {
     const ALLOWANCE: Duration = Duration::from_secs(30);
 
     #[tokio::test(start_paused = true)]
-    async fn caller_who_takes_nothing_is_given_up() {
+    async fn caller_that_reads_nothing_is_cut() {
         let (near, _far) = duplex(10);
         let mut near = SendTimeout::new(near, ALLOWANCE);
         let began = Instant::now();
-        let error = near.write_all(&[0; 11]).await.expect_err("nobody reads");
+        let error = near.write_all(&[0; 11]).await.expect_err("nothing is read");
         assert_eq!((error.kind(), began.elapsed()), (io::ErrorKind::TimedOut, ALLOWANCE));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn caller_who_takes_little_by_little_is_served_to_the_end() {
+    async fn caller_that_reads_little_by_little_is_served_to_the_end() {
         let (near, mut far) = duplex(1);
         let mut near = SendTimeout::new(near, ALLOWANCE);
         let reading = async {
@@ -100,6 +100,6 @@ mod tests {
             }
         };
         let (sent, ()) = tokio::join!(near.write_all(&[0; 5]), reading);
-        sent.expect("every byte was taken in time");
+        sent.expect("every byte was read in time");
     }
 }

@@ -1,7 +1,13 @@
-//! Accepting connections and serving requests on them, within limits.
+//! Accepts connections and serves requests on them, within limits.
 //!
-//! `axum::serve` has no limits for connections, heads or HTTP/2 streams, hence a loop of our own.
+//! ```text
+//! listeners ─▶ accept_all ─slot─▶ connection: handshake, timeouts, hyper ─▶ answer: guards, router
+//!                  │                  │
+//!                stop: ends         stop: finishes its requests, cut: ends at once
+//! ```
+//! `axum::serve` has no limits for connections, heads or HTTP/2 streams, so this crate has its own loop.
 
+use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
@@ -22,13 +28,13 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::accept_loop::AcceptLoop;
-use crate::connection::{Busy, BusyBody, ConnectionState};
+use crate::connection::{ConnectionState, RequestGuard, ResponseBody};
 use crate::gauge_guard::GaugeGuard;
 use crate::guarded_body::{BodyLimits, GuardedBody};
 use crate::head_timeout::{self, HeadTimeout};
@@ -36,35 +42,35 @@ use crate::listen::{Accepted, Listener, Peer};
 use crate::send_timeout::SendTimeout;
 use crate::tls::Acceptor;
 
-/// How far the headers may exceed their limit and still be read, to be answered with a problem. Beyond it, and
-/// beyond 100 header lines, hyper answers `431` without a body.
+/// How far the headers may exceed their limit and still be read, so that a handler can answer with its own error.
+/// Beyond it, and beyond 100 header lines, hyper answers `431` without a body.
 const HEAD_EXCESS_BYTES: usize = 64 * 1024;
 
-/// The limits of one server, and the metrics that it keeps.
+/// The limits of one server, and its metrics.
 #[derive(Debug, Clone)]
 pub struct ServeSettings {
-    /// Connections that are served at once; more wait.
+    /// Connections served at once, at least one; more wait.
     pub connections: usize,
-    /// Bytes of a request's headers. The server reads 64 KiB more, so that a handler can answer with a problem.
+    /// Bytes of a request's headers. The server reads 64 KiB more, so that a handler can answer with its own error.
     pub header_bytes: usize,
     /// Time for the whole head of a request.
     pub header_timeout: Duration,
     /// Requests at once on one HTTP/2 connection.
     pub http2_streams: u32,
-    /// What a request's body may do.
+    /// Limits of a request's body.
     pub body: BodyLimits,
-    /// What connections pass first.
+    /// TLS, or none.
     pub acceptor: Acceptor,
-    /// What is counted.
+    /// Counters and gauges to keep.
     pub metrics: ServeMetrics,
 }
 
-/// What a server counts. The default counts for no one.
+/// What a server counts. The default is registered nowhere.
 #[derive(Debug, Clone, Default)]
 pub struct ServeMetrics {
     /// Connections that are open.
     pub open: Gauge,
-    /// Requests that are not answered yet.
+    /// Requests in progress: not fully read, or not fully answered.
     pub in_flight: Gauge,
     /// Failures of the system to accept a connection.
     pub accept_errors: Counter,
@@ -72,7 +78,7 @@ pub struct ServeMetrics {
     pub connections_hits: Counter,
     /// Requests whose headers were far too large.
     pub headers_hits: Counter,
-    /// Connections that were cut because a head was not whole in time.
+    /// Connections that were cut because a head did not arrive in time.
     pub header_timeout_hits: Counter,
     /// How often an HTTP/2 connection reached its limit of requests.
     pub http2_streams_hits: Counter,
@@ -93,34 +99,34 @@ impl ServeSettings {
     fn protocol(&self) -> Builder<TokioExecutor> {
         let head_bytes = self.header_bytes + HEAD_EXCESS_BYTES;
         let mut builder = Builder::new(TokioExecutor::new());
-        // its own timer would cut idle connections; see HeadTimeout
+        // hyper's own timer would cut idle connections; see HeadTimeout
         builder.http1().timer(TokioTimer::new()).header_read_timeout(None).max_buf_size(head_bytes);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(self.http2_streams)
             .max_header_list_size(u32::try_from(head_bytes).unwrap_or(u32::MAX))
-            // a half sent head holds up the answer to a ping, so these also bound the time for a head
+            // a partially sent head delays the answer to a ping, so these also bound the time for a head
             .keep_alive_interval(self.header_timeout)
             .keep_alive_timeout(self.header_timeout);
         builder
     }
 }
 
-/// How a request came in; put into its extensions.
+/// How a request arrived. [`serve`] puts it into the request's extensions.
 #[derive(Debug, Clone)]
 pub struct Arrival {
-    /// Who sent it.
+    /// The other end of its connection.
     pub peer: Peer,
-    /// Held while it is worked on.
-    pub busy: Busy,
+    /// Keeps the request in progress while it is held.
+    pub busy: RequestGuard,
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
     type Rejection = StatusCode;
 
     /// # Errors
-    /// `500` for a request that did not come in through [`serve`].
+    /// `500` for a request that did not arrive through [`serve`].
     async fn from_request_parts(parts: &mut Parts, _state: &S) -> Result<Self, StatusCode> {
         let arrival: Option<&Arrival> = parts.extensions.get();
         arrival.map(|arrival| arrival.peer).ok_or(StatusCode::INTERNAL_SERVER_ERROR)
@@ -128,7 +134,7 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 }
 
 impl Arrival {
-    /// A request that no server is counting: for handlers that are called without one.
+    /// For a request that no server counts: handlers can be called without one.
     pub fn uncounted(peer: Peer) -> Self {
         let busy = Arc::new(ConnectionState::default()).begin_request(http::Version::HTTP_11, &Gauge::default());
         Self { peer, busy }
@@ -146,13 +152,16 @@ struct Server {
 }
 
 /// Serves the router on all listeners, HTTP/1.1 and HTTP/2 with prior knowledge, until `stop` is cancelled and
-/// every request that came in before it is answered, or until `cut` is. Answers how many connections were cut.
+/// every request that arrived before is answered, or until `cut` is cancelled. Returns how many connections were cut.
 ///
 /// At the limit of connections no more are accepted; they wait in the system's backlog. `stop` closes the
-/// listeners and idle connections at once, others after their answer.
+/// listeners and idle connections at once, other connections after their response.
+///
+/// # Panics
+/// If the settings allow no connection.
 ///
 /// # Cancel safety
-/// Dropped, it accepts no more; open connections still end by `stop` or `cut`.
+/// If dropped, no more connections are accepted; those that are open still end by `stop` or `cut`.
 pub async fn serve(
     listeners: Vec<Listener>,
     router: Router,
@@ -160,6 +169,7 @@ pub async fn serve(
     stop: CancellationToken,
     cut: CancellationToken,
 ) -> usize {
+    assert!(settings.connections > 0, "a server has at least one connection");
     let server = Arc::new(Server {
         router,
         protocol: settings.protocol(),
@@ -174,10 +184,20 @@ pub async fn serve(
     for listener in listeners {
         acceptors.spawn(accept_all(listener, Arc::clone(&server), connections.clone()));
     }
-    while acceptors.join_next().await.is_some() {}
+    while let Some(ended) = acceptors.join_next().await {
+        if let Err(panic) = ended.or_else(ignore_cancellation) {
+            std::panic::resume_unwind(panic);
+        }
+    }
     connections.close();
     connections.wait().await;
+    assert_eq!(server.slots.available_permits(), server.settings.connections, "every connection returned its slot");
     server.connections_cut.load(Ordering::Relaxed)
+}
+
+/// Tasks are cancelled only when the runtime ends; a panic is passed on.
+fn ignore_cancellation(error: JoinError) -> Result<(), Box<dyn Any + Send>> {
+    error.try_into_panic().map_or(Ok(()), Err)
 }
 
 async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTracker) {
@@ -195,8 +215,8 @@ async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTr
     }
 }
 
-/// The slot is awaited after the connection, so that no listener sits on a slot that another needs: each may
-/// hold one connection more than the limit, unserved.
+/// Awaits the slot after the connection, so that no listener holds a slot that another needs. Each listener may hold
+/// one connection beyond the limit, unserved.
 async fn next(accepting: &mut AcceptLoop<Listener>, server: &Server) -> (Accepted, OwnedSemaphorePermit) {
     let accepted = accepting.next().await;
     if let Ok(slot) = Arc::clone(&server.slots).try_acquire_owned() {
@@ -242,7 +262,7 @@ impl Server {
         };
         if let Err(error) = ended {
             self.settings.metrics.count(error.as_ref());
-            tracing::debug!(%peer, error = %error, "a connection ended badly");
+            tracing::debug!(%peer, error = %error, "a connection failed");
         }
     }
 
@@ -251,21 +271,20 @@ impl Server {
         request: Request<Incoming>,
         peer: Peer,
         state: &Arc<ConnectionState>,
-    ) -> impl Future<Output = Result<Response<BusyBody>, Infallible>> + use<> {
+    ) -> impl Future<Output = Result<Response<ResponseBody>, Infallible>> + use<> {
         let in_flight = &self.settings.metrics.in_flight;
-        let busy = state.begin_request(request.version(), in_flight);
+        let guard = state.begin_request(request.version(), in_flight);
         if state.http2_requests() == self.settings.http2_streams as usize {
             self.settings.metrics.http2_streams_hits.inc();
         }
         let (mut parts, body) = request.into_parts();
         let body = match body.is_end_stream() {
             true => Body::empty(),
-            false => Body::new(GuardedBody::new(body, &parts.headers, self.settings.body, busy.clone())),
+            false => Body::new(GuardedBody::new(body, &parts.headers, self.settings.body, guard.clone())),
         };
-        let arrival = Arrival { peer, busy: busy.clone() };
-        parts.extensions.insert(arrival);
+        parts.extensions.insert(Arrival { peer, busy: guard.clone() });
         // a router is always ready
         let answering = self.router.clone().call(Request::from_parts(parts, body));
-        async move { answering.await.map(|response| response.map(|body| BusyBody::new(body, busy))) }
+        async move { answering.await.map(|response| response.map(|body| ResponseBody::new(body, guard))) }
     }
 }

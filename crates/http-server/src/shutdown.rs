@@ -1,4 +1,4 @@
-//! How the process ends: nothing new, then what is in flight, then out.
+//! How a server's process ends: no new connections, then the requests in flight, then the process.
 //!
 //! ```text
 //! running ──SIGTERM──▶ draining ──delay──▶ stopped accepting ──work done──▶ clean (exit 0)
@@ -14,48 +14,49 @@ use futures::stream::{self, BoxStream, Stream, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-/// How long the phases last.
+/// How long each phase lasts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ShutdownSettings {
-    /// Time between being not ready and accepting no more, after SIGTERM.
+    /// Time between reporting not ready and refusing connections, after SIGTERM: load balancers notice meanwhile.
     pub delay: Duration,
-    /// Time after that to finish what is in flight.
+    /// Time after that to finish requests in flight.
     pub grace: Duration,
 }
 
-/// What the process was asked to do.
+/// A request to end the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Signal {
-    /// SIGTERM: the application beside us may still have something to say.
+    /// SIGTERM: from a supervisor. Callers may still connect during the delay.
     Terminate,
-    /// SIGINT: someone waits at a terminal.
+    /// SIGINT: from a terminal, without the delay.
     Interrupt,
 }
 
-/// The phases that the parts of the process watch; each stays cancelled once it is. Clones share them.
+/// The phases that the parts of a process watch. Each token is cancelled when its phase begins, and stays so. Clones
+/// share them.
 #[derive(Debug, Clone, Default)]
 pub struct Phases {
-    /// Not ready any more; new waits are refused, new writes still taken.
+    /// No longer ready: requests that would take long can be refused, others are still served.
     pub draining: CancellationToken,
-    /// No more connections are accepted; streamed uploads end where they are.
+    /// No longer accepting: connections are refused, requests in flight are finished.
     pub stop: CancellationToken,
-    /// Whatever still runs is cut off.
+    /// Out of time: what still runs is cut.
     pub cut: CancellationToken,
 }
 
-/// How it ended.
+/// How the process ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
-    /// All that was in flight was finished.
+    /// All requests in flight were finished.
     Clean,
-    /// Something was cut off.
+    /// Requests in flight were cut.
     Cut,
-    /// The work ended although nobody had asked.
+    /// The work ended without a signal.
     Unasked,
 }
 
 impl Exit {
-    /// The exit code of the process.
+    /// The exit code for the process.
     pub fn code(self) -> u8 {
         match self {
             Self::Clean => 0,
@@ -64,23 +65,23 @@ impl Exit {
     }
 }
 
-/// SIGTERM and SIGINT of this process, which from now on don't end it by themselves.
+/// SIGTERM and SIGINT of this process, which no longer end it by themselves after this call.
 ///
 /// # Errors
-/// When the system refuses.
+/// If the system refuses.
 pub fn signals() -> io::Result<BoxStream<'static, Signal>> {
     let terminate = listen(SignalKind::terminate(), Signal::Terminate)?;
     let interrupt = listen(SignalKind::interrupt(), Signal::Interrupt)?;
     Ok(stream::select(terminate, interrupt).boxed())
 }
 
-/// Awaits the work, or a signal and then the phases. `work` is everything that must be finished: serving,
-/// flushing, closing sessions; it must end soon after `stop`. `in_flight` counts the requests not answered yet.
+/// Runs the work until it ends, or until a signal and then the phases end it. `work` is everything that must be
+/// finished; it should end soon after `stop` is cancelled. `in_flight` returns how many requests are not answered yet.
 ///
-/// What is cut is said in one log line; `cut` is cancelled then, and the caller exits at once.
+/// What is cut is reported in one log line. Then `cut` is cancelled, and the caller should exit at once.
 ///
 /// # Cancel safety
-/// Awaits signals, time and the work; dropped, the phases stay as they are.
+/// Awaits signals, time and the work; if dropped, the phases stay as they are.
 pub async fn run(
     signals: impl Stream<Item = Signal>,
     settings: &ShutdownSettings,
@@ -93,12 +94,12 @@ pub async fn run(
     let first = tokio::select! {
         signal = signals.next() => signal.expect("the chain never ends"),
         () = work.as_mut() => {
-            tracing::error!("serving ended although nobody had asked");
+            tracing::error!("serving ended without a signal");
             return Exit::Unasked;
         }
     };
     let cause = tokio::select! {
-        biased; // work that is done counts, also at the last moment
+        biased; // finished work counts even at the last moment
         () = work => return Exit::Clean,
         () = pass_phases(first, settings, phases) => "the grace is over",
         _ = signals.next() => "a second signal came",
@@ -108,7 +109,7 @@ pub async fn run(
     Exit::Cut
 }
 
-/// Ends when the grace is over.
+/// Returns when the grace is over.
 async fn pass_phases(first: Signal, settings: &ShutdownSettings, phases: &Phases) {
     phases.draining.cancel();
     if first == Signal::Terminate {
@@ -173,7 +174,7 @@ mod tests {
         })
     }
 
-    /// Runs until the end and says how it ended, and after how many seconds.
+    /// Runs until the end and returns how it ended, and after how many seconds.
     async fn end(signals: &[(u64, Signal)], phases: &Phases, work: impl Future<Output = ()>) -> (Exit, u64) {
         let started = Instant::now();
         let exit = run(at(signals), &SETTINGS, phases, work, || 3).await;
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_second_signal_cuts_at_once_and_says_what() {
+    async fn a_second_signal_cuts_at_once_and_reports_it() {
         let (captured, _guard) = Captured::install();
         for second in [Signal::Terminate, Signal::Interrupt] {
             let phases = Phases::default();
@@ -235,14 +236,14 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn work_that_ends_unasked_is_a_failure() {
+    async fn work_that_ends_without_a_signal_is_a_failure() {
         let (exit, _) = end(&[], &Phases::default(), async {}).await;
         assert_eq!((exit, exit.code()), (Exit::Unasked, 1));
         assert_eq!((Exit::Clean.code(), Exit::Cut.code()), (0, 1));
     }
 
     #[tokio::test]
-    async fn the_process_hears_its_signals() {
+    async fn the_process_receives_its_signals() {
         let mut signals = signals().expect("the system allows it");
         let pid = std::process::id().to_string();
         let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");

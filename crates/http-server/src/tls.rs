@@ -1,4 +1,9 @@
-//! TLS on listeners.
+//! TLS on accepted connections.
+//!
+//! ```text
+//! PEM files ─▶ server_config ─▶ Acceptor ── accept(stream) ──▶ MaybeTlsStream
+//!                                  └ plain: the stream as it is
+//! ```
 
 use std::fmt::{self, Display};
 use std::io;
@@ -19,28 +24,28 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::either::Either;
 use tracing::debug;
 
-/// How long a client may take over its handshake; a healthy one takes some round trips.
+/// How long a handshake may take; a healthy one takes a few round trips.
 const HANDSHAKE_TIME: Duration = Duration::from_secs(10);
 
-/// What a listener speaks inside of TLS.
+/// The protocol inside TLS, which decides about ALPN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Inside {
-    /// HTTP/2 or HTTP/1.1, as the client chooses by ALPN: the controller.
+    /// HTTP/2 or HTTP/1.1, chosen by ALPN.
     Http,
-    /// The wire protocol, without ALPN: the segment store.
+    /// A protocol of its own, without ALPN.
     Wire,
 }
 
 /// A PEM file, and the flag that named it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PemFile {
-    /// Such as `--tls-key`.
+    /// For example `--tls-key`.
     pub flag: &'static str,
     /// The file.
     pub path: PathBuf,
 }
 
-/// Why TLS cannot be had. Never shows what a file holds.
+/// Why files cannot be used for TLS. Never shows their contents.
 #[derive(Debug, Error)]
 pub enum TlsError {
     /// A file cannot be read.
@@ -48,10 +53,10 @@ pub enum TlsError {
     Read {
         /// The file.
         file: PemFile,
-        /// Why.
+        /// The system's reason.
         source: io::Error,
     },
-    /// A file is not PEM or does not hold what is wanted.
+    /// A file is not PEM or lacks what it is read for.
     #[error("{file} {what}")]
     Content {
         /// The file.
@@ -59,20 +64,20 @@ pub enum TlsError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// Each file is well by itself.
+    /// Each file is valid by itself, but the two do not match.
     #[error("{certificates} and {key} cannot be used together")]
     Together {
-        /// Of the certificates.
+        /// The file of the certificates.
         certificates: PemFile,
-        /// Of the key.
+        /// The file of the key.
         key: PemFile,
-        /// Why.
+        /// What is wrong with the pair.
         source: Box<rustls::Error>,
     },
 }
 
-/// Reads a certificate chain, the leaf first, and its key (PKCS#8, PKCS#1 or SEC 1, not encrypted). TLS 1.2 and 1.3;
-/// clients show no certificate.
+/// Reads a certificate chain, the leaf first, and its key (PKCS#8, PKCS#1 or SEC 1, not encrypted). Allows TLS 1.2
+/// and 1.3, without client certificates.
 ///
 /// # Errors
 /// [`TlsError`] naming flag and file.
@@ -103,7 +108,7 @@ impl Inside {
 }
 
 impl PemFile {
-    /// Names a file.
+    /// A file named by a flag.
     pub fn new(flag: &'static str, path: impl AsRef<Path>) -> Self {
         Self { flag, path: path.as_ref().to_owned() }
     }
@@ -140,33 +145,32 @@ impl Display for PemFile {
     }
 }
 
-/// What an accept loop hands its connections to: TLS, or nothing at all.
+/// The first step of each accepted connection: a TLS handshake, or none.
 #[derive(Clone)]
 pub struct Acceptor(Option<TlsAcceptor>);
 
-/// A connection after its handshake, if it wants one.
-pub type Accepted<S> = Either<S, TlsStream<S>>;
+/// A connection after its handshake, if there is one.
+pub type MaybeTlsStream<S> = Either<S, TlsStream<S>>;
 
 impl Acceptor {
-    /// Takes connections as they are.
+    /// Accepts connections as they are.
     pub fn plain() -> Self {
         Self(None)
     }
 
-    /// Wants TLS from the first byte.
+    /// Requires TLS from the first byte.
     pub fn tls(config: ServerConfig) -> Self {
         Self(Some(TlsAcceptor::from(Arc::new(config))))
     }
 
-    /// Shakes hands. `None` if the client fails to within ten seconds; its connection is closed then, and the reason
-    /// told at debug level, since anybody can cause it.
+    /// Performs the handshake. `None` if it fails or takes longer than ten seconds; the connection is closed then, and
+    /// the reason is logged at debug level, since any client can cause it.
     ///
-    /// To be awaited in the connection's own task: an accept loop that awaits it lets one silent client keep out all
-    /// others.
+    /// Await it in the connection's own task: in an accept loop, one silent client would keep out all others.
     ///
     /// # Cancel safety
-    /// Dropping it closes the connection.
-    pub async fn accept<S>(&self, stream: S, peer: impl Display) -> Option<Accepted<S>>
+    /// If dropped, the connection is closed.
+    pub async fn accept<S>(&self, stream: S, peer: impl Display) -> Option<MaybeTlsStream<S>>
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {

@@ -1,3 +1,5 @@
+//! Handshakes over a pipe, and files that cannot be used.
+
 use std::fs;
 
 use rcgen::{CertifiedKey, generate_simple_self_signed};
@@ -45,7 +47,7 @@ impl Files {
         Acceptor::tls(config.expect("a pair of files"))
     }
 
-    /// What is said about these two files.
+    /// The error about these two files.
     fn error(&self, chain: &str, key: &str) -> String {
         server_config(&self.chain(chain), &self.key(key), Inside::Wire).expect_err("refused").to_string()
     }
@@ -63,7 +65,7 @@ impl Files {
     }
 }
 
-type Ends = (io::Result<client::TlsStream<DuplexStream>>, Option<Accepted<DuplexStream>>);
+type Ends = (io::Result<client::TlsStream<DuplexStream>>, Option<MaybeTlsStream<DuplexStream>>);
 
 async fn shake_hands(acceptor: &Acceptor, connector: &TlsConnector) -> Ends {
     let (near, far) = duplex(PIPE_BYTES);
@@ -96,7 +98,7 @@ async fn both_versions_of_tls_carry_bytes_both_ways() {
 }
 
 #[tokio::test]
-async fn the_controller_speaks_http_2_where_the_client_can() {
+async fn http_2_is_chosen_if_the_client_offers_it() {
     let files = Files::make();
     assert_eq!(alpn_chosen(&files, Inside::Http, &[b"http/1.1", b"h2"]).await, Some(b"h2".to_vec()));
     assert_eq!(alpn_chosen(&files, Inside::Http, &[b"http/1.1"]).await, Some(b"http/1.1".to_vec()));
@@ -104,12 +106,12 @@ async fn the_controller_speaks_http_2_where_the_client_can() {
 }
 
 #[tokio::test]
-async fn the_store_takes_no_part_in_alpn() {
+async fn other_protocols_take_no_part_in_alpn() {
     assert_eq!(alpn_chosen(&Files::make(), Inside::Wire, &[b"h2"]).await, None);
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_client_that_stays_silent_is_left_after_its_time() {
+async fn a_client_that_stays_silent_is_dropped_after_its_time() {
     let acceptor = Files::make().acceptor(Inside::Wire);
     let (mut near, far) = duplex(PIPE_BYTES);
     let begin = Instant::now();
@@ -119,7 +121,7 @@ async fn a_client_that_stays_silent_is_left_after_its_time() {
 }
 
 #[tokio::test]
-async fn a_client_that_speaks_no_tls_is_left_at_once() {
+async fn a_client_that_does_not_speak_tls_is_dropped_at_once() {
     let acceptor = Files::make().acceptor(Inside::Http);
     let (mut near, far) = duplex(PIPE_BYTES);
     near.write_all(b"GET / HTTP/1.1\r\n\r\n").await.expect("room");
@@ -127,14 +129,14 @@ async fn a_client_that_speaks_no_tls_is_left_at_once() {
 }
 
 #[tokio::test]
-async fn a_client_that_does_not_believe_the_certificate_is_left() {
+async fn a_client_that_distrusts_the_certificate_is_dropped() {
     let (files, others) = (Files::make(), Files::make());
     let (client, server) = shake_hands(&files.acceptor(Inside::Wire), &others.client(&TLS13, &[])).await;
     assert!(client.is_err() && server.is_none());
 }
 
 #[tokio::test]
-async fn without_tls_a_connection_is_taken_as_it_is() {
+async fn without_tls_a_connection_is_accepted_as_it_is() {
     let (mut near, far) = duplex(PIPE_BYTES);
     let mut taken = Acceptor::plain().accept(far, "a test").await.expect("taken");
     near.write_all(b"x").await.expect("room");
