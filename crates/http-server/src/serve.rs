@@ -288,3 +288,6 @@ impl Server {
         async move { answering.await.map(|response| response.map(|body| ResponseBody::new(body, guard))) }
     }
 }
+
+#[cfg(test)]
+mod tests;
