@@ -1,6 +1,7 @@
 //! Sockets that callers connect to, TCP and unix.
 
 use std::net::SocketAddr;
+use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -202,8 +203,12 @@ fn bind_unix(path: &Path) -> io::Result<Socket> {
     Ok(Socket::Unix { listener, path: path.to_owned() })
 }
 
-/// A socket that a process left behind: the file exists, but no process listens.
+/// A socket that a process left behind: the file exists, but no process listens. The system refuses connections to
+/// files of other types, too, which are not ours to remove.
 fn is_stale(path: &Path) -> bool {
+    if !std::fs::metadata(path).is_ok_and(|found| found.file_type().is_socket()) {
+        return false;
+    }
     let refused = std::os::unix::net::UnixStream::connect(path).err();
     refused.is_some_and(|error| error.kind() == io::ErrorKind::ConnectionRefused)
 }
@@ -243,6 +248,15 @@ mod tests {
         for text in ["", "localhost", ":80", "localhost:", "localhost:65536", "localhost:-1", "unix:"] {
             assert!(text.parse::<ListenAddress>().is_err(), "{text:?}");
         }
+    }
+
+    #[tokio::test]
+    async fn file_that_is_not_a_socket_is_left_alone() {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let path = folder.path().join("notes.txt");
+        std::fs::write(&path, "keep").expect("written");
+        Listener::bind(&ListenAddress::Unix(path.clone())).await.expect_err("the path is taken");
+        assert_eq!(std::fs::read_to_string(&path).expect("still there"), "keep");
     }
 
     #[tokio::test]
