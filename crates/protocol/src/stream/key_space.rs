@@ -7,6 +7,9 @@ use super::murmur3::{BLOCK, Murmur3};
 /// Java's `"EventRouter".hashCode()`.
 const EVENT_ROUTER_SEED: u64 = 1_741_865_571;
 
+/// Java's `"KeyValueTableRouter".hashCode()`, a negative `int` that Java widens with its sign.
+const TABLE_ROUTER_SEED: u64 = -2_020_233_499_i64 as u64;
+
 /// A place in the key space: 0 ≤ position < 1.
 #[derive(Debug, Clone, Copy, PartialEq, PartialOrd)]
 pub struct KeyPosition(f64);
@@ -16,6 +19,17 @@ impl KeyPosition {
     #[must_use]
     pub fn new(position: f64) -> Option<Self> {
         (0.0..1.0).contains(&position).then_some(Self(position))
+    }
+
+    /// Where a key-value table puts this primary key.
+    #[must_use]
+    pub fn of_table_key(primary_key: &[u8]) -> Self {
+        let mut hash = Murmur3::new(TABLE_ROUTER_SEED);
+        let (blocks, rest) = primary_key.as_chunks();
+        for block in blocks {
+            hash.block(block);
+        }
+        Self::of_hash(hash.finish(rest))
     }
 
     /// Where Pravega's Java client puts events of this routing key. (The Rust and Python clients put keys
@@ -135,6 +149,12 @@ mod tests {
         ] {
             assert_eq!(of_key(key), position, "{key:?}");
         }
+    }
+
+    #[test]
+    fn table_keys_use_a_sign_extended_seed() {
+        assert_eq!(KeyPosition::of_table_key(b"abcd").as_f64(), 0.3196015036346609);
+        assert_eq!(KeyPosition::of_table_key(b"zzzz").as_f64(), 0.9591432989138349);
     }
 
     #[test]
