@@ -101,7 +101,7 @@ impl Gateway {
         // before anybody is told where it serves, and could send one
         let signals = shutdown::signals()?;
         let traces = Traces::from_settings(&config.telemetry)?;
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let phases = Phases::default();
         let app = build_app(&config, metrics.clone(), phases.clone())?;
         let mut public = Vec::with_capacity(config.listen.len());
@@ -189,7 +189,7 @@ impl Gateway {
 /// [`StartError`] naming the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Traces::from_settings(&config.telemetry)?;
-    build_app(config, Metrics::new(), Phases::default()).map(drop)
+    build_app(config, Metrics::default(), Phases::default()).map(drop)
 }
 
 /// The gateway reaches the embedded Pravega as any other, by its ports.

@@ -103,7 +103,7 @@ mod tests {
     fn management(readiness: Readiness) -> Management {
         Management {
             probe: Arc::new(move || readiness.clone()),
-            metrics: Metrics::new(),
+            metrics: Metrics::default(),
             budget: Budget::new(Size::kib(4), Duration::ZERO),
             draining: CancellationToken::new(),
         }

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::header::CACHE_CONTROL;
@@ -40,7 +40,7 @@ struct Listed {
 
 /// Lists the segments of a stream that can be read, oldest epoch first, or those that take appends.
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: App,
     names: Result<Path<(String, String)>, PathRejection>,
     deadline: Deadline,
     request: Request,

@@ -1,5 +1,6 @@
 //! Whose request it is, as far as a caller's share of the bytes in flight is concerned.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
@@ -7,7 +8,6 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_server::{Arrival, Peer};
 
-use crate::api::error::ApiError;
 use crate::app::App;
 
 /// What callers are told apart by. Only a keyed hash of it is kept.
@@ -32,11 +32,22 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The gateway as the caller of this request may use it: its budget is the caller's share.
-impl FromRequestParts<App> for App {
-    type Rejection = ApiError;
+/// The state of the public router. A handler cannot take the [`App`] out of it other than by the extractor below, so
+/// none can forget the caller's share: `State<App>` does not compile.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedApp(App);
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
+impl SharedApp {
+    pub(crate) fn new(app: App) -> Self {
+        Self(app)
+    }
+}
+
+/// The gateway as the caller of this request may use it: its budget is the caller's share.
+impl FromRequestParts<SharedApp> for App {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, SharedApp(app): &SharedApp) -> Result<Self, Infallible> {
         Ok(app.of_caller(Caller::of(parts)))
     }
 }
