@@ -1,3 +1,5 @@
+//! The macro that declares settings, and what it needs.
+
 use toml::Value;
 
 /// A value before its key is known to exist.
@@ -97,7 +99,7 @@ pub(super) fn kebab(field: &str) -> String {
 }
 
 /// The value, if it is of this type and passes the check.
-pub(super) fn parse<T: super::value::Setting>(
+pub(super) fn parse<T: super::setting::Setting>(
     raw: &Raw<'_>,
     check: impl Fn(&T) -> Result<(), String>,
 ) -> Result<T, String> {
@@ -110,6 +112,6 @@ pub(super) fn parse<T: super::value::Setting>(
 }
 
 /// The entry of one field.
-pub(super) fn entry<T: super::value::Setting>(prefix: &str, field: &str, value: &T) -> Entry {
+pub(super) fn entry<T: super::setting::Setting>(prefix: &str, field: &str, value: &T) -> Entry {
     Entry { key: format!("{prefix}{}", kebab(field)), value: value.to_toml(), is_list: T::IS_LIST }
 }

@@ -13,7 +13,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
 use crate::api::request::content_encoding::Coding;
 use crate::api::request::params::invalid;
-use crate::api::request::target::{parse_segment, stream_of};
+use crate::api::request::target::{parse_segment, stream_or_default};
 use crate::api::wire::by_fields_append::append;
 use crate::api::wire::exchange::Replies;
 use crate::api::wire::field_values::{FieldValues, Source};
@@ -138,14 +138,11 @@ async fn in_stream(
     scope: Option<String>,
     stream: Option<String>,
 ) -> Result<SegmentName, ApiError> {
-    let config = app.config();
     let missing = |name: &'static str| {
         let detail = format!("{} needs a segment: a full name, or scope, stream and segment", command.info().name);
         ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", name)
     };
-    let scope = scope.or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
-    let stream = stream.or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
-    let stream = stream_of(app, &scope, &stream)?;
+    let stream = stream_or_default(app, scope.as_deref(), stream.as_deref(), missing)?;
     let Some(segment) = segment else {
         return match command.info().field(Role::Segment) {
             None if !is_append(command) => any_segment(app, stream).await,
