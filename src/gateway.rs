@@ -78,13 +78,7 @@ impl Gateway {
     /// # Errors
     /// [`StartError`] naming the setting.
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
-        let embedded = match config.embedded.enabled {
-            true if config.embedded.users.is_some() || config.embedded.tls_certificate.is_some() => {
-                return Err(StartError::EmbeddedGuarded);
-            }
-            true => Some(Embedded::bind(&config).await?),
-            false => None,
-        };
+        let embedded = bind_embedded(&config).await?;
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
         }
@@ -180,6 +174,17 @@ impl Gateway {
 pub fn check(config: &Config) -> Result<(), StartError> {
     Traces::from_settings(&config.telemetry)?;
     build_app(config, Metrics::default(), Phases::default()).map(drop)
+}
+
+async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> {
+    let settings = &config.embedded;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    if settings.users.is_some() || settings.tls_certificate.is_some() {
+        return Err(StartError::EmbeddedGuarded);
+    }
+    Ok(Some(Embedded::bind(config).await?))
 }
 
 /// The gateway reaches the embedded Pravega as any other, by its ports.

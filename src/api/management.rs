@@ -68,9 +68,10 @@ async fn health() -> Response {
 }
 
 async fn readiness(State(management): State<Management>) -> Response {
-    let readiness = match management.draining.is_cancelled() {
-        true => Readiness::NotReady("draining".to_owned()),
-        false => (management.probe)(),
+    let readiness = if management.draining.is_cancelled() {
+        Readiness::NotReady("draining".to_owned())
+    } else {
+        (management.probe)()
     };
     let (status, body) = match readiness {
         Readiness::Ready => (StatusCode::OK, json!({"ready": true})),

@@ -482,7 +482,7 @@ async fn open_flow(store: &SegmentStore, segment: &SegmentName) -> Result<Flow, 
 /// Forgets where the segment was.
 fn moved(store: &SegmentStore, segment: &SegmentName) {
     if rules::holds(Rule::PlaceIsAskedAnew) {
-        store.moved(segment);
+        store.forget_endpoint(segment);
     }
 }
 

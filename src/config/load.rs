@@ -8,7 +8,7 @@ use toml::{Table, Value};
 
 use super::Config;
 use super::error::{ConfigError, Origin};
-use super::table::{Entry, Raw, Refusal, Section};
+use super::table::{Entry, RawValue, Section, SetError};
 
 /// What a variable of ours begins with. One underscore less is somebody else's: Kubernetes injects
 /// `PRAVEGA_GATEWAY_PORT` for a Service of that name.
@@ -39,11 +39,11 @@ impl Config {
         }
         for (name, value) in variables {
             if let Some(key) = variable_key(&name) {
-                config.apply(&key, &Raw::Text(&value), Origin::Variable(name))?;
+                config.apply(&key, &RawValue::Text(&value), Origin::Variable(name))?;
             }
         }
         for (key, value) in config.merged_flags(flags) {
-            config.apply(&key, &Raw::Text(&value), Origin::Flag)?;
+            config.apply(&key, &RawValue::Text(&value), Origin::Flag)?;
         }
         config.check_together()?;
         Ok(config)
@@ -75,7 +75,7 @@ impl Config {
                 Value::Table(inner) if self.is_section(&key) => {
                     self.apply_table(&format!("{key}."), inner, path)?;
                 }
-                value => self.apply(&key, &Raw::Toml(value), Origin::File(path.to_owned()))?,
+                value => self.apply(&key, &RawValue::Toml(value), Origin::File(path.to_owned()))?,
             }
         }
         Ok(())
@@ -101,13 +101,13 @@ impl Config {
         merged
     }
 
-    fn apply(&mut self, key: &str, raw: &Raw<'_>, origin: Origin) -> Result<(), ConfigError> {
+    fn apply(&mut self, key: &str, raw: &RawValue<'_>, origin: Origin) -> Result<(), ConfigError> {
         match self.set(key, raw) {
             Ok(()) => Ok(()),
-            Err(Refusal::UnknownKey) => {
+            Err(SetError::UnknownKey) => {
                 Err(ConfigError::UnknownKey { key: key.to_owned(), origin, nearest: self.nearest_key(key) })
             }
-            Err(Refusal::Invalid(reason)) => {
+            Err(SetError::Invalid(reason)) => {
                 Err(ConfigError::Invalid { key: key.to_owned(), value: raw.to_string(), origin, reason })
             }
         }
@@ -154,7 +154,7 @@ fn contradiction(key: &str, value: impl Display, reason: impl Into<String>) -> C
     ConfigError::Invalid { key, value, origin: Origin::Together, reason: reason.into() }
 }
 
-impl Display for Raw<'_> {
+impl Display for RawValue<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Toml(Value::String(text)) => f.write_str(text),

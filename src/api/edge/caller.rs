@@ -12,7 +12,7 @@ use crate::app::App;
 
 /// What callers are told apart by. Only a keyed hash of it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Caller<'a> {
+enum CallerIdentity<'a> {
     /// What it shows.
     Shows(&'a [u8]),
     /// Where it is.
@@ -21,7 +21,7 @@ enum Caller<'a> {
     Local,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> CallerIdentity<'a> {
     fn of(parts: &'a Parts) -> Self {
         let peer = parts.extensions.get::<Arrival>().map(|arrival| arrival.peer);
         match (parts.headers.get(AUTHORIZATION), peer) {
@@ -48,7 +48,7 @@ impl FromRequestParts<SharedApp> for App {
     type Rejection = Infallible;
 
     async fn from_request_parts(parts: &mut Parts, SharedApp(app): &SharedApp) -> Result<Self, Infallible> {
-        Ok(app.of_caller(Caller::of(parts)))
+        Ok(app.of_caller(CallerIdentity::of(parts)))
     }
 }
 
@@ -72,19 +72,19 @@ mod tests {
     #[test]
     fn caller_is_what_it_shows_wherever_it_is() {
         let (here, there) = (request(tcp("10.0.0.1:1"), Some("Basic YQ==")), request(Peer::Unix, Some("Basic YQ==")));
-        assert_eq!(Caller::of(&here), Caller::of(&there));
-        assert_ne!(Caller::of(&here), Caller::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
+        assert_eq!(CallerIdentity::of(&here), CallerIdentity::of(&there));
+        assert_ne!(CallerIdentity::of(&here), CallerIdentity::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
     }
 
     #[test]
     fn caller_that_shows_nothing_is_its_address_whatever_the_port() {
         let (one, other) = (request(tcp("10.0.0.1:1"), None), request(tcp("[::ffff:10.0.0.1]:2"), None));
-        assert_eq!(Caller::of(&one), Caller::of(&other));
-        assert_ne!(Caller::of(&one), Caller::of(&request(tcp("10.0.0.2:1"), None)));
+        assert_eq!(CallerIdentity::of(&one), CallerIdentity::of(&other));
+        assert_ne!(CallerIdentity::of(&one), CallerIdentity::of(&request(tcp("10.0.0.2:1"), None)));
     }
 
     #[test]
     fn callers_on_a_unix_socket_are_one() {
-        assert_eq!(Caller::of(&request(Peer::Unix, None)), Caller::Local);
+        assert_eq!(CallerIdentity::of(&request(Peer::Unix, None)), CallerIdentity::Local);
     }
 }
