@@ -14,10 +14,9 @@ use crate::api::management::{self, Management};
 use crate::api::server_settings;
 use crate::app::App;
 use crate::budget::Budget;
-use crate::config::Config;
+use crate::config::{self, Config};
 use crate::controller::{
-    AddressError, CacheSettings, Controller, ControllerAddresses, EndpointError, GrpcClient, GrpcSettings,
-    MeteredClient, RestProxy, RestSettings, SetupError,
+    CacheSettings, Controller, Endpoint, GrpcClient, GrpcSettings, MeteredClient, RestProxy, RestSettings, SetupError,
 };
 use crate::embedded::{self, Addresses, Embedded};
 use crate::segment_store::{Pool, SegmentStore};
@@ -28,23 +27,14 @@ use crate::{api, readiness};
 /// Why the gateway cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// The controller's address is none.
-    #[error("controller.address: {0}")]
-    Address(#[from] AddressError),
-    /// The URL of the controller's REST API is none.
-    #[error("controller.rest {url:?} is not a URL: {why}")]
-    RestUrl {
-        /// As given.
-        url: String,
-        /// What is wrong with it.
-        why: String,
+    /// A webhook has parameters that `POST /v1/events` does not take.
+    #[error("webhooks: {webhook:?}: {reason}")]
+    Webhook {
+        /// The webhook as given.
+        webhook: String,
+        /// What is wrong with its query.
+        reason: String,
     },
-    /// A rule for replacing addresses is none.
-    #[error("segment-store.rewrite: {0}")]
-    Rewrite(#[from] EndpointError),
-    /// A webhook's query is none of `POST /v1/events`.
-    #[error("webhooks: {0}")]
-    Webhook(String),
     /// The embedded Pravega cannot start.
     #[error("the embedded Pravega: {0}")]
     Embedded(#[from] embedded::StartError),
@@ -88,20 +78,14 @@ impl Gateway {
     /// # Errors
     /// [`StartError`] naming the setting.
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
-        let embedded = match config.embedded.enabled {
-            true if config.embedded.users.is_some() || config.embedded.tls_certificate.is_some() => {
-                return Err(StartError::EmbeddedGuarded);
-            }
-            true => Some(Embedded::bind(&config).await?),
-            false => None,
-        };
+        let embedded = bind_embedded(&config).await?;
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
         }
         // before anybody is told where it serves, and could send one
         let signals = shutdown::signals()?;
         let traces = Traces::from_settings(&config.telemetry)?;
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let phases = Phases::default();
         let app = build_app(&config, metrics.clone(), phases.clone())?;
         let mut public = Vec::with_capacity(config.listen.len());
@@ -189,28 +173,39 @@ impl Gateway {
 /// [`StartError`] naming the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
     Traces::from_settings(&config.telemetry)?;
-    build_app(config, Metrics::new(), Phases::default()).map(drop)
+    build_app(config, Metrics::default(), Phases::default()).map(drop)
+}
+
+async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> {
+    let settings = &config.embedded;
+    if !settings.enabled {
+        return Ok(None);
+    }
+    if settings.users.is_some() || settings.tls_certificate.is_some() {
+        return Err(StartError::EmbeddedGuarded);
+    }
+    Ok(Some(Embedded::bind(config).await?))
 }
 
 /// The gateway reaches the embedded Pravega as any other, by its ports.
 fn use_embedded(config: &mut Config, addresses: &Addresses) {
-    config.controller.address = vec![addresses.controller.to_string()];
-    config.controller.rest = Some(format!("http://{}", addresses.rest));
+    let controller = addresses.controller;
+    config.controller.address = Endpoint::new(&controller.ip().to_string(), controller.port()).into();
+    config.controller.rest = Some(format!("http://{}", addresses.rest).parse().expect("a valid URL"));
     config.auto_create = config.auto_create.or(Some(true));
 }
 
 fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, StartError> {
-    api::check_webhooks(&config.webhooks).map_err(|error| StartError::Webhook(error.detail().to_owned()))?;
+    for webhook in &config.webhooks {
+        api::check_webhook(webhook)
+            .map_err(|error| StartError::Webhook { webhook: webhook.to_string(), reason: error.detail().to_owned() })?;
+    }
     let controller = controller(config, &metrics)?;
     let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());
-    let rest = rest_proxy(config)?;
+    let rest = rest_proxy(&config.controller)?;
     let budget = Budget::from_settings(&config.limits, metrics.clone());
     Ok(App::new(config.clone(), store, rest, budget, metrics, phases))
-}
-
-fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {
-    config.controller.address.join(",").parse()
 }
 
 /// What the settings say about the controller. Must be called inside a runtime.
@@ -220,13 +215,12 @@ fn addresses(config: &Config) -> Result<ControllerAddresses, AddressError> {
 pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, StartError> {
     let settings = &config.controller;
     let connect_timeout = settings.connect_timeout;
-    let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(addresses(config)?) })?;
-    let rules = config.segment_store.rewrite.iter().map(|rule| rule.parse());
+    let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(settings.address.clone()) })?;
     let cache = CacheSettings {
         current_segments_for: settings.segments_ttl,
         endpoint_for: settings.endpoint_ttl,
         missing_for: settings.missing_ttl,
-        rewrite: rules.collect::<Result<_, _>>()?,
+        rewrite: config.segment_store.rewrite.clone(),
         create_missing: config.auto_create.unwrap_or(false).then_some(config.auto_create_segments),
         ..CacheSettings::default()
     };
@@ -234,13 +228,7 @@ pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, Star
     Ok(Controller::new(Arc::new(client), cache))
 }
 
-fn rest_proxy(config: &Config) -> Result<RestProxy, StartError> {
-    let base = config
-        .controller
-        .rest
-        .as_ref()
-        .map(|url| url.parse().map_err(|error| StartError::RestUrl { url: url.clone(), why: format!("{error}") }));
-    let connect_timeout = config.controller.connect_timeout;
-    let settings = RestSettings { base: base.transpose()?, connect_timeout, ..RestSettings::new(addresses(config)?) };
-    Ok(RestProxy::new(&settings)?)
+fn rest_proxy(settings: &config::Controller) -> Result<RestProxy, SetupError> {
+    let (base, connect_timeout) = (settings.rest.clone(), settings.connect_timeout);
+    RestProxy::new(&RestSettings { base, connect_timeout, ..RestSettings::new(settings.address.clone()) })
 }

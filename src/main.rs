@@ -27,7 +27,7 @@ enum Command {
     EmbeddedUser(cli::embedded::UserArgs),
     /// Shows the segment store's wire commands and turns frames into JSON and back
     #[command(subcommand)]
-    Wire(cli::wire::WireCommand),
+    Wire(cli::wire::WireArgs),
     /// Prints where routing keys lie in the key space, and which segment they go to
     Route(cli::route::RouteArgs),
     /// Checks settings without serving

@@ -1,9 +1,10 @@
 //! Finds out again and again whether Pravega can be reached: what `/readyz` tells, and what keeps an idle gateway
 //! from taking a healthy controller for a dead one.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use pravega_protocol::stream::SegmentName;
 
 use crate::api::management::{Probe, Readiness};
@@ -27,15 +28,14 @@ pub fn watch(store: SegmentStore) -> Probe {
         loop {
             let readiness = look(&store).await;
             let pause = if readiness == Readiness::Ready { WELL } else { UNWELL };
-            let before =
-                std::mem::replace(&mut *last.lock().unwrap_or_else(PoisonError::into_inner), readiness.clone());
+            let before = std::mem::replace(&mut *last.lock(), readiness.clone());
             if before != readiness {
                 tell(&readiness);
             }
             tokio::time::sleep(pause).await;
         }
     });
-    Arc::new(move || seen.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    Arc::new(move || seen.lock().clone())
 }
 
 fn tell(readiness: &Readiness) {

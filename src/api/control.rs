@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, OnceLock};
 
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use http_body_util::BodyExt as _;
 
@@ -15,11 +15,7 @@ use crate::app::App;
 use crate::controller::RestError;
 
 /// Passes a control call on and its answer back, both streamed.
-pub(crate) async fn forward(
-    State(app): State<App>,
-    deadline: Deadline,
-    request: Request,
-) -> Result<Response, ApiError> {
+pub(crate) async fn forward(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let is_safe = request.method().is_safe();
     let broken = Arc::new(OnceLock::new());
     let request = request.map(|body| watched(body, broken.clone()));

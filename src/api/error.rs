@@ -286,10 +286,8 @@ impl std::error::Error for ApiError {}
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let asks_to_wait = matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
-        let this = match asks_to_wait && !self.0.headers.contains_key(header::RETRY_AFTER) {
-            true => self.retry_after(DEFAULT_RETRY_AFTER),
-            false => self,
-        };
+        let has_wait = self.0.headers.contains_key(header::RETRY_AFTER);
+        let this = if asks_to_wait && !has_wait { self.retry_after(DEFAULT_RETRY_AFTER) } else { self };
         let body = serde_json::to_vec(&WholeProblem(&this.0)).expect("a problem has text keys and plain values");
         let mut response = (this.status(), body).into_response();
         let headers = response.headers_mut();

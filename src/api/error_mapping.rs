@@ -27,10 +27,8 @@ impl From<segment_store::Error> for ApiError {
         use segment_store::Error;
         match &error {
             Error::Controller(error) => controller(error),
-            Error::Connect(_) | Error::Lost(_) | Error::WrongHost { .. } => {
-                Self::new(ErrorCode::StoreUnavailable, error.to_string())
-            }
-            Error::Undecodable(_) | Error::Unexpected { .. } => Self::new(ErrorCode::UpstreamError, error.to_string()),
+            Error::Connect(_) | Error::Lost(_) => Self::new(ErrorCode::StoreUnavailable, error.to_string()),
+            Error::Undecodable(_) => Self::new(ErrorCode::UpstreamError, error.to_string()),
         }
     }
 }

@@ -68,9 +68,10 @@ async fn health() -> Response {
 }
 
 async fn readiness(State(management): State<Management>) -> Response {
-    let readiness = match management.draining.is_cancelled() {
-        true => Readiness::NotReady("draining".to_owned()),
-        false => (management.probe)(),
+    let readiness = if management.draining.is_cancelled() {
+        Readiness::NotReady("draining".to_owned())
+    } else {
+        (management.probe)()
     };
     let (status, body) = match readiness {
         Readiness::Ready => (StatusCode::OK, json!({"ready": true})),
@@ -103,7 +104,7 @@ mod tests {
     fn management(readiness: Readiness) -> Management {
         Management {
             probe: Arc::new(move || readiness.clone()),
-            metrics: Metrics::new(),
+            metrics: Metrics::default(),
             budget: Budget::new(Size::kib(4), Duration::ZERO),
             draining: CancellationToken::new(),
         }

@@ -21,7 +21,7 @@ pub mod management;
 mod error;
 mod error_mapping;
 
-pub use append::check_webhooks;
+pub use append::check_webhook;
 pub use edge::server_settings;
 pub use error::{ApiError, ErrorCode, SideEffects};
 pub use router::router;

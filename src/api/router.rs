@@ -7,6 +7,7 @@ use super::append::{post as append, webhooks};
 use super::read::get as read;
 use super::wire::{by_fields, passthrough};
 use super::{control, segments};
+use crate::api::edge::caller::SharedApp;
 use crate::app::App;
 
 /// The handlers, without the layers around them.
@@ -19,5 +20,5 @@ pub fn router(app: App) -> Router {
         .route("/v1/scopes", any(control::forward))
         .route("/v1/scopes/", any(control::forward))
         .route("/v1/scopes/{*path}", any(control::forward))
-        .with_state(app)
+        .with_state(SharedApp::new(app))
 }

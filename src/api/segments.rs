@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use axum::Json;
 use axum::extract::rejection::PathRejection;
-use axum::extract::{Path, Request, State};
+use axum::extract::{Path, Request};
 use axum::response::{IntoResponse as _, Response};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use http::header::CACHE_CONTROL;
@@ -40,7 +40,7 @@ struct Listed {
 
 /// Lists the segments of a stream that can be read, oldest epoch first, or those that take appends.
 pub(crate) async fn list(
-    State(app): State<App>,
+    app: App,
     names: Result<Path<(String, String)>, PathRejection>,
     deadline: Deadline,
     request: Request,
@@ -63,9 +63,10 @@ fn take_state(params: &mut Params) -> Result<bool, ApiError> {
 }
 
 async fn segments(app: &App, stream: &ScopedStream, only_active: bool) -> Result<Vec<Listed>, ApiError> {
-    let ranges = match only_active {
-        true => app.controller().current_segments_now(stream).await?.iter().collect(),
-        false => readable(app, stream).await?,
+    let ranges = if only_active {
+        app.controller().current_segments_now(stream).await?.iter().collect()
+    } else {
+        readable(app, stream).await?
     };
     let states = ranges.into_iter().map(|(id, range)| state(app, SegmentName::new(stream.clone(), id), range));
     let listed: Vec<_> = stream::iter(states).buffered(QUESTIONS_AT_ONCE).try_collect().await?;
@@ -90,9 +91,10 @@ async fn state(app: &App, segment: SegmentName, key_range: KeyRange) -> Result<O
         Err(read::Error::SegmentNotFound(_)) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
-    let mut successors: Vec<_> = match state.sealed {
-        true => app.controller().successors(&segment).await?.into_iter().map(|successor| successor.id).collect(),
-        false => Vec::new(),
+    let mut successors: Vec<_> = if state.sealed {
+        app.controller().successors(&segment).await?.into_iter().map(|successor| successor.id).collect()
+    } else {
+        Vec::new()
     };
     successors.sort_unstable();
     Ok(Some(Listed {

@@ -1,5 +1,6 @@
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 
+use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use super::recovery::Routing;
@@ -14,12 +15,12 @@ pub(super) struct CurrentRouting {
 impl CurrentRouting {
     /// The current routing; `None` before the first one.
     pub(super) fn get(&self) -> Option<Arc<Routing>> {
-        self.current.read().unwrap_or_else(PoisonError::into_inner).clone()
+        self.current.read().clone()
     }
 
     pub(super) fn publish(&self, routing: Routing) -> Arc<Routing> {
         let routing = Arc::new(routing);
-        *self.current.write().unwrap_or_else(PoisonError::into_inner) = Some(routing.clone());
+        *self.current.write() = Some(routing.clone());
         self.changed.notify_waiters();
         routing
     }

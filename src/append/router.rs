@@ -10,8 +10,9 @@
 //! The routing changes only here and in [`handover`](super::handover), and only under one lock.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
 use tokio::sync::OwnedMutexGuard;
 
@@ -123,7 +124,7 @@ impl StreamWriters {
 
     /// The open writer of a segment, started if there is none.
     pub(super) fn writer_of(self: &Arc<Self>, segment: SegmentId) -> SegmentWriter {
-        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut open = self.open.lock();
         open.retain(|writer| !writer.is_closed());
         match open.iter().find(|writer| writer.segment().id == segment) {
             Some(writer) => writer.clone(),

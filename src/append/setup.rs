@@ -64,7 +64,7 @@ impl Setup {
 
     /// Makes the next connection ask the controller where the segment is.
     pub(super) fn forget_endpoint(&self) {
-        self.store.moved(&self.segment);
+        self.store.forget_endpoint(&self.segment);
     }
 
     pub(super) async fn open_flow(&self) -> Result<Flow, Failure> {

@@ -1,9 +1,10 @@
 //! Writer ids for appends by fields. Each leaves an attribute on its segment for good, so there are few.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use parking_lot::Mutex;
 use pravega_protocol::stream::SegmentName;
 use pravega_protocol::wire::WriterId;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -69,8 +70,8 @@ impl Ids {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Vec<WriterId>> {
-        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Vec<WriterId>> {
+        self.free.lock()
     }
 }
 

@@ -72,7 +72,7 @@ impl Budget {
     /// A budget of this size without shares of callers; a request waits at most `wait` for its bytes.
     pub fn new(total: Size, wait: Duration) -> Self {
         let limits = config::Limits { bytes_in_flight: total, budget_wait: wait, ..config::Limits::default() };
-        Self::from_settings(&limits, Metrics::new())
+        Self::from_settings(&limits, Metrics::default())
     }
 
     /// The budget that these settings ask for.
@@ -380,7 +380,7 @@ mod tests {
             budget_wait: WAIT,
             ..config::Limits::default()
         };
-        Budget::from_settings(&limits, Metrics::new())
+        Budget::from_settings(&limits, Metrics::default())
     }
 
     #[tokio::test(start_paused = true)]

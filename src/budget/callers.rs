@@ -1,7 +1,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hash};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
+
+use parking_lot::Mutex;
 
 use super::byte_semaphore::ByteSemaphore;
 use crate::config::Size;
@@ -39,7 +41,7 @@ impl Callers {
     pub(super) fn share(&self, name: impl Hash) -> Option<Arc<Share>> {
         let table = self.0.as_ref()?;
         let caller = table.hashed_with.hash_one(name);
-        let mut shares = table.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = table.shares.lock();
         if let Some(share) = shares.get(&caller).and_then(Weak::upgrade) {
             return Some(share);
         }
@@ -53,7 +55,7 @@ impl Callers {
 impl Drop for Share {
     fn drop(&mut self) {
         self.bytes.debug_assert_whole();
-        let mut shares = self.table.shares.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut shares = self.table.shares.lock();
         // The caller may have returned meanwhile, and have a new share.
         if shares.get(&self.caller).is_some_and(|share| share.strong_count() == 0) {
             shares.remove(&self.caller);
@@ -66,7 +68,7 @@ mod tests {
     use super::*;
 
     fn known(callers: &Callers) -> usize {
-        callers.0.as_ref().map_or(0, |table| table.shares.lock().expect("no test panicked").len())
+        callers.0.as_ref().map_or(0, |table| table.shares.lock().len())
     }
 
     #[test]

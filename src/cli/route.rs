@@ -51,7 +51,7 @@ fn ask(config: &Config, scope: &str, stream: &str) -> anyhow::Result<StreamSegme
     let stream = ScopedStream::new(Scope::new(scope)?, StreamName::new(stream)?);
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("the runtime")?;
     runtime.block_on(async {
-        let controller = gateway::controller(config, &Metrics::new())?;
+        let controller = gateway::controller(config, &Metrics::default())?;
         let asked = tokio::time::timeout(config.request.timeout, controller.current_segments(&stream)).await;
         let segments = asked.with_context(|| format!("no answer within {:?}", config.request.timeout))??;
         Ok(StreamSegments::clone(&segments))

@@ -10,7 +10,7 @@ use tokio_util::codec::Decoder;
 
 /// What to do with wire commands.
 #[derive(Debug, Subcommand)]
-pub(crate) enum WireCommand {
+pub(crate) enum WireArgs {
     /// Lists every command with its code, direction, level and fields
     List {
         /// Prints the page that docs/wire.md keeps
@@ -23,12 +23,12 @@ pub(crate) enum WireCommand {
     Encode,
 }
 
-pub(crate) fn run(command: &WireCommand) -> anyhow::Result<()> {
+pub(crate) fn run(command: &WireArgs) -> anyhow::Result<()> {
     match command {
-        WireCommand::List { markdown: true } => Ok(io::stdout().write_all(wire::markdown().as_bytes())?),
-        WireCommand::List { markdown: false } => list(&mut io::stdout().lock()),
-        WireCommand::Decode => each_line(decode),
-        WireCommand::Encode => each_line(encode),
+        WireArgs::List { markdown: true } => Ok(io::stdout().write_all(wire::markdown().as_bytes())?),
+        WireArgs::List { markdown: false } => list(&mut io::stdout().lock()),
+        WireArgs::Decode => each_line(decode),
+        WireArgs::Encode => each_line(encode),
     }
 }
 

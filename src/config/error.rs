@@ -1,3 +1,5 @@
+//! Why the settings are refused.
+
 use std::fmt;
 use std::path::PathBuf;
 

@@ -1,11 +1,14 @@
+//! Merges the file, the variables and the flags into one [`Config`].
+
 use std::collections::BTreeMap;
+use std::fmt::{self, Display};
 use std::path::Path;
 
 use toml::{Table, Value};
 
 use super::Config;
 use super::error::{ConfigError, Origin};
-use super::table::{Entry, Raw, Refusal, Section};
+use super::table::{Entry, RawValue, Section, SetError};
 
 /// What a variable of ours begins with. One underscore less is somebody else's: Kubernetes injects
 /// `PRAVEGA_GATEWAY_PORT` for a Service of that name.
@@ -36,11 +39,11 @@ impl Config {
         }
         for (name, value) in variables {
             if let Some(key) = variable_key(&name) {
-                config.apply(&key, &Raw::Text(&value), Origin::Variable(name))?;
+                config.apply(&key, &RawValue::Text(&value), Origin::Variable(name))?;
             }
         }
         for (key, value) in config.merged_flags(flags) {
-            config.apply(&key, &Raw::Text(&value), Origin::Flag)?;
+            config.apply(&key, &RawValue::Text(&value), Origin::Flag)?;
         }
         config.check_together()?;
         Ok(config)
@@ -72,7 +75,7 @@ impl Config {
                 Value::Table(inner) if self.is_section(&key) => {
                     self.apply_table(&format!("{key}."), inner, path)?;
                 }
-                value => self.apply(&key, &Raw::Toml(value), Origin::File(path.to_owned()))?,
+                value => self.apply(&key, &RawValue::Toml(value), Origin::File(path.to_owned()))?,
             }
         }
         Ok(())
@@ -98,13 +101,13 @@ impl Config {
         merged
     }
 
-    fn apply(&mut self, key: &str, raw: &Raw<'_>, origin: Origin) -> Result<(), ConfigError> {
+    fn apply(&mut self, key: &str, raw: &RawValue<'_>, origin: Origin) -> Result<(), ConfigError> {
         match self.set(key, raw) {
             Ok(()) => Ok(()),
-            Err(Refusal::UnknownKey) => {
+            Err(SetError::UnknownKey) => {
                 Err(ConfigError::UnknownKey { key: key.to_owned(), origin, nearest: self.nearest_key(key) })
             }
-            Err(Refusal::Invalid(reason)) => {
+            Err(SetError::Invalid(reason)) => {
                 Err(ConfigError::Invalid { key: key.to_owned(), value: raw.to_string(), origin, reason })
             }
         }
@@ -125,22 +128,34 @@ impl Config {
     fn check_together(&self) -> Result<(), ConfigError> {
         let store = &self.segment_store;
         if store.dead_after <= store.keep_alive {
-            return Err(ConfigError::Invalid {
-                key: "segment-store.dead-after".to_owned(),
-                value: humantime::format_duration(store.dead_after).to_string(),
-                origin: Origin::Together,
-                reason: format!(
+            return Err(contradiction(
+                "segment-store.dead-after",
+                humantime::format_duration(store.dead_after),
+                format!(
                     "must be longer than segment-store.keep-alive, {}",
                     humantime::format_duration(store.keep_alive)
                 ),
-            });
+            ));
         }
-        Ok(())
+        match (&self.embedded.tls_certificate, &self.embedded.tls_key) {
+            (Some(certificate), None) => {
+                Err(contradiction("embedded.tls-certificate", certificate.display(), "embedded.tls-key is missing"))
+            }
+            (None, Some(key)) => {
+                Err(contradiction("embedded.tls-key", key.display(), "embedded.tls-certificate is missing"))
+            }
+            (Some(_), Some(_)) | (None, None) => Ok(()),
+        }
     }
 }
 
-impl std::fmt::Display for Raw<'_> {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+fn contradiction(key: &str, value: impl Display, reason: impl Into<String>) -> ConfigError {
+    let (key, value) = (key.to_owned(), value.to_string());
+    ConfigError::Invalid { key, value, origin: Origin::Together, reason: reason.into() }
+}
+
+impl Display for RawValue<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Toml(Value::String(text)) => f.write_str(text),
             Self::Toml(value) => write!(f, "{value}"),
@@ -216,7 +231,8 @@ mod tests {
     #[test]
     fn lists_from_variables_are_comma_separated_and_flags_add_up() {
         let config = load_variable("PRAVEGA_GATEWAY__SEGMENT_STORE__REWRITE", "a:1=b:2, *:6000=c:3").expect("valid");
-        assert_eq!(config.segment_store.rewrite, ["a:1=b:2", "*:6000=c:3"]);
+        let rewrite: Vec<_> = config.segment_store.rewrite.iter().map(ToString::to_string).collect();
+        assert_eq!(rewrite, ["a:1=b:2", "*:6000=c:3"]);
         let flags = [flag("listen", "a:1"), flag("listen", "unix:/run/g")];
         let config = Config::load(None, [], &flags).expect("valid");
         assert_eq!(config.listen.len(), 2);
@@ -262,6 +278,22 @@ mod tests {
     fn settings_that_contradict_each_other_are_refused() {
         let message = refusal(load_file("[segment-store]\nkeep-alive = \"2m\"\n"));
         assert!(message.contains("segment-store.dead-after") && message.contains("2m"), "{message}");
+        for (present, missing) in [("tls-certificate", "tls-key"), ("tls-key", "tls-certificate")] {
+            let message = refusal(load_file(&format!("[embedded]\n{present} = \"/run/a.pem\"\n")));
+            let expected =
+                format!("embedded.{present} = \"/run/a.pem\" beside the other settings: embedded.{missing} is missing");
+            assert_eq!(message, expected);
+        }
+    }
+
+    #[test]
+    fn names_and_addresses_are_checked_when_they_are_loaded() {
+        let message = refusal(load_file("default-scope = \"a/b\"\n"));
+        assert!(message.contains("default-scope = \"a/b\"") && message.contains("letters, digits"), "{message}");
+        let message = refusal(Config::load(None, [], &[flag("controller.address", "http://a:1")]));
+        assert!(message.starts_with("controller.address = \"http://a:1\" from the command line: http://"), "{message}");
+        let message = refusal(Config::load(None, [], &[flag("webhooks", "[\"ci=scope=a\"]")]));
+        assert!(message.contains("webhooks = ") && message.contains("comma separated"), "{message}");
     }
 
     #[test]

@@ -13,6 +13,7 @@
 mod error;
 mod load;
 mod sections;
+mod setting;
 mod table;
 mod value;
 
@@ -21,4 +22,4 @@ pub use load::environment;
 pub use sections::{
     Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry,
 };
-pub use value::{LogFormat, Size};
+pub use value::{LogFormat, Size, Webhook, WebhookError};

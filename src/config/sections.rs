@@ -1,13 +1,19 @@
+//! Every setting: its key, type, default and range.
+
 use std::collections::BTreeSet;
 use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use http_server::ListenAddress;
+use pravega_protocol::stream::{Scope, StreamName};
 use pravega_protocol::wire::{MAX_EVENT_BYTES, MAX_PAYLOAD_TO_STORE};
+use reqwest::Url;
 
+use super::setting::within;
 use super::table::settings;
-use super::value::{LogFormat, Size, within};
+use super::value::{LogFormat, Size, Webhook};
+use crate::controller::{ControllerAddresses, RewriteRule};
 
 /// The most that an event may have, and its default.
 const MAX_EVENT: Size = Size::bytes(MAX_EVENT_BYTES as u64);
@@ -32,12 +38,12 @@ settings! {
         /// Where `/healthz`, `/readyz` and `/metrics` are served, in plain HTTP. Default `127.0.0.1:8081`.
         management: ListenAddress = ListenAddress::Tcp("127.0.0.1:8081".to_owned()), anything;
         /// The scope of requests that name none. Default: none, such requests are refused.
-        default_scope: Option<String> = None, anything;
+        default_scope: Option<Scope> = None, anything;
         /// The stream of requests that name none. Default: none, such requests are refused.
-        default_stream: Option<String> = None, anything;
+        default_stream: Option<StreamName> = None, anything;
         /// `NAME=QUERY` pairs: `POST /v1/webhooks/NAME` appends as `POST /v1/events?QUERY` does, whatever its own query.
         /// Default: none.
-        webhooks: Vec<String> = Vec::new(), webhooks;
+        webhooks: Vec<Webhook> = Vec::new(), distinct;
         /// Whether an append creates the scope and the stream that it names. Default: only with the embedded Pravega.
         auto_create: Option<bool> = None, anything;
         /// Segments of a stream that is created so. Default 1: it is read without naming a segment.
@@ -99,9 +105,9 @@ settings! {
     /// How to reach Pravega's controller, and how long its answers are believed.
     pub struct Controller {
         /// Controllers, tried in order: `host:port`, `tcp://…` or `tls://…`. Default `["127.0.0.1:9090"]`.
-        address: Vec<String> = vec!["127.0.0.1:9090".to_owned()], not_empty;
+        address: ControllerAddresses = local_controller(), anything;
         /// URL of the controller's REST API. Default: none, it is looked for on the controller's host.
-        rest: Option<String> = None, http_url;
+        rest: Option<Url> = None, anything;
         /// Longest wait for a connection to a controller. Default 2 s.
         connect_timeout: Duration = Duration::from_secs(2), within(MILLISECOND..=MINUTE);
         /// How long the segments of a stream are believed. Default 10 s.
@@ -119,7 +125,7 @@ settings! {
     pub struct SegmentStore {
         /// `FROM=TO` pairs of host:port that replace what the controller says; `*` matches any host or port.
         /// Default: none.
-        rewrite: Vec<String> = Vec::new(), pairs;
+        rewrite: Vec<RewriteRule> = Vec::new(), anything;
         /// Shared connections for appends. Default 2.
         append_sessions: usize = 2, within(1..=64);
         /// Shared connections for reads. Default 2.
@@ -235,8 +241,12 @@ settings! {
     pub struct Telemetry {
         /// URL of an OpenTelemetry collector that takes OTLP over gRPC. Default: none, no traces are sent. Wants a build
         /// with the feature `otlp`.
-        otlp_endpoint: Option<String> = None, http_url;
+        otlp_endpoint: Option<Url> = None, anything;
     }
+}
+
+fn local_controller() -> ControllerAddresses {
+    "127.0.0.1:9090".parse().expect("a valid address")
 }
 
 fn anything<T>(_value: &T) -> Result<(), String> {
@@ -252,36 +262,11 @@ fn not_empty<T>(list: &Vec<T>) -> Result<(), String> {
 }
 
 #[expect(clippy::ptr_arg, reason = "a check takes the type of its field")]
-fn pairs(list: &Vec<String>) -> Result<(), String> {
-    let is_pair = |pair: &String| pair.split_once('=').is_some_and(|(from, to)| !from.is_empty() && !to.is_empty());
-    match list.iter().find(|pair| !is_pair(pair)) {
-        Some(bad) => Err(format!("{bad:?} is not FROM=TO")),
-        None => Ok(()),
-    }
-}
-
-fn webhooks(list: &Vec<String>) -> Result<(), String> {
+fn distinct(webhooks: &Vec<Webhook>) -> Result<(), String> {
     let mut names = BTreeSet::new();
-    for pair in list {
-        match pair.split_once('=') {
-            Some((name, query)) if !name.is_empty() && !query.is_empty() => {
-                if !names.insert(name) {
-                    return Err(format!("{name:?} is there more than once"));
-                }
-            }
-            _ => return Err(format!("{pair:?} is not NAME=QUERY")),
-        }
-    }
-    Ok(())
-}
-
-fn http_url(url: &Option<String>) -> Result<(), String> {
-    let Some(url) = url else { return Ok(()) };
-    let uri = url.parse::<http::Uri>().ok();
-    let is_http = |uri: &http::Uri| uri.authority().is_some() && matches!(uri.scheme_str(), Some("http" | "https"));
-    match uri.as_ref().is_some_and(is_http) {
-        true => Ok(()),
-        false => Err("must be a URL that begins with http:// or https://".to_owned()),
+    match webhooks.iter().find(|webhook| !names.insert(&webhook.name)) {
+        Some(again) => Err(format!("{:?} is given more than once", again.name)),
+        None => Ok(()),
     }
 }
 

@@ -1,7 +1,9 @@
+//! The macro that declares settings, and what it needs.
+
 use toml::Value;
 
 /// A value before its key is known to exist.
-pub(super) enum Raw<'a> {
+pub(super) enum RawValue<'a> {
     /// From the file.
     Toml(&'a Value),
     /// From a variable or a flag.
@@ -10,7 +12,7 @@ pub(super) enum Raw<'a> {
 
 /// Why a key could not be set.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum SetError {
     UnknownKey,
     Invalid(String),
 }
@@ -25,7 +27,7 @@ pub(super) struct Entry {
 /// A struct made by [`settings!`].
 pub(super) trait Section {
     /// Sets the key, dotted below this section.
-    fn set(&mut self, key: &str, raw: &Raw<'_>) -> Result<(), Refusal>;
+    fn set(&mut self, key: &str, raw: &RawValue<'_>) -> Result<(), SetError>;
 
     /// Puts every key, with `prefix` before it, into `entries`.
     fn list(&self, prefix: &str, entries: &mut Vec<Entry>);
@@ -63,12 +65,12 @@ macro_rules! settings {
             fn set(
                 &mut self,
                 key: &str,
-                raw: &$crate::config::table::Raw<'_>,
-            ) -> Result<(), $crate::config::table::Refusal> {
-                use $crate::config::table::{Refusal, kebab, parse};
+                raw: &$crate::config::table::RawValue<'_>,
+            ) -> Result<(), $crate::config::table::SetError> {
+                use $crate::config::table::{SetError, kebab, parse};
                 $(
                     if kebab(stringify!($field)) == key {
-                        self.$field = parse(raw, $check).map_err(Refusal::Invalid)?;
+                        self.$field = parse(raw, $check).map_err(SetError::Invalid)?;
                         return Ok(());
                     }
                 )*
@@ -78,7 +80,7 @@ macro_rules! settings {
                         return self.$section.set(rest, raw);
                     }
                 )*)?
-                Err(Refusal::UnknownKey)
+                Err(SetError::UnknownKey)
             }
 
             fn list(&self, prefix: &str, entries: &mut Vec<$crate::config::table::Entry>) {
@@ -97,19 +99,19 @@ pub(super) fn kebab(field: &str) -> String {
 }
 
 /// The value, if it is of this type and passes the check.
-pub(super) fn parse<T: super::value::Setting>(
-    raw: &Raw<'_>,
+pub(super) fn parse<T: super::setting::Setting>(
+    raw: &RawValue<'_>,
     check: impl Fn(&T) -> Result<(), String>,
 ) -> Result<T, String> {
     let value = match raw {
-        Raw::Toml(value) => T::from_toml(value)?,
-        Raw::Text(text) => T::from_text(text)?,
+        RawValue::Toml(value) => T::from_toml(value)?,
+        RawValue::Text(text) => T::from_text(text)?,
     };
     check(&value)?;
     Ok(value)
 }
 
 /// The entry of one field.
-pub(super) fn entry<T: super::value::Setting>(prefix: &str, field: &str, value: &T) -> Entry {
+pub(super) fn entry<T: super::setting::Setting>(prefix: &str, field: &str, value: &T) -> Entry {
     Entry { key: format!("{prefix}{}", kebab(field)), value: value.to_toml(), is_list: T::IS_LIST }
 }

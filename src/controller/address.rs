@@ -21,20 +21,23 @@ pub struct ControllerAddresses {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// A scheme other than `tcp` and `tls`.
-    #[error("controller: {scheme}:// is not a scheme of a controller address, tcp:// and tls:// are")]
+    #[error("{scheme}:// is not a scheme of a controller address, tcp:// and tls:// are")]
     Scheme {
         /// The scheme as given.
         scheme: String,
     },
     /// An address is not `host:port`.
-    #[error("controller: {0}")]
+    #[error(transparent)]
     Endpoint(#[from] EndpointError),
     /// Some addresses have `tls://` and others have not.
-    #[error("controller: {text:?} mixes tls:// and tcp:// addresses")]
+    #[error("{address:?} mixes tls:// and tcp:// addresses")]
     Mixed {
-        /// The text as given.
-        text: String,
+        /// The first address whose scheme is not that of those before it.
+        address: String,
     },
+    /// There is no address at all.
+    #[error("needs at least one address")]
+    Missing,
 }
 
 impl ControllerAddresses {
@@ -51,13 +54,15 @@ impl ControllerAddresses {
     }
 }
 
-impl FromStr for ControllerAddresses {
-    type Err = AddressError;
-
-    fn from_str(text: &str) -> Result<Self, AddressError> {
+impl ControllerAddresses {
+    /// Parses a list of addresses, each without the commas.
+    ///
+    /// # Errors
+    /// [`AddressError`] for the first address that is invalid or has another scheme than those before it.
+    pub fn parse_all<'a>(texts: impl IntoIterator<Item = &'a str>) -> Result<Self, AddressError> {
         let mut tls = None;
         let mut endpoints = Vec::new();
-        for part in text.split(',').map(str::trim) {
+        for part in texts.into_iter().filter(|part| !part.is_empty()) {
             let (scheme, address) = part.split_once("://").map_or((None, part), |(s, rest)| (Some(s), rest));
             let this = match scheme {
                 None => tls.unwrap_or(false),
@@ -66,11 +71,27 @@ impl FromStr for ControllerAddresses {
                 Some(other) => return Err(AddressError::Scheme { scheme: other.to_owned() }),
             };
             if tls.replace(this).is_some_and(|before| before != this) {
-                return Err(AddressError::Mixed { text: text.to_owned() });
+                return Err(AddressError::Mixed { address: part.to_owned() });
             }
             endpoints.push(address.parse()?);
         }
-        Ok(Self { tls: tls.unwrap_or(false), endpoints })
+        let tls = tls.ok_or(AddressError::Missing)?;
+        Ok(Self { tls, endpoints })
+    }
+}
+
+/// A single address without TLS.
+impl From<Endpoint> for ControllerAddresses {
+    fn from(endpoint: Endpoint) -> Self {
+        Self { tls: false, endpoints: vec![endpoint] }
+    }
+}
+
+impl FromStr for ControllerAddresses {
+    type Err = AddressError;
+
+    fn from_str(text: &str) -> Result<Self, AddressError> {
+        Self::parse_all(text.split(',').map(str::trim))
     }
 }
 
@@ -106,11 +127,11 @@ mod tests {
     }
 
     #[test]
-    fn an_error_names_the_setting_and_the_part() {
+    fn an_error_names_the_part() {
         let error = |text: &str| text.parse::<ControllerAddresses>().expect_err("not addresses").to_string();
-        assert!(error("http://a:1").starts_with("controller: http:// is not a scheme"));
-        assert!(error("a:1,b").starts_with("controller: \"b\" is not of the form host:port"));
-        assert!(error("tls://a:1,tcp://b:2").contains("mixes tls:// and tcp://"));
-        assert!(error("").starts_with("controller: \"\""));
+        assert!(error("http://a:1").starts_with("http:// is not a scheme"));
+        assert!(error("a:1,b").starts_with("\"b\" is not of the form host:port"));
+        assert!(error("tls://a:1,tcp://b:2").starts_with("\"tcp://b:2\" mixes tls:// and tcp://"));
+        assert_eq!(error(""), "needs at least one address");
     }
 }

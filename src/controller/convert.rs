@@ -45,10 +45,10 @@ pub(super) fn fixed_stream(stream: &ScopedStream, segments: NonZeroU32) -> proto
 
 /// What the controller says of something that it was to create; that it is there already is as good.
 pub(super) fn created(call: &'static str, status: &str, exists: &str) -> Result<(), Error> {
-    match status == "SUCCESS" || status == exists {
-        true => Ok(()),
-        false => Err(nonsense(call, format!("the status {status}"))),
+    if status != "SUCCESS" && status != exists {
+        return Err(nonsense(call, format!("the status {status}")));
     }
+    Ok(())
 }
 
 pub(super) fn access_operation(access: Access) -> AccessOperation {

@@ -53,18 +53,15 @@ impl Endpoint {
     #[must_use]
     pub fn resolved(self, rules: &[RewriteRule], controller_host: &Arc<str>) -> Self {
         let rewritten = rules.iter().find_map(|rule| rule.apply(&self)).unwrap_or(self);
-        match rewritten.is_unspecified() {
-            true => Self { host: Arc::clone(controller_host), ..rewritten },
-            false => rewritten,
+        if rewritten.is_unspecified() {
+            return Self { host: Arc::clone(controller_host), ..rewritten };
         }
+        rewritten
     }
 }
 
 fn write_host(f: &mut fmt::Formatter<'_>, host: &str) -> fmt::Result {
-    match host.contains(':') {
-        true => write!(f, "[{host}]"),
-        false => f.write_str(host),
-    }
+    if host.contains(':') { write!(f, "[{host}]") } else { f.write_str(host) }
 }
 
 impl fmt::Display for Endpoint {

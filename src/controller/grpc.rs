@@ -3,12 +3,13 @@
 use std::error::Error as StdError;
 use std::io;
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use pravega_protocol::controller as proto;
 use pravega_protocol::controller::controller_service_client::ControllerServiceClient;
 use pravega_protocol::controller::stream_info::AccessOperation;
@@ -169,7 +170,7 @@ impl Host {
     where
         F: Future<Output = Result<Response<T>, Status>>,
     {
-        let channel = self.channel.lock().expect("nobody panics while holding it").clone();
+        let channel = self.channel.lock().clone();
         let client = Client::new(channel).max_decoding_message_size(MAX_ANSWER_BYTES);
         match timeout(limit, send(client)).await {
             Ok(Ok(response)) => Ok(response.into_inner()),
@@ -183,7 +184,7 @@ impl Host {
 
     /// A connection whose peer vanished looks alive for minutes, so one that let a call wait is not used again.
     fn reconnect(&self) {
-        *self.channel.lock().expect("nobody panics while holding it") = self.target.connect_lazy();
+        *self.channel.lock() = self.target.connect_lazy();
     }
 
     fn name(&self) -> Arc<str> {

@@ -8,7 +8,7 @@ use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, Stre
 
 use super::client::{Access, ControllerClient, Placement, SegmentLocation};
 use super::error::Error;
-use crate::telemetry::labels::{ControllerRequestLabels, Outcome};
+use crate::telemetry::labels::{ControllerRequestLabels, RequestOutcome};
 use crate::telemetry::metrics::Metrics;
 
 /// A client whose calls are counted by name and outcome.
@@ -29,7 +29,7 @@ impl<C: ControllerClient> MeteredClient<C> {
         asked: BoxFuture<'a, Result<T, Error>>,
     ) -> BoxFuture<'a, Result<T, Error>> {
         let count = move |answer: Result<T, Error>| {
-            let outcome = answer.as_ref().map_or_else(outcome_of, |_| Outcome::Ok);
+            let outcome = answer.as_ref().map_or_else(outcome_of, |_| RequestOutcome::Ok);
             self.metrics.controller_requests.get_or_create(&ControllerRequestLabels { call, outcome }).inc();
             answer
         };
@@ -37,16 +37,16 @@ impl<C: ControllerClient> MeteredClient<C> {
     }
 }
 
-fn outcome_of(error: &Error) -> Outcome {
+fn outcome_of(error: &Error) -> RequestOutcome {
     match error {
-        Error::Unavailable { .. } => Outcome::Lost,
-        Error::Timeout { .. } => Outcome::TimedOut,
+        Error::Unavailable { .. } => RequestOutcome::Lost,
+        Error::Timeout { .. } => RequestOutcome::TimedOut,
         Error::ScopeNotFound(_)
         | Error::StreamNotFound(_)
         | Error::Unauthenticated { .. }
         | Error::Forbidden { .. }
         | Error::Rejected { .. }
-        | Error::Protocol { .. } => Outcome::Refused,
+        | Error::Protocol { .. } => RequestOutcome::Refused,
     }
 }
 

@@ -1,10 +1,11 @@
 //! A bounded memory in which all who want one cold thing ask for it once.
 
 use std::hash::Hash;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use moka::sync::Cache;
+use parking_lot::RwLock;
 use tokio::time::Instant;
 
 use super::error::Error;
@@ -42,11 +43,11 @@ impl<V> Default for Slot<V> {
 
 impl<V: Clone> Slot<V> {
     fn answer(&self) -> Option<Answer<V>> {
-        self.answer.read().expect("nobody panics while holding it").clone()
+        self.answer.read().clone()
     }
 
     fn put(&self, answer: Answer<V>) {
-        *self.answer.write().expect("nobody panics while holding it") = Some(answer);
+        *self.answer.write() = Some(answer);
     }
 }
 
@@ -117,10 +118,7 @@ mod tests {
         async fn fetch(&self) -> Result<u32, Error> {
             let count = self.fetches.fetch_add(1, Ordering::Relaxed) + 1;
             sleep(Duration::from_secs(1)).await;
-            match self.fails {
-                true => Err(Error::Unauthenticated { call: "test" }),
-                false => Ok(count),
-            }
+            if self.fails { Err(Error::Unauthenticated { call: "test" }) } else { Ok(count) }
         }
 
         fn fetches(&self) -> u32 {

@@ -8,9 +8,10 @@
 //! ```
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use pravega_protocol::stream::SegmentName;
 use tokio::sync::watch;
 use tokio_util::task::AbortOnDropHandle;
@@ -99,7 +100,7 @@ impl Tails {
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<WaitPoint, Parked>> {
-        self.parked.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parked.lock()
     }
 }
 

@@ -1,7 +1,7 @@
 use std::io;
 use std::sync::Arc;
 
-use pravega_protocol::wire::{CommandType, FrameError, ShowError};
+use pravega_protocol::wire::{FrameError, ShowError};
 use tokio::time::Instant;
 
 use crate::controller::{self, Endpoint};
@@ -22,20 +22,6 @@ pub enum Error {
     /// The reply is not what its layout says.
     #[error(transparent)]
     Undecodable(#[from] ShowError),
-    /// The store answered with a reply that has no place here.
-    #[error("segment store answered {request} with {reply}")]
-    Unexpected {
-        /// Name of the request.
-        request: &'static str,
-        /// Name of the reply.
-        reply: &'static str,
-    },
-    /// The segment's container is on no store for the moment.
-    #[error("segment {segment} is on no segment store at the moment")]
-    WrongHost {
-        /// Full name of the segment.
-        segment: String,
-    },
 }
 
 /// Why no session could be opened.
@@ -142,8 +128,6 @@ impl Error {
             Self::Connect(error) => Some(error.problem.of_store()),
             Self::Lost(lost) => Some(lost.cause.of_store()),
             Self::Undecodable(_) => Some(StoreError::Undecodable),
-            Self::Unexpected { reply, .. } => CommandType::from_name(reply).map(StoreError::Reply),
-            Self::WrongHost { .. } => Some(StoreError::Reply(CommandType::WrongHost)),
             Self::Controller(_) => None,
         }
     }
@@ -151,9 +135,9 @@ impl Error {
     /// Whether the same request may succeed later.
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Connect(_) | Self::Lost(_) | Self::WrongHost { .. } => true,
+            Self::Connect(_) | Self::Lost(_) => true,
             Self::Controller(error) => error.is_retryable(),
-            Self::Undecodable(_) | Self::Unexpected { .. } => false,
+            Self::Undecodable(_) => false,
         }
     }
 }

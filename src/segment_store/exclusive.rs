@@ -1,10 +1,11 @@
 use std::io;
 use std::mem::MaybeUninit;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use http_server::GaugeGuard;
+use parking_lot::Mutex;
 use pravega_protocol::wire::{Frame, FrameError};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
@@ -66,7 +67,7 @@ impl ExclusivePool {
     }
 
     fn take_idle(&self) -> Option<CountedConnection> {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         std::iter::from_fn(|| idle.pop()).find(|connection| is_quiet(connection.frames.get_ref()))
     }
 }
@@ -104,7 +105,7 @@ impl Lease {
     /// Keeps the connection for the next caller. Only for one on which everything was answered and no writer was
     /// set up.
     pub fn give_back(self) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut idle = self.idle.lock();
         if idle.len() < IDLE_CONNECTIONS {
             idle.push(self.connection);
         }

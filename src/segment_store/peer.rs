@@ -10,7 +10,7 @@ use tokio_util::codec::Decoder as _;
 
 use super::error::{Lost, LostCause};
 use super::session::Session;
-use super::task::{Message, State};
+use super::task::{Message, SessionState};
 use crate::controller::Endpoint;
 
 /// Stands where a session's task and socket stand otherwise.
@@ -18,7 +18,7 @@ pub(crate) struct Peer {
     endpoint: Endpoint,
     inbox: mpsc::Receiver<Message>,
     ended: watch::Sender<Option<Arc<Lost>>>,
-    state: State,
+    state: SessionState,
     incoming: BytesMut,
     codec: FrameCodec,
 }
@@ -32,7 +32,7 @@ impl Session {
             endpoint: endpoint.clone(),
             inbox,
             ended,
-            state: State::default(),
+            state: SessionState::default(),
             incoming: BytesMut::new(),
             codec: FrameCodec::store(),
         };

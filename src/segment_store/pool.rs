@@ -1,8 +1,9 @@
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::future::BoxFuture;
+use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Instant;
@@ -38,24 +39,24 @@ pub struct Pool {
 
 #[derive(Debug)]
 struct Store {
-    appends: Slots,
-    reads: Slots,
+    appends: SessionSlots,
+    reads: SessionSlots,
     exclusive: ExclusivePool,
-    health: Health,
+    health: StoreHealth,
 }
 
 /// When a store was last heard, on whatever connection.
 #[derive(Debug, Default)]
-struct Health(Mutex<Option<Instant>>);
+struct StoreHealth(Mutex<Option<Instant>>);
 
-impl Health {
+impl StoreHealth {
     fn heard(&self, at: Instant) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.0.lock();
         *last = (*last).max(Some(at));
     }
 
     fn is_good(&self) -> bool {
-        let last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let last = self.0.lock();
         last.is_some_and(|at| at.elapsed() < HEALTHY_FOR)
     }
 }
@@ -69,8 +70,8 @@ impl Store {
 
 /// A fixed number of sessions, opened when they are first needed and taken in turns.
 #[derive(Debug)]
-struct Slots {
-    slots: Vec<Slot>,
+struct SessionSlots {
+    slots: Vec<SessionSlot>,
     turn: AtomicUsize,
     counts: Counts,
 }
@@ -83,7 +84,7 @@ struct Counts {
 }
 
 #[derive(Debug, Default)]
-struct Slot(tokio::sync::Mutex<SlotState>);
+struct SessionSlot(tokio::sync::Mutex<SlotState>);
 
 #[derive(Debug, Default)]
 struct SlotState {
@@ -148,18 +149,18 @@ impl Pool {
     }
 
     fn store(&self, endpoint: &Endpoint) -> Arc<Store> {
-        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut stores = self.stores.lock();
         if let Some(store) = stores.get(endpoint) {
             return store.clone();
         }
         let store = Arc::new(Store {
-            appends: Slots::new(self.settings.append_sessions, self.counts(SessionKind::Append)),
-            reads: Slots::new(self.settings.read_sessions, self.counts(SessionKind::Read)),
+            appends: SessionSlots::new(self.settings.append_sessions, self.counts(SessionKind::Append)),
+            reads: SessionSlots::new(self.settings.read_sessions, self.counts(SessionKind::Read)),
             exclusive: ExclusivePool::new(
                 self.settings.exclusive_connections,
                 self.counts(SessionKind::Exclusive).open,
             ),
-            health: Health::default(),
+            health: StoreHealth::default(),
         });
         stores.insert(endpoint.clone(), store.clone());
         store
@@ -182,12 +183,12 @@ impl Pool {
     }
 }
 
-impl Slots {
+impl SessionSlots {
     fn new(count: usize, counts: Counts) -> Self {
-        Self { slots: (0..count).map(|_| Slot::default()).collect(), turn: AtomicUsize::new(0), counts }
+        Self { slots: (0..count).map(|_| SessionSlot::default()).collect(), turn: AtomicUsize::new(0), counts }
     }
 
-    fn next(&self) -> &Slot {
+    fn next(&self) -> &SessionSlot {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         &self.slots[turn % self.slots.len()]
     }
@@ -200,12 +201,12 @@ impl Slots {
     }
 }
 
-impl Slot {
+impl SessionSlot {
     /// Callers queue up behind the one that connects, and share its session or its failure.
     async fn session<'a>(
         &self,
         connect: impl FnOnce() -> BoxFuture<'a, Result<Session, Error>>,
-        health: &Health,
+        health: &StoreHealth,
         counts: &Counts,
     ) -> Result<Session, Error> {
         let asked_at = Instant::now();
@@ -243,7 +244,7 @@ impl Failed {
 }
 
 impl SlotState {
-    fn open_session(&mut self, health: &Health) -> Option<Session> {
+    fn open_session(&mut self, health: &StoreHealth) -> Option<Session> {
         let session = self.session.take()?;
         if session.is_open() {
             self.session = Some(session.clone());

@@ -42,11 +42,11 @@ pub struct SessionTimes {
 #[derive(Debug, Clone)]
 pub struct Session {
     messages: mpsc::Sender<Message>,
-    shared: Arc<Shared>,
+    shared: Arc<SessionShared>,
 }
 
 #[derive(Debug)]
-struct Shared {
+struct SessionShared {
     endpoint: Endpoint,
     next_flow: AtomicU32,
     next_call: AtomicU32,
@@ -75,7 +75,7 @@ impl Session {
         messages: mpsc::Sender<Message>,
         end: watch::Receiver<Option<Arc<Lost>>>,
     ) -> Self {
-        let shared = Shared { endpoint, next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
+        let shared = SessionShared { endpoint, next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
         Self { messages, shared: Arc::new(shared) }
     }
 

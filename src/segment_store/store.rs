@@ -9,7 +9,7 @@ use super::pool::{Pool, Purpose};
 use super::session::Session;
 use crate::controller::{Controller, Endpoint};
 use crate::retry::Backoff;
-use crate::telemetry::labels::{Outcome, StoreError, StoreRequestLabels};
+use crate::telemetry::labels::{RequestOutcome, StoreError, StoreRequestLabels};
 use crate::telemetry::metrics::Metrics;
 
 /// Reaches segments by name: the controller says where, the pool connects. Clones share both.
@@ -73,7 +73,7 @@ impl SegmentStore {
         error: Error,
         backoff: &mut Backoff,
     ) -> Result<(), Error> {
-        self.moved(segment);
+        self.forget_endpoint(segment);
         self.count_error(&error);
         if !matches!(error, Error::Connect(_)) || !self.pool.was_healthy(endpoint) {
             return Err(error);
@@ -83,7 +83,7 @@ impl SegmentStore {
     }
 
     /// Forgets where the segment is, after a WrongHost.
-    pub fn moved(&self, segment: &SegmentName) {
+    pub fn forget_endpoint(&self, segment: &SegmentName) {
         self.controller.forget_endpoint(segment);
     }
 
@@ -106,7 +106,7 @@ impl SegmentStore {
             let answered = session.call(&request).await;
             self.count(C::TYPE, &answered);
             match answered {
-                Ok(WireCommand::WrongHost(_)) => self.moved(segment),
+                Ok(WireCommand::WrongHost(_)) => self.forget_endpoint(segment),
                 Err(Error::Lost(lost)) => tracing::debug!(segment = %segment, cause = %lost.cause, "asking again"),
                 answered => return answered,
             }
@@ -120,9 +120,9 @@ impl SegmentStore {
             Err(error) => self.count_error(error),
         }
         let outcome = match answered {
-            Ok(reply) if command.info().replies.contains(&reply.command_type()) => Outcome::Ok,
-            Ok(_) | Err(Error::Undecodable(_)) => Outcome::Refused,
-            Err(_) => Outcome::Lost,
+            Ok(reply) if command.info().replies.contains(&reply.command_type()) => RequestOutcome::Ok,
+            Ok(_) | Err(Error::Undecodable(_)) => RequestOutcome::Refused,
+            Err(_) => RequestOutcome::Lost,
         };
         let labels = StoreRequestLabels { command: command.info().name, outcome };
         self.metrics.store_requests.get_or_create(&labels).inc();

@@ -61,7 +61,7 @@ pub(super) fn spawn(
 ) {
     let parts = connection.into_parts();
     let (reader, writer) = parts.io.into_split();
-    let task = Task { incoming: parts.read_buf, state: State::default(), reader, writer, times, inbox };
+    let task = SessionTask { incoming: parts.read_buf, state: SessionState::default(), reader, writer, times, inbox };
     tokio::spawn(async move {
         let (cause, heard) = task.run().await;
         drop(open);
@@ -70,16 +70,16 @@ pub(super) fn spawn(
     });
 }
 
-struct Task {
+struct SessionTask {
     reader: OwnedReadHalf,
     writer: OwnedWriteHalf,
     incoming: BytesMut,
     times: SessionTimes,
     inbox: mpsc::Receiver<Message>,
-    state: State,
+    state: SessionState,
 }
 
-impl Task {
+impl SessionTask {
     /// Runs until the session ends. Waiters learn of it when their senders are dropped with the state.
     async fn run(mut self) -> (LostCause, Instant) {
         let cause = self.serve().await;
@@ -128,7 +128,7 @@ fn writers_reply(code: i32) -> Option<&'static str> {
     awaited.then_some(command.info().name)
 }
 
-pub(super) struct State {
+pub(super) struct SessionState {
     pub(super) outbox: pravega_protocol::wire::Outbox,
     calls: HashMap<RequestId, Call>,
     pub(super) flows: HashMap<u32, mpsc::Sender<WireCommand>>,
@@ -136,7 +136,7 @@ pub(super) struct State {
     asked: Option<Instant>,
 }
 
-impl Default for State {
+impl Default for SessionState {
     fn default() -> Self {
         Self {
             outbox: Default::default(),
@@ -148,7 +148,7 @@ impl Default for State {
     }
 }
 
-impl State {
+impl SessionState {
     fn has_room(&self) -> bool {
         self.outbox.bytes() < OUTBOX_BYTES
     }

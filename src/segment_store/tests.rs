@@ -189,7 +189,7 @@ async fn silence_is_asked_after_and_then_ends_the_session() {
 }
 
 fn pool() -> Pool {
-    Pool::new(config::SegmentStore::default(), Metrics::new())
+    Pool::new(config::SegmentStore::default(), Metrics::default())
 }
 
 #[tokio::test]

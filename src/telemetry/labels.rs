@@ -40,7 +40,7 @@ pub struct StoreRequestLabels {
     /// The command's name, from the table of commands.
     pub command: &'static str,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
 }
 
 /// What a segment store failed to do.
@@ -70,7 +70,7 @@ pub struct ControllerRequestLabels {
     /// The call's name, from the controller's interface.
     pub call: &'static str,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: RequestOutcome,
 }
 
 /// What went wrong with a segment store.
@@ -140,7 +140,7 @@ label_values! {
     }
 
     /// How a request to Pravega ended.
-    pub enum Outcome {
+    pub enum RequestOutcome {
         /// With the reply that was hoped for.
         Ok = "ok",
         /// With a reply that refuses it.

@@ -1,7 +1,6 @@
 //! All metrics, as one table.
 
 use std::hash::Hash;
-use std::ops::Deref;
 use std::sync::Arc;
 
 use prometheus_client::metrics::counter::Counter;
@@ -28,20 +27,24 @@ macro_rules! metrics {
     ($( $(#[doc = $help:literal])+ $name:ident: $type:ty = $make:expr; )*) => {
         /// Every metric. The field's name is the metric's, after `pravega_gateway_`; counters end in `_total`.
         #[derive(Debug)]
-        pub struct Table {
+        pub struct MetricTable {
             $( $(#[doc = $help])+ pub $name: $type, )*
+            registry: Registry,
         }
 
-        impl Table {
-            /// Name and type of every metric, also of those that nothing was counted for yet.
+        impl MetricTable {
+            /// Name and type of every metric, including those without a sample yet.
             pub const ALL: &'static [(&'static str, &'static str)] = &[
                 $( (stringify!($name), stringify!($type)), )*
             ];
 
-            fn registered_in(registry: &mut Registry) -> Self {
-                let table = Self { $( $name: $make, )* };
-                $( registry.register(stringify!($name), help(concat!($($help),+)), table.$name.clone()); )*
-                table
+            fn registered() -> Self {
+                let mut registry = Registry::with_prefix(PREFIX);
+                $(
+                    let $name: $type = $make;
+                    registry.register(stringify!($name), help(concat!($($help),+)), $name.clone());
+                )*
+                Self { $( $name, )* registry }
             }
         }
     };
@@ -110,35 +113,26 @@ metrics! {
     controller_requests: Family<ControllerRequestLabels, Counter> = Family::default();
 }
 
-/// All metrics of one gateway; clones share them.
-#[derive(Debug, Clone)]
-pub struct Metrics(Arc<Registered>);
+/// All metrics of one gateway, shared by its parts. `Metrics::default()` begins with every value at zero.
+pub type Metrics = Arc<MetricTable>;
 
-#[derive(Debug)]
-struct Registered {
-    registry: Registry,
-    table: Table,
+impl Default for MetricTable {
+    fn default() -> Self {
+        let table = Self::registered();
+        table.begin_at_zero();
+        table
+    }
 }
 
-impl Metrics {
-    /// Metrics that all stand at zero.
-    pub fn new() -> Self {
-        let mut registry = Registry::with_prefix(PREFIX);
-        let table = Table::registered_in(&mut registry);
-        table.begin_at_zero();
-        Self(Arc::new(Registered { registry, table }))
-    }
-
+impl MetricTable {
     /// All values as OpenMetrics text, of type [`CONTENT_TYPE`].
     pub fn encode(&self) -> String {
         let mut text = String::new();
-        prometheus_client::encoding::text::encode(&mut text, &self.0.registry).expect("text grows as needed");
+        prometheus_client::encoding::text::encode(&mut text, &self.registry).expect("text grows as needed");
         text
     }
-}
 
-impl Table {
-    /// Shows what there is few of before it happens, so that its first time is a rise and no beginning.
+    /// Creates the samples that are rare, so that the first one counted is a rise and not a new series.
     fn begin_at_zero(&self) {
         for limit in Limit::ALL {
             self.hits_of(*limit);
@@ -160,20 +154,6 @@ impl Table {
     /// Counts what a segment store failed to do.
     pub fn store_failed(&self, error: StoreError) {
         self.store_errors.get_or_create(&StoreErrorLabels { error }).inc();
-    }
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
-impl Deref for Metrics {
-    type Target = Table;
-
-    fn deref(&self) -> &Table {
-        &self.0.table
     }
 }
 
@@ -202,20 +182,20 @@ mod tests {
 
     #[test]
     fn doc_comments_are_the_help_texts() {
-        let text = Metrics::new().encode();
+        let text = Metrics::default().encode();
         assert!(text.contains("# HELP pravega_gateway_append_events Events that Pravega acknowledged.\n"), "{text}");
         assert!(text.contains("# TYPE pravega_gateway_append_ack_seconds histogram"), "{text}");
     }
 
     #[test]
     fn limits_are_there_before_they_are_met() {
-        let text = Metrics::new().encode();
+        let text = Metrics::default().encode();
         assert!(text.contains("limit_hits_total{limit=\"limits.body-idle\"} 0\n"), "{text}");
     }
 
     #[test]
     fn clones_count_together() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         metrics.clone().append_events.inc_by(2);
         metrics.append_events.inc();
         assert!(metrics.encode().contains("pravega_gateway_append_events_total 3\n"));
@@ -223,7 +203,7 @@ mod tests {
 
     #[test]
     fn labels_are_from_closed_sets() {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let method = http::Method::from_bytes(b"MADEUP").expect("a valid token");
         let labels =
             RequestLabels { route: Route(None), method: Method::from(&method), status: 404, code: "path_unknown" };

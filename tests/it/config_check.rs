@@ -96,6 +96,10 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["--set", "append.max-event=9MiB"], "append.max-event"),
     (&["--set", "log.format=xml"], "log.format"),
     (&["--set", "segment-store.keep-alive=2m"], "segment-store.dead-after"),
+    (&["--set", "default-scope=a/b"], "default-scope"),
+    (&["--set", "default-stream=a b"], "default-stream"),
+    (&["--set", "telemetry.otlp-endpoint=collector"], "telemetry.otlp-endpoint"),
+    (&["--set", "embedded.tls-key=/run/key.pem"], "embedded.tls-certificate is missing"),
 ];
 
 #[test]
@@ -127,6 +131,7 @@ fn webhook_whose_query_is_none_of_an_append_is_refused() {
         ("audit", "NAME=QUERY"),
         ("audit=stream=s&strem=t", "strem"),
         ("audit=stream=s,audit=stream=t", "more than once"),
+        ("[\"audit=stream=s\"]", "comma separated"),
     ] {
         run(&["config", "check", "--set", &format!("webhooks={webhook}")]).assert_refused(&["webhooks", why]);
     }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pravega_gateway::api::ErrorCode;
 use pravega_gateway::config::Config;
-use pravega_gateway::telemetry::metrics::Table;
+use pravega_gateway::telemetry::metrics::MetricTable;
 
 /// The most that a newcomer is asked to read at once.
 const MAX_README_BYTES: usize = 8192;
@@ -187,7 +187,7 @@ fn settings_that_are_named_exist() {
 #[test]
 fn metrics_that_are_named_exist() {
     let pages = Page::all();
-    let known: BTreeSet<_> = Table::ALL.iter().map(|(name, _)| *name).collect();
+    let known: BTreeSet<_> = MetricTable::ALL.iter().map(|(name, _)| *name).collect();
     let named: BTreeSet<_> =
         pages.iter().flat_map(Page::quoted).filter(|text| text.starts_with("pravega_gateway_")).collect();
     assert!(named.len() > 3, "{named:?}");

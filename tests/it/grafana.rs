@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pravega_gateway::telemetry::metrics::{Metrics, Table};
+use pravega_gateway::telemetry::metrics::{MetricTable, Metrics};
 use serde_json::Value;
 
 /// Metrics of other programs that a panel shows.
@@ -31,13 +31,13 @@ fn samples_by_metric() -> Vec<(&'static str, Vec<String>)> {
         };
         (*name, suffixes.iter().map(|suffix| format!("pravega_gateway_{name}{suffix}")).collect())
     };
-    Table::ALL.iter().map(samples).collect()
+    MetricTable::ALL.iter().map(samples).collect()
 }
 
 /// The table's names are those that the program tells.
 #[test]
 fn metrics_are_told_by_their_names_in_the_table() {
-    let text = Metrics::new().encode();
+    let text = Metrics::default().encode();
     let told: Vec<_> =
         text.lines().filter_map(|line| line.split(['{', ' ']).next()).filter(|name| *name != "#").collect();
     let samples: BTreeSet<_> = samples_by_metric().into_iter().flat_map(|(_, samples)| samples).collect();

@@ -6,4 +6,4 @@ pub(crate) mod post;
 mod routing_key;
 pub(crate) mod webhooks;
 
-pub use webhooks::check as check_webhooks;
+pub use webhooks::check as check_webhook;

@@ -12,11 +12,11 @@ use pravega_protocol::stream::{ScopedStream, SegmentId};
 use serde::Serialize;
 
 use crate::api::append::batch::{self, Form};
-use crate::api::append::routing_key::Routing;
+use crate::api::append::routing_key::RequestRouting;
 use crate::api::edge::deadline::Deadline;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
-use crate::api::request::content_encoding::Coding;
+use crate::api::request::content_encoding::ContentEncoding;
 use crate::api::request::params::Params;
 use crate::api::request::target::take_stream;
 use crate::app::App;
@@ -34,12 +34,12 @@ const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "produce
 /// Appends the body: one event, or a batch of them.
 pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let coding = Coding::of(&head.headers)?;
+    let coding = ContentEncoding::of(&head.headers)?;
     reject_unsupported(&head.headers)?;
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
     let form = Form::take(&mut params, &head.headers)?;
-    let routing = Routing::take(&mut params, &head.headers)?;
+    let routing = RequestRouting::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
     let appending = Appending::begin(app, stream, routing, deadline).await?;
     let body = coding.undo(body, appending.app.budget()).await?;
@@ -64,15 +64,20 @@ pub(crate) struct Appending {
     pub(crate) app: App,
     pub(crate) stream: ScopedStream,
     pub(crate) deadline: Deadline,
-    routing: Routing,
+    routing: RequestRouting,
     segment: Option<SegmentId>,
     appender: StreamAppender,
 }
 
 impl Appending {
-    async fn begin(app: App, stream: ScopedStream, routing: Routing, deadline: Deadline) -> Result<Self, ApiError> {
+    async fn begin(
+        app: App,
+        stream: ScopedStream,
+        routing: RequestRouting,
+        deadline: Deadline,
+    ) -> Result<Self, ApiError> {
         let segment = match &routing {
-            Routing::Segment(named) => Some(deadline.timeout(named.resolve(&app, &stream)).await??),
+            RequestRouting::Segment(named) => Some(deadline.timeout(named.resolve(&app, &stream)).await??),
             _ => None,
         };
         let appender = app.appenders().stream(&stream);

@@ -13,7 +13,7 @@ const HEADER: &str = "routing-key";
 
 /// How a request says where its events go.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Routing {
+pub(crate) enum RequestRouting {
     /// A position of its own for each event.
     Random,
     /// The same key for all events.
@@ -29,7 +29,7 @@ pub(crate) enum Routing {
     Segment(SegmentRef),
 }
 
-impl Routing {
+impl RequestRouting {
     /// Takes `Routing-Key`, `routing-key`, `key-from`, `key-from-missing` and `segment`.
     pub(crate) fn take(params: &mut Params, headers: &HeaderMap) -> Result<Self, ApiError> {
         let key = take_key(params, headers)?;
@@ -62,7 +62,7 @@ impl Routing {
     }
 }
 
-impl Routing {
+impl RequestRouting {
     /// Where an event goes that has a key of its own, which counts more than the request's.
     pub(crate) fn target_of_own(&self, key: &str) -> Result<Target, ApiError> {
         match self {
@@ -115,26 +115,26 @@ mod tests {
 
     use super::*;
 
-    fn take(query: &str, header: Option<&'static [u8]>) -> Result<Routing, ErrorCode> {
+    fn take(query: &str, header: Option<&'static [u8]>) -> Result<RequestRouting, ErrorCode> {
         let mut headers = HeaderMap::new();
         if let Some(value) = header {
             headers.insert(HEADER, HeaderValue::from_bytes(value).expect("a header value"));
         }
         let mut params = Params::parse(Some(query)).expect("a query");
-        Routing::take(&mut params, &headers).map_err(|error| error.code())
+        RequestRouting::take(&mut params, &headers).map_err(|error| error.code())
     }
 
     #[test]
     fn key_comes_from_header_or_parameter_and_both_must_agree() {
-        assert_eq!(take("", None), Ok(Routing::Random));
-        assert_eq!(take("routing-key=a", None), Ok(Routing::Key("a".to_owned())));
-        assert_eq!(take("routing-key=%C3%A9", Some("é".as_bytes())), Ok(Routing::Key("é".to_owned())));
+        assert_eq!(take("", None), Ok(RequestRouting::Random));
+        assert_eq!(take("routing-key=a", None), Ok(RequestRouting::Key("a".to_owned())));
+        assert_eq!(take("routing-key=%C3%A9", Some("é".as_bytes())), Ok(RequestRouting::Key("é".to_owned())));
         assert_eq!(take("routing-key=a", Some(b"b")), Err(ErrorCode::ParameterInvalid));
     }
 
     #[test]
     fn empty_header_is_the_empty_key() {
-        assert_eq!(take("", Some(b"")), Ok(Routing::Key(String::new())));
+        assert_eq!(take("", Some(b"")), Ok(RequestRouting::Key(String::new())));
     }
 
     #[test]
@@ -153,6 +153,6 @@ mod tests {
     fn key_from_missing_needs_key_from() {
         assert_eq!(take("key-from-missing=random", None), Err(ErrorCode::ParameterInvalid));
         let both = take("key-from=/a&key-from-missing=random", None);
-        assert!(matches!(both, Ok(Routing::KeyFrom { random_if_missing: true, .. })));
+        assert!(matches!(both, Ok(RequestRouting::KeyFrom { random_if_missing: true, .. })));
     }
 }

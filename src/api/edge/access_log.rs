@@ -27,7 +27,7 @@ const OPEN_PARAMETERS: [&str; 9] =
     ["scope", "stream", "segment", "offset", "count", "max-bytes", "state", "encoding", "report"];
 
 /// One request until it is answered: then, or when it is dropped unanswered, it is counted and leaves its line.
-pub(crate) struct Record {
+pub(crate) struct AccessRecord {
     metrics: Metrics,
     leaves_line: bool,
     method: Method,
@@ -38,17 +38,17 @@ pub(crate) struct Record {
     span: Option<RequestSpan>,
     arrival: Option<Arrival>,
     started: Instant,
-    answer: Answer,
+    answer: AnswerSoFar,
 }
 
 /// What the caller was told so far.
-struct Answer {
+struct AnswerSoFar {
     status: u16,
     code: &'static str,
     sent_bytes: u64,
 }
 
-impl Record {
+impl AccessRecord {
     pub(crate) fn begin(
         parts: &Parts,
         id: HttpRequestId,
@@ -72,7 +72,7 @@ impl Record {
             span,
             arrival: parts.extensions.get::<Arrival>().cloned(),
             started: Instant::now(),
-            answer: Answer { status: HUNG_UP, code: "", sent_bytes: 0 },
+            answer: AnswerSoFar { status: HUNG_UP, code: "", sent_bytes: 0 },
         }
     }
 
@@ -133,7 +133,7 @@ impl Record {
     }
 }
 
-impl Drop for Record {
+impl Drop for AccessRecord {
     fn drop(&mut self) {
         let received = self.arrival.as_ref().map_or(0, |arrival| arrival.busy.received_bytes());
         self.count(received);
@@ -149,7 +149,7 @@ impl Drop for Record {
 /// A streamed answer, recorded when it ends or the caller hangs up.
 struct RecordedBody {
     body: Body,
-    record: Record,
+    record: AccessRecord,
 }
 
 impl HttpBody for RecordedBody {

@@ -1,5 +1,6 @@
 //! Whose request it is, as far as a caller's share of the bytes in flight is concerned.
 
+use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
@@ -7,12 +8,11 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_server::{Arrival, Peer};
 
-use crate::api::error::ApiError;
 use crate::app::App;
 
 /// What callers are told apart by. Only a keyed hash of it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum Caller<'a> {
+enum CallerIdentity<'a> {
     /// What it shows.
     Shows(&'a [u8]),
     /// Where it is.
@@ -21,7 +21,7 @@ enum Caller<'a> {
     Local,
 }
 
-impl<'a> Caller<'a> {
+impl<'a> CallerIdentity<'a> {
     fn of(parts: &'a Parts) -> Self {
         let peer = parts.extensions.get::<Arrival>().map(|arrival| arrival.peer);
         match (parts.headers.get(AUTHORIZATION), peer) {
@@ -32,12 +32,23 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// The gateway as the caller of this request may use it: its budget is the caller's share.
-impl FromRequestParts<App> for App {
-    type Rejection = ApiError;
+/// The state of the public router. A handler cannot take the [`App`] out of it other than by the extractor below, so
+/// none can forget the caller's share: `State<App>` does not compile.
+#[derive(Debug, Clone)]
+pub(crate) struct SharedApp(App);
 
-    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, ApiError> {
-        Ok(app.of_caller(Caller::of(parts)))
+impl SharedApp {
+    pub(crate) fn new(app: App) -> Self {
+        Self(app)
+    }
+}
+
+/// The gateway as the caller of this request may use it: its budget is the caller's share.
+impl FromRequestParts<SharedApp> for App {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, SharedApp(app): &SharedApp) -> Result<Self, Infallible> {
+        Ok(app.of_caller(CallerIdentity::of(parts)))
     }
 }
 
@@ -61,19 +72,19 @@ mod tests {
     #[test]
     fn caller_is_what_it_shows_wherever_it_is() {
         let (here, there) = (request(tcp("10.0.0.1:1"), Some("Basic YQ==")), request(Peer::Unix, Some("Basic YQ==")));
-        assert_eq!(Caller::of(&here), Caller::of(&there));
-        assert_ne!(Caller::of(&here), Caller::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
+        assert_eq!(CallerIdentity::of(&here), CallerIdentity::of(&there));
+        assert_ne!(CallerIdentity::of(&here), CallerIdentity::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
     }
 
     #[test]
     fn caller_that_shows_nothing_is_its_address_whatever_the_port() {
         let (one, other) = (request(tcp("10.0.0.1:1"), None), request(tcp("[::ffff:10.0.0.1]:2"), None));
-        assert_eq!(Caller::of(&one), Caller::of(&other));
-        assert_ne!(Caller::of(&one), Caller::of(&request(tcp("10.0.0.2:1"), None)));
+        assert_eq!(CallerIdentity::of(&one), CallerIdentity::of(&other));
+        assert_ne!(CallerIdentity::of(&one), CallerIdentity::of(&request(tcp("10.0.0.2:1"), None)));
     }
 
     #[test]
     fn callers_on_a_unix_socket_are_one() {
-        assert_eq!(Caller::of(&request(Peer::Unix, None)), Caller::Local);
+        assert_eq!(CallerIdentity::of(&request(Peer::Unix, None)), CallerIdentity::Local);
     }
 }

@@ -15,7 +15,7 @@ use http::request::Parts;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
 
-use crate::api::edge::access_log::Record;
+use crate::api::edge::access_log::AccessRecord;
 use crate::api::edge::deadline::Deadline;
 use crate::api::edge::fallback::{method_not_allowed, panicked, path_unknown};
 use crate::api::edge::header_limit::check_headers;
@@ -109,7 +109,8 @@ where
         let (mut parts, body) = request.into_parts();
         let id = HttpRequestId::taken_up(&parts.headers);
         let settings = &self.context.0;
-        let record = Record::begin(&parts, id.clone(), &settings.traces, settings.metrics.clone(), settings.access_log);
+        let record =
+            AccessRecord::begin(&parts, id.clone(), &settings.traces, settings.metrics.clone(), settings.access_log);
         let trace = record.trace();
         match self.context.admit(&parts, id.clone(), trace) {
             Ok(admitted) => {
@@ -141,7 +142,7 @@ impl Admitted {
 async fn handle(
     handling: impl Future<Output = Result<Response, Infallible>>,
     id: HttpRequestId,
-    record: Record,
+    record: AccessRecord,
 ) -> Result<Response, Infallible> {
     let response = match AssertUnwindSafe(handling).catch_unwind().await {
         Ok(Ok(response)) => response,
@@ -150,7 +151,7 @@ async fn handle(
     Ok(finish(response, &id, record))
 }
 
-fn finish(mut response: Response, id: &HttpRequestId, record: Record) -> Response {
+fn finish(mut response: Response, id: &HttpRequestId, record: AccessRecord) -> Response {
     response.headers_mut().insert(request_id::HEADER, id.as_header().clone());
     record.answered(response)
 }

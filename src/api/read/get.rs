@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::api::append::post::location;
 use crate::api::edge::deadline::Deadline;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::read::page_body::{self, Encoding, End, Shape};
+use crate::api::read::page_body::{self, Encoding, PageEnd, Shape};
 use crate::api::read::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::api::request::accept_header::preferred;
 use crate::api::request::body_permit::hold;
@@ -45,14 +45,15 @@ pub(crate) async fn get(app: App, deadline: Deadline, request: Request) -> Resul
     let limits = take_limits(&app, &mut params)?;
     let encoding = params.take_parsed("encoding", "json, text or base64")?;
     params.finish(PARAMETERS)?;
-    let form = Form::of(&head.headers, encoding)?;
+    let form = PageForm::of(&head.headers, encoding)?;
     let wait = Wait::of(&head.headers)?;
     let segment = deadline.timeout(resolve(&app, segment, &stream)).await??;
     let segment = SegmentName::new(stream, segment);
     let (reading, has_waited) = read(&app, deadline, segment, offset, wait).await?;
-    let mut response = match has_waited && reading.is_at_open_tail() {
-        true => reading.nothing(),
-        false => deadline.renewed().timeout(reading.answer(form, limits)).await??,
+    let mut response = if has_waited && reading.is_at_open_tail() {
+        reading.nothing()
+    } else {
+        deadline.renewed().timeout(reading.answer(form, limits)).await??
     };
     if let Some(wait) = wait {
         response.headers_mut().insert(PREFERENCE_APPLIED, wait.applied());
@@ -85,14 +86,14 @@ async fn read(
     let _waiting = GaugeGuard::new(&app.metrics().read_waits);
     let until = Instant::now() + wait;
     tokio::select! {
-        reading = moved(app, deadline, &reading) => Ok((reading?, true)),
+        reading = wait_for_change(app, deadline, &reading) => Ok((reading?, true)),
         () = tokio::time::sleep_until(until) => Ok((reading, true)),
         () = app.stopping() => Ok((reading, true)),
     }
 }
 
 /// The segment's state once there is something at the offset, or never will be.
-async fn moved<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a>) -> Result<Reading<'a>, ApiError> {
+async fn wait_for_change<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a>) -> Result<Reading<'a>, ApiError> {
     loop {
         app.tails().wait_for_change(&from.segment, from.offset).await?;
         let now = Reading::begin(app, from.segment.clone(), Some(from.offset));
@@ -132,7 +133,7 @@ fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
 
 /// How the answer holds its events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Form {
+enum PageForm {
     /// One JSON document.
     Json(Option<Encoding>),
     /// A JSON object per line.
@@ -143,7 +144,7 @@ enum Form {
     Bare,
 }
 
-impl Form {
+impl PageForm {
     fn of(headers: &HeaderMap, encoding: Option<Encoding>) -> Result<Self, ApiError> {
         const OFFERED: &[&str] =
             &["application/json", "application/x-ndjson", "application/vnd.pravega.events", "application/octet-stream"];
@@ -189,8 +190,8 @@ impl<'a> Reading<'a> {
         response
     }
 
-    async fn answer(self, form: Form, limits: PageLimits) -> Result<Response, ApiError> {
-        if form != Form::Bare {
+    async fn answer(self, form: PageForm, limits: PageLimits) -> Result<Response, ApiError> {
+        if form != PageForm::Bare {
             let mut permit = self.reserve(limits).await?;
             let page = self.page(limits, &mut permit).await?;
             let limit = self.limit_reached(&page, limits);
@@ -210,7 +211,7 @@ impl<'a> Reading<'a> {
                 permit.grow_to(MAX_READ_BYTES).await?;
                 Ok(self.respond_streamed(offset, length, permit))
             }
-            page => Ok(self.respond(Form::Bare, page?, permit)),
+            page => Ok(self.respond(PageForm::Bare, page?, permit)),
         }
     }
 
@@ -235,15 +236,15 @@ impl<'a> Reading<'a> {
         }
     }
 
-    fn respond(&self, form: Form, page: Page, permit: Permit) -> Response {
+    fn respond(&self, form: PageForm, page: Page, permit: Permit) -> Response {
         let Page { events, next_offset, up_to_date, closed } = page;
-        let end = End { next_offset, up_to_date, closed };
+        let end = PageEnd { next_offset, up_to_date, closed };
         let body = |events, shape| page_body::body(self.segment.id, events, shape);
         let mut response = match form {
-            Form::Json(encoding) => typed("application/json", body(events, Shape::Document(encoding, end))),
-            Form::Lines(encoding) => typed("application/x-ndjson", body(events, Shape::Lines(encoding))),
-            Form::Framed => typed("application/vnd.pravega.events", body(events, Shape::Framed)),
-            Form::Bare => match events.into_iter().next() {
+            PageForm::Json(encoding) => typed("application/json", body(events, Shape::Document(encoding, end))),
+            PageForm::Lines(encoding) => typed("application/x-ndjson", body(events, Shape::Lines(encoding))),
+            PageForm::Framed => typed("application/vnd.pravega.events", body(events, Shape::Framed)),
+            PageForm::Bare => match events.into_iter().next() {
                 Some(event) => typed("application/octet-stream", event.payload),
                 None => StatusCode::NO_CONTENT.into_response(),
             },

@@ -46,7 +46,7 @@ impl std::str::FromStr for Encoding {
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Shape {
     /// In one JSON document.
-    Document(Option<Encoding>, End),
+    Document(Option<Encoding>, PageEnd),
     /// In a JSON object per line.
     Lines(Option<Encoding>),
     /// As they lie in the segment.
@@ -56,7 +56,7 @@ pub(crate) enum Shape {
 /// What a document tells after its events.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(crate) struct End {
+pub(crate) struct PageEnd {
     pub(crate) next_offset: i64,
     pub(crate) up_to_date: bool,
     pub(crate) closed: bool,
@@ -66,10 +66,10 @@ pub(crate) struct End {
 pub(crate) fn body(segment: SegmentId, events: Vec<Event>, shape: Shape) -> Body {
     let mut pieces = Pieces { segment, events: events.into_iter(), shape, payload: None, begun: false, ended: false };
     let first = pieces.next().unwrap_or_default();
-    match pieces.is_done() {
-        true => Body::from(first),
-        false => Body::from_stream(stream::iter(std::iter::once(first).chain(pieces).map(Ok::<_, Infallible>))),
+    if pieces.is_done() {
+        return Body::from(first);
     }
+    Body::from_stream(stream::iter(std::iter::once(first).chain(pieces).map(Ok::<_, Infallible>)))
 }
 
 struct Pieces {
@@ -134,7 +134,7 @@ impl Pieces {
             }
             Shape::Lines(encoding) => encoding,
         };
-        write_open(&Place { segment: self.segment, offset, next_offset }, out);
+        write_open(&EventPlace { segment: self.segment, offset, next_offset }, out);
         let payload = Payload::of(payload, encoding);
         out.extend_from_slice(payload.kind.member().as_bytes());
         self.payload = Some(payload);
@@ -162,7 +162,7 @@ impl Pieces {
 /// What stands before a payload.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Place {
+struct EventPlace {
     segment: SegmentId,
     offset: i64,
     next_offset: i64,
@@ -267,10 +267,8 @@ fn write_within(part: &str, is_begun: bool, is_last: bool, out: &mut Vec<u8>) {
 fn one_line(bytes: &Bytes) -> Option<Bytes> {
     let value: &RawValue = serde_json::from_slice(bytes).ok()?;
     let json = value.get();
-    match json.contains(['\n', '\r']) {
-        false => Some(bytes.slice_ref(json.as_bytes())),
-        true => Some(json.replace(['\n', '\r'], " ").into()),
-    }
+    let breaks = ['\n', '\r'];
+    Some(if json.contains(breaks) { json.replace(breaks, " ").into() } else { bytes.slice_ref(json.as_bytes()) })
 }
 
 #[cfg(test)]
@@ -281,7 +279,7 @@ mod tests {
     use http_body_util::BodyExt as _;
     use serde_json::{Value, json};
 
-    const END: End = End { next_offset: 99, up_to_date: true, closed: false };
+    const END: PageEnd = PageEnd { next_offset: 99, up_to_date: true, closed: false };
 
     fn events(payloads: &[&[u8]]) -> Vec<Event> {
         let event = |(index, payload): (usize, &&[u8])| {

@@ -8,17 +8,17 @@ use http_body::{Frame, SizeHint};
 use crate::budget::Permit;
 
 /// A body that holds its bytes of the budget until it is written, or its reader is gone.
-struct Held {
+struct PermitBody {
     body: Body,
     _permit: Permit,
 }
 
 /// Ties a permit to the life of a body.
 pub(crate) fn hold(body: Body, permit: Permit) -> Body {
-    Body::new(Held { body, _permit: permit })
+    Body::new(PermitBody { body, _permit: permit })
 }
 
-impl http_body::Body for Held {
+impl http_body::Body for PermitBody {
     type Data = Bytes;
     type Error = axum::Error;
 

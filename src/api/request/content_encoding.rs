@@ -18,12 +18,12 @@ const PIECE_BYTES: usize = 16 * 1024;
 
 /// How a body is compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Coding {
+pub(crate) enum ContentEncoding {
     Identity,
     Gzip,
 }
 
-impl Coding {
+impl ContentEncoding {
     /// What the headers say.
     ///
     /// # Errors
@@ -106,7 +106,7 @@ mod tests {
     async fn undone(bytes: Vec<u8>) -> Result<Bytes, ErrorCode> {
         let budget = Budget::new(Size::mib(1), Duration::ZERO);
         let headers = headers(header::CONTENT_ENCODING, &["gzip"]);
-        let coding = Coding::of(&headers).expect("gzip is undone");
+        let coding = ContentEncoding::of(&headers).expect("gzip is undone");
         let body = coding.undo(Body::from(bytes), &budget).await.expect("there is room");
         let collected = body.collect().await.map_err(|error| read_error(error).code())?;
         assert_eq!(budget.available(), budget.total(), "the decoder's share is given back");
@@ -131,12 +131,12 @@ mod tests {
 
     #[test]
     fn one_gzip_is_undone_and_identity_is_nothing() {
-        let content = |values: &[&'static str]| Coding::of(&headers(header::CONTENT_ENCODING, values));
+        let content = |values: &[&'static str]| ContentEncoding::of(&headers(header::CONTENT_ENCODING, values));
         for plain in [&[][..], &["identity"], &["", "identity, Identity"]] {
-            assert!(matches!(content(plain), Ok(Coding::Identity)), "{plain:?}");
+            assert!(matches!(content(plain), Ok(ContentEncoding::Identity)), "{plain:?}");
         }
         for gzip in [&["gzip"][..], &["GZip"], &["x-gzip"], &["identity, gzip"]] {
-            assert!(matches!(content(gzip), Ok(Coding::Gzip)), "{gzip:?}");
+            assert!(matches!(content(gzip), Ok(ContentEncoding::Gzip)), "{gzip:?}");
         }
         for refused in [&["br"][..], &["gzip, gzip"], &["gzip", "gzip"], &["deflate"], &["gzip;q=1"]] {
             let error = content(refused).expect_err("not undone");
@@ -146,8 +146,8 @@ mod tests {
 
     #[test]
     fn transfer_coding_is_chunked_or_nothing() {
-        let transfer = |values: &[&'static str]| Coding::of(&headers(header::TRANSFER_ENCODING, values));
-        assert!(matches!(transfer(&["chunked"]), Ok(Coding::Identity)));
+        let transfer = |values: &[&'static str]| ContentEncoding::of(&headers(header::TRANSFER_ENCODING, values));
+        assert!(matches!(transfer(&["chunked"]), Ok(ContentEncoding::Identity)));
         assert!(transfer(&["gzip, chunked"]).is_err());
     }
 }

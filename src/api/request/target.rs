@@ -18,20 +18,40 @@ pub(crate) enum SegmentRef {
 
 /// Takes `scope` and `stream`, or the configured defaults.
 pub(crate) fn take_stream(app: &App, params: &mut Params) -> Result<ScopedStream, ApiError> {
-    let config = app.config();
-    let scope = params.take("scope").or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
-    let stream = params.take("stream").or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
-    stream_of(app, &scope, &stream)
+    stream_or_default(app, params.take("scope").as_deref(), params.take("stream").as_deref(), missing)
 }
 
-/// Checks the two names and puts them together; refuses Pravega's own streams unless a setting allows them.
-pub(crate) fn stream_of(app: &App, scope: &str, stream: &str) -> Result<ScopedStream, ApiError> {
-    let stream = ScopedStream::new(
-        Scope::new(scope).map_err(|error| invalid("scope", scope, error))?,
-        StreamName::new(stream).map_err(|error| invalid("stream", stream, error))?,
-    );
+/// Checks the names that are given and puts them together with the configured defaults of those that are not.
+///
+/// # Errors
+/// That of `missing` for a name that is neither given nor configured; `400` for an invalid one; `403` for Pravega's own
+/// streams, unless a setting allows them.
+pub(crate) fn stream_or_default(
+    app: &App,
+    scope: Option<&str>,
+    stream: Option<&str>,
+    missing: impl Fn(&'static str) -> ApiError,
+) -> Result<ScopedStream, ApiError> {
+    let config = app.config();
+    let scope = scope.map(parse_scope).or_else(|| config.default_scope.clone().map(Ok));
+    let stream = stream.map(parse_stream).or_else(|| config.default_stream.clone().map(Ok));
+    let (scope, stream) = (scope.ok_or_else(|| missing("scope"))?, stream.ok_or_else(|| missing("stream"))?);
+    let stream = ScopedStream::new(scope?, stream?);
     check_internal(app, &stream)?;
     Ok(stream)
+}
+
+/// As [`stream_or_default`], with both names given.
+pub(crate) fn stream_of(app: &App, scope: &str, stream: &str) -> Result<ScopedStream, ApiError> {
+    stream_or_default(app, Some(scope), Some(stream), missing)
+}
+
+fn parse_scope(name: &str) -> Result<Scope, ApiError> {
+    Scope::new(name).map_err(|error| invalid("scope", name, error))
+}
+
+fn parse_stream(name: &str) -> Result<StreamName, ApiError> {
+    StreamName::new(name).map_err(|error| invalid("stream", name, error))
 }
 
 fn check_internal(app: &App, stream: &ScopedStream) -> Result<(), ApiError> {

@@ -11,14 +11,14 @@ use crate::api::edge::deadline::Deadline;
 use crate::api::edge::header_limit::too_large;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
-use crate::api::request::content_encoding::Coding;
+use crate::api::request::content_encoding::ContentEncoding;
 use crate::api::request::params::invalid;
-use crate::api::request::target::{parse_segment, stream_of};
+use crate::api::request::target::{parse_segment, stream_or_default};
 use crate::api::wire::by_fields_append::append;
 use crate::api::wire::exchange::Replies;
-use crate::api::wire::field_values::{FieldValues, Source};
+use crate::api::wire::field_values::{FieldSource, FieldValues};
 use crate::api::wire::reply_fields::respond;
-use crate::api::wire::route::{Frames, any_segment, check_direction, check_name, check_sources, converse};
+use crate::api::wire::route::{FixedFrames, any_segment, check_direction, check_name, check_sources, converse};
 use crate::app::App;
 use crate::append::BorrowedId;
 use crate::telemetry::labels::Limit;
@@ -34,7 +34,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = Coding::of(&head.headers)?.undo(body, app.budget()).await?;
+    let body = ContentEncoding::of(&head.headers)?.undo(body, app.budget()).await?;
     let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::MessageTypeUnknown, error.to_string()))?;
     let command = named_command(&name)?;
     let values = FieldValues::gather(head.uri.query(), &head.headers)?;
@@ -82,7 +82,7 @@ async fn ask(
     let request = build(command, &segment, values, borrowed.as_ref().map(BorrowedId::id))?;
     check_sources(app, &request)?;
     check_size(&request, limits.raw_message.as_usize())?;
-    converse(app, deadline, &segment, &Frames(&[request.frame()])).await
+    converse(app, deadline, &segment, &FixedFrames(&[request.frame()])).await
 }
 
 fn named_command(name: &str) -> Result<CommandType, ApiError> {
@@ -138,14 +138,11 @@ async fn in_stream(
     scope: Option<String>,
     stream: Option<String>,
 ) -> Result<SegmentName, ApiError> {
-    let config = app.config();
     let missing = |name: &'static str| {
         let detail = format!("{} needs a segment: a full name, or scope, stream and segment", command.info().name);
         ApiError::new(ErrorCode::ParameterMissing, detail).member("parameter", name)
     };
-    let scope = scope.or_else(|| config.default_scope.clone()).ok_or_else(|| missing("scope"))?;
-    let stream = stream.or_else(|| config.default_stream.clone()).ok_or_else(|| missing("stream"))?;
-    let stream = stream_of(app, &scope, &stream)?;
+    let stream = stream_or_default(app, scope.as_deref(), stream.as_deref(), missing)?;
     let Some(segment) = segment else {
         return match command.info().field(Role::Segment) {
             None if !is_append(command) => any_segment(app, stream).await,
@@ -183,14 +180,14 @@ pub(crate) fn check_size(request: &WireCommand, limit: usize) -> Result<(), ApiE
 }
 
 /// A wrong field, blamed on where it was given.
-pub(crate) fn field_error(error: &JsonError, source: Option<Source>) -> ApiError {
+pub(crate) fn field_error(error: &JsonError, source: Option<FieldSource>) -> ApiError {
     use pravega_protocol::wire::FieldProblem;
     let code = match (&error.problem, source) {
         (FieldProblem::Missing, _) => ErrorCode::ParameterMissing,
-        (FieldProblem::Unknown, Some(Source::Parameter) | None) => ErrorCode::ParameterUnknown,
-        (_, Some(Source::Parameter) | None) => ErrorCode::ParameterInvalid,
-        (_, Some(Source::Header)) => ErrorCode::HeaderInvalid,
-        (_, Some(Source::Body)) => ErrorCode::BodyInvalid,
+        (FieldProblem::Unknown, Some(FieldSource::Parameter) | None) => ErrorCode::ParameterUnknown,
+        (_, Some(FieldSource::Parameter) | None) => ErrorCode::ParameterInvalid,
+        (_, Some(FieldSource::Header)) => ErrorCode::HeaderInvalid,
+        (_, Some(FieldSource::Body)) => ErrorCode::BodyInvalid,
     };
     ApiError::new(code, error.to_string()).member("field", error.field.as_str())
 }

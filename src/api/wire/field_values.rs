@@ -17,7 +17,7 @@ const HEADER_PREFIX: &str = "wire-";
 
 /// Where a field was given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum FieldSource {
     Parameter,
     Header,
     Body,
@@ -27,7 +27,7 @@ pub(crate) enum Source {
 #[derive(Debug, Default)]
 pub(crate) struct FieldValues {
     values: Map<String, Value>,
-    sources: Vec<(String, Source)>,
+    sources: Vec<(String, FieldSource)>,
 }
 
 impl FieldValues {
@@ -35,7 +35,7 @@ impl FieldValues {
     pub(crate) fn gather(query: Option<&str>, headers: &HeaderMap) -> Result<Self, ApiError> {
         let mut values = Self::default();
         for (name, value) in Params::parse(query)?.into_rest() {
-            values.add(name, value.into(), Source::Parameter)?;
+            values.add(name, value.into(), FieldSource::Parameter)?;
         }
         for (name, value) in headers {
             let Some(kebab) = name.as_str().strip_prefix(HEADER_PREFIX) else {
@@ -46,12 +46,12 @@ impl FieldValues {
             let text = percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| {
                 ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} is not UTF-8 when decoded"))
             })?;
-            values.add(camel_case(kebab), text.as_ref().into(), Source::Header)?;
+            values.add(camel_case(kebab), text.as_ref().into(), FieldSource::Header)?;
         }
         Ok(values)
     }
 
-    fn add(&mut self, name: String, value: Value, source: Source) -> Result<(), ApiError> {
+    fn add(&mut self, name: String, value: Value, source: FieldSource) -> Result<(), ApiError> {
         if self.values.contains_key(&name) {
             let detail = format!("field {name} is given more than once");
             return Err(ApiError::new(ErrorCode::ParameterRepeated, detail).member("field", name));
@@ -66,11 +66,11 @@ impl FieldValues {
         if body.is_empty() {
             return Ok(());
         }
-        let Members(fields) = serde_json::from_slice(body).map_err(|error| {
+        let ObjectMembers(fields) = serde_json::from_slice(body).map_err(|error| {
             let detail = format!("the body of {} is not a JSON object of its fields: {error}", command.info().name);
             ApiError::new(ErrorCode::BodyInvalid, detail)
         })?;
-        fields.into_iter().try_for_each(|(name, value)| self.add(name, value, Source::Body))
+        fields.into_iter().try_for_each(|(name, value)| self.add(name, value, FieldSource::Body))
     }
 
     /// Takes a field that is text.
@@ -136,15 +136,15 @@ impl FieldValues {
         }
     }
 
-    fn source(&self, name: &str) -> Option<Source> {
+    fn source(&self, name: &str) -> Option<FieldSource> {
         self.sources.iter().find(|(given, _)| given == name).map(|(_, source)| *source)
     }
 }
 
 /// The members of a JSON object, also those that have one name.
-struct Members(Vec<(String, Value)>);
+struct ObjectMembers(Vec<(String, Value)>);
 
-impl<'de> Deserialize<'de> for Members {
+impl<'de> Deserialize<'de> for ObjectMembers {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_map(MembersVisitor)
     }
@@ -153,18 +153,18 @@ impl<'de> Deserialize<'de> for Members {
 struct MembersVisitor;
 
 impl<'de> Visitor<'de> for MembersVisitor {
-    type Value = Members;
+    type Value = ObjectMembers;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("an object")
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Members, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ObjectMembers, A::Error> {
         let mut members = Vec::new();
         while let Some(member) = map.next_entry()? {
             members.push(member);
         }
-        Ok(Members(members))
+        Ok(ObjectMembers(members))
     }
 }
 

@@ -19,12 +19,12 @@ use crate::api::edge::header_limit;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
 use crate::api::request::body_permit::hold;
-use crate::api::request::content_encoding::Coding;
+use crate::api::request::content_encoding::ContentEncoding;
 use crate::api::request::params::Params;
 use crate::api::wire::exchange::{Replies, Reply};
 use crate::api::wire::reply_status::{status_of, with_retry};
 use crate::api::wire::route::{
-    Frames, check_direction, check_name, check_sources, converse, default_segment, named_segment,
+    FixedFrames, check_direction, check_name, check_sources, converse, default_segment, named_segment,
 };
 use crate::app::App;
 use crate::telemetry::labels::Limit;
@@ -41,7 +41,7 @@ const MESSAGE_LENGTH: HeaderName = HeaderName::from_static("message-length");
 /// Passes one message on, or a sequence of them.
 pub(crate) async fn put(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
-    let body = Coding::of(&head.headers)?.undo(body, app.budget()).await?;
+    let body = ContentEncoding::of(&head.headers)?.undo(body, app.budget()).await?;
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
     params.finish(PARAMETERS)?;
@@ -66,10 +66,8 @@ async fn put_message(
         check_direction(command)?;
         check_alone(command)?;
     }
-    let named = match command.is_some_and(names_segment) {
-        true => named,
-        false => Some(or_default(app, deadline, named).await?),
-    };
+    let names_segment = command.is_some_and(names_segment);
+    let named = if names_segment { named } else { Some(or_default(app, deadline, named).await?) };
     if let Some(announced) = body.size_hint().exact() {
         check_length(length, announced)?;
     }
@@ -78,7 +76,7 @@ async fn put_message(
     check_length(length, payload.len() as u64)?;
     let frames = [Frame { code, payload }];
     let route = route(app, &frames, named)?;
-    let replies = converse(app, deadline, &route, &Frames(&frames)).await?;
+    let replies = converse(app, deadline, &route, &FixedFrames(&frames)).await?;
     Ok(message_response(replies))
 }
 
@@ -96,12 +94,10 @@ async fn put_sequence(
     let limit = app.config().limits.raw_sequence.as_usize();
     let (bytes, _permit) = collect_in_time(deadline, body, limit, Limit::RawSequence, app.budget()).await?;
     let frames = parse_sequence(bytes)?;
-    let named = match frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment) {
-        true => named,
-        false => Some(or_default(app, deadline, named).await?),
-    };
+    let names_segment = frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment);
+    let named = if names_segment { named } else { Some(or_default(app, deadline, named).await?) };
     let route = route(app, &frames, named)?;
-    let replies = converse(app, deadline, &route, &Frames(&frames)).await?;
+    let replies = converse(app, deadline, &route, &FixedFrames(&frames)).await?;
     Ok(sequence_response(replies))
 }
 

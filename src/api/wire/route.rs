@@ -89,10 +89,10 @@ pub(crate) trait Script: Sync {
     fn run(&self, exchange: &mut Exchange) -> impl Future<Output = Result<(), PlayError>> + Send;
 }
 
-/// Frames that do not depend on what is answered.
-pub(crate) struct Frames<'a>(pub(crate) &'a [Frame]);
+/// FixedFrames that do not depend on what is answered.
+pub(crate) struct FixedFrames<'a>(pub(crate) &'a [Frame]);
 
-impl Script for Frames<'_> {
+impl Script for FixedFrames<'_> {
     async fn run(&self, exchange: &mut Exchange) -> Result<(), PlayError> {
         Ok(exchange.play(self.0).await?)
     }
@@ -115,7 +115,7 @@ async fn play(
         if !begins_with_wrong_host(playing.replies()) {
             return played;
         }
-        app.store().moved(route);
+        app.store().forget_endpoint(route);
         tokio::time::sleep(backoff.next_delay()).await;
     }
 }

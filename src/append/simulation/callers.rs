@@ -1,11 +1,12 @@
 //! Callers who submit events, and the answers that they get.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
 use futures::FutureExt as _;
 use futures::future::join_all;
+use parking_lot::Mutex;
 use pravega_protocol::stream::{KeyPosition, SegmentId};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
@@ -45,17 +46,17 @@ pub(super) struct EventRecords(Arc<Mutex<Vec<EventRecord>>>);
 
 impl EventRecords {
     pub(super) fn all(&self) -> Vec<EventRecord> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.0.lock().clone()
     }
 
     fn add(&self, caller: usize, target: Target) -> usize {
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.0.lock();
         all.push(EventRecord { caller, target, fate: Fate::Open });
         all.len() - 1
     }
 
     fn settle(&self, event: usize, fate: Fate) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)[event].fate = fate;
+        self.0.lock()[event].fate = fate;
     }
 }
 

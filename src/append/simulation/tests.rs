@@ -30,7 +30,7 @@ type Failure = (u64, Vec<Breach>);
 fn failures(seeds: Range<u64>, without: Option<Rule>, breaking: Option<Claim>, most: usize) -> Vec<Failure> {
     let (next, found) = (AtomicU64::new(seeds.start), AtomicUsize::new(0));
     let work = || {
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let mine = std::iter::from_fn(|| Some(next.fetch_add(1, Ordering::Relaxed)));
         let wanted = |seed: &u64| *seed < seeds.end && found.load(Ordering::Relaxed) < most;
         let ran = mine.take_while(wanted).map(|seed| (seed, run(seed, without, false, &metrics).breaches));
@@ -49,7 +49,7 @@ fn failures(seeds: Range<u64>, without: Option<Rule>, breaking: Option<Claim>, m
 
 /// Prints what happens in a schedule, and which claims it breaks.
 fn retell(seed: u64) -> ScheduleRun {
-    let course = run(seed, None, true, &Metrics::new());
+    let course = run(seed, None, true, &Metrics::default());
     println!("{}\nseed {seed}: {:#?}", course.trace.join("\n"), course.breaches);
     println!("again: SIMULATION_SEED={seed} cargo test --lib append::simulation::tests::schedules -- --nocapture");
     course
@@ -73,7 +73,7 @@ fn schedules_lose_and_double_nothing_keep_order_and_answer_all() {
 #[test]
 fn one_seed_makes_the_same_schedule_again() {
     for seed in 0..50 {
-        let courses = [0; 2].map(|_| run(seed, None, true, &Metrics::new()));
+        let courses = [0; 2].map(|_| run(seed, None, true, &Metrics::default()));
         let lines = courses[0].trace.iter().zip(&courses[1].trace);
         assert_eq!(lines.clone().find(|(one, other)| one != other), None, "seed {seed}");
         assert_eq!(courses[0], courses[1], "seed {seed}");

@@ -1,9 +1,9 @@
 //! The world around the gateway, and its agenda.
 
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use pravega_protocol::stream::SegmentId;
 use pravega_protocol::wire::{RequestId, WireCommand, WriterId};
 use tokio::sync::Notify;
@@ -104,7 +104,7 @@ impl World {
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        self.state.lock()
     }
 
     /// Lets time pass and everything planned happen; never ends.

@@ -63,10 +63,8 @@ impl Fake {
 
 impl ControllerClient for Fake {
     fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
-        let segments = match *self.sealed.lock().expect("free") {
-            true => vec![],
-            false => vec![(SegmentId::new(0, 0), KeyRange::FULL)],
-        };
+        let segments =
+            if *self.sealed.lock().expect("free") { vec![] } else { vec![(SegmentId::new(0, 0), KeyRange::FULL)] };
         let segments = StreamSegments::new(segments).expect("whole, or none");
         self.answer("current", self.known(stream, segments)).boxed()
     }

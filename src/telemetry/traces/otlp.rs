@@ -44,7 +44,7 @@ impl Traces {
             return Ok(Self(None));
         };
         let exporter = SpanExporter::builder().with_tonic().with_endpoint(endpoint.as_str()).build();
-        let exporter = exporter.map_err(|error| TracesError(format!("{endpoint:?}: {error}")))?;
+        let exporter = exporter.map_err(|error| TracesError(format!("{:?}: {error}", endpoint.as_str())))?;
         let provider = SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource()).build();
         let tracer = provider.tracer(SERVICE_NAME);
         Ok(Self(Some(Sending { provider, tracer })))

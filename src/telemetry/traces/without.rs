@@ -15,7 +15,7 @@ impl Traces {
     /// # Errors
     /// If spans are to be sent.
     pub fn from_settings(settings: &config::Telemetry) -> Result<Self, TracesError> {
-        match settings.otlp_endpoint {
+        match &settings.otlp_endpoint {
             None => Ok(Self(())),
             Some(_) => Err(TracesError("this program was built without the feature otlp".to_owned())),
         }

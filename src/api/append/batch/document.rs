@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::api::append::batch::elements::Elements;
-use crate::api::append::batch::source::{Broken, Item};
+use crate::api::append::batch::item::{Item, MalformedEvent};
 use crate::api::append::json_pointer::{JsonPointer, find};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::budget::Permit;
@@ -95,7 +95,7 @@ impl Document {
             Kind::Descriptions => self.describe(element, index)?,
         };
         if payload.len() > self.max_event {
-            return Err(Broken::TooLarge { max_event: self.max_event }.at(index));
+            return Err(MalformedEvent::TooLarge { max_event: self.max_event }.at(index));
         }
         let shares_memory = self.text.as_ptr_range().contains(&payload.as_ptr());
         let own_bytes = if shares_memory { 0 } else { payload.len() };

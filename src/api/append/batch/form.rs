@@ -15,12 +15,12 @@ pub(crate) enum Form {
     /// It is one.
     Single,
     /// It holds several.
-    Several(Batch),
+    Several(BatchForm),
 }
 
 /// How a body holds several events.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Batch {
+pub(crate) struct BatchForm {
     pub(super) layout: Layout,
     pub(super) reporting: Reporting,
 }
@@ -53,10 +53,10 @@ impl Form {
         let split = params.take_parsed("split", "a JSON pointer such as /items")?;
         let each = take_report(params)?;
         let Some(layout) = Layout::of(&media_type(headers)?, split)? else {
-            return match each {
-                false => Ok(Self::Single),
-                true => Err(invalid("report", "each", "the body is one event; reports go with a batch")),
-            };
+            if each {
+                return Err(invalid("report", "each", "the body is one event; reports go with a batch"));
+            }
+            return Ok(Self::Single);
         };
         if layout == Layout::Described && params.has("key-from") {
             let detail = format!("key-from does not go with {DOCUMENT}, whose events have a member routingKey");
@@ -64,7 +64,7 @@ impl Form {
         }
         let streamed =
             preferred(headers, &["application/json", "application/x-ndjson"]) == Some("application/x-ndjson");
-        Ok(Self::Several(Batch { layout, reporting: Reporting { each, streamed } }))
+        Ok(Self::Several(BatchForm { layout, reporting: Reporting { each, streamed } }))
     }
 }
 

@@ -3,7 +3,7 @@
 use bytes::{Buf as _, BytesMut};
 use pravega_protocol::wire::event::{EVENT_HEADER_BYTES, NotAnEvent, announced_len};
 
-use crate::api::append::batch::source::{Broken, Cut};
+use crate::api::append::batch::item::{CutEvent, MalformedEvent};
 
 /// Bytes of a body that are not cut into events yet.
 #[derive(Debug)]
@@ -26,28 +26,28 @@ impl Frames {
     }
 
     /// The next event that is there whole. One that is too large is broken as soon as its header is there.
-    pub(super) fn next(&mut self) -> Result<Option<Cut>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         let Some(length) = self.length()? else {
             return Ok(None);
         };
         let taken = EVENT_HEADER_BYTES + length;
         if length > self.max_event {
             self.to_skip = taken;
-            return Err(Broken::TooLarge { max_event: self.max_event });
+            return Err(MalformedEvent::TooLarge { max_event: self.max_event });
         }
         if self.buffer.len() < taken {
             return Ok(None);
         }
         let mut event = self.buffer.split_to(taken);
         event.advance(EVENT_HEADER_BYTES);
-        Ok(Some(Cut { payload: event.freeze(), taken }))
+        Ok(Some(CutEvent { payload: event.freeze(), taken }))
     }
 
     /// The length in the next header, once that is there.
-    fn length(&mut self) -> Result<Option<usize>, Broken> {
+    fn length(&mut self) -> Result<Option<usize>, MalformedEvent> {
         announced_len(&self.buffer).map_err(|NotAnEvent { code, length }| {
             self.is_lost = true;
-            Broken::NotAFrame { kind: code, length }
+            MalformedEvent::NotAFrame { kind: code, length }
         })
     }
 
@@ -57,12 +57,12 @@ impl Frames {
     }
 
     /// The body is over, which must be where an event ends.
-    pub(super) fn last(&mut self) -> Result<Option<Cut>, Broken> {
+    pub(super) fn last(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         if self.buffer.is_empty() {
             return Ok(None);
         }
         self.buffer.clear();
-        Err(Broken::CutOff)
+        Err(MalformedEvent::CutOff)
     }
 
     /// Throws everything that is there away; tells how many events began in it.
@@ -129,7 +129,7 @@ mod tests {
         for header in [[0, 0, 0, 1, 0, 0, 0, 1], [0, 0, 0, 0, 0x80, 0, 0, 0]] {
             let mut frames = Frames::new(10);
             frames.push(&header);
-            assert!(matches!(frames.next(), Err(Broken::NotAFrame { .. })));
+            assert!(matches!(frames.next(), Err(MalformedEvent::NotAFrame { .. })));
             frames.push(&frame(b"later"));
             assert_eq!((frames.count_rest(), frames.can_count()), (0, false));
         }
@@ -139,7 +139,7 @@ mod tests {
     fn event_over_the_limit_is_broken_at_its_header_and_those_after_it_are_counted() {
         let mut frames = Frames::new(3);
         frames.push(&frame(b"1234")[..8]);
-        assert!(matches!(frames.next(), Err(Broken::TooLarge { max_event: 3 })));
+        assert!(matches!(frames.next(), Err(MalformedEvent::TooLarge { max_event: 3 })));
         frames.push(b"12");
         assert_eq!(frames.count_rest(), 0);
         frames.push(&[b"34", &frame(b"5")[..], &frame(b"6")[..8]].concat());
@@ -152,7 +152,7 @@ mod tests {
             let mut frames = Frames::new(10);
             frames.push(end);
             assert!(matches!(frames.next(), Ok(None)));
-            assert!(matches!(frames.last(), Err(Broken::CutOff)));
+            assert!(matches!(frames.last(), Err(MalformedEvent::CutOff)));
             assert_eq!(frames.count_rest(), 0, "it is broken, and does not follow");
         }
     }

@@ -2,7 +2,7 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use crate::api::append::batch::source::{Broken, Cut};
+use crate::api::append::batch::item::{CutEvent, MalformedEvent};
 
 /// Bytes of a body that are not cut into lines yet. Empty lines are no events.
 #[derive(Debug)]
@@ -19,14 +19,14 @@ impl Lines {
     }
 
     /// The next line that is complete, without its end, and the bytes that it took with it.
-    fn next_line(&mut self) -> Option<Cut> {
+    fn next_line(&mut self) -> Option<CutEvent> {
         match memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             Some(index) => {
                 let line = self.buffer.split_to(self.searched + index).freeze();
                 self.buffer.advance(1);
                 self.searched = 0;
                 let taken = line.len() + 1;
-                Some(Cut { payload: without_return(line), taken })
+                Some(CutEvent { payload: without_return(line), taken })
             }
             None => {
                 self.searched = self.buffer.len();
@@ -35,11 +35,11 @@ impl Lines {
         }
     }
 
-    fn check(&self, length: usize) -> Result<(), Broken> {
-        match length > self.max_event {
-            true => Err(Broken::TooLarge { max_event: self.max_event }),
-            false => Ok(()),
+    fn check(&self, length: usize) -> Result<(), MalformedEvent> {
+        if length > self.max_event {
+            return Err(MalformedEvent::TooLarge { max_event: self.max_event });
         }
+        Ok(())
     }
 
     pub(super) fn push(&mut self, chunk: &[u8]) {
@@ -47,7 +47,7 @@ impl Lines {
     }
 
     /// The next event that is there whole.
-    pub(super) fn next(&mut self) -> Result<Option<Cut>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         while let Some(line) = self.next_line() {
             if !line.payload.is_empty() {
                 self.check(line.payload.len())?;
@@ -66,12 +66,12 @@ impl Lines {
     }
 
     /// The body is over: a last line needs no end.
-    pub(super) fn last(&mut self) -> Result<Option<Cut>, Broken> {
+    pub(super) fn last(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         let taken = self.buffer.len();
         let payload = without_return(self.buffer.split().freeze());
         self.searched = 0;
         self.check(payload.len())?;
-        Ok((!payload.is_empty()).then_some(Cut { payload, taken }))
+        Ok((!payload.is_empty()).then_some(CutEvent { payload, taken }))
     }
 
     /// Throws everything that is there away; tells how many events ended in it.
@@ -99,7 +99,7 @@ mod tests {
     fn cut(chunks: &[&[u8]]) -> Vec<Bytes> {
         let mut lines = Lines::new(10);
         let (mut cut, mut taken) = (Vec::new(), 0);
-        let mut take = |next: Cut| {
+        let mut take = |next: CutEvent| {
             taken += next.taken;
             cut.push(next.payload);
         };
@@ -135,7 +135,7 @@ mod tests {
         assert!(matches!(lines.next(), Ok(Some(_))));
         assert!(matches!(lines.next(), Ok(None)));
         lines.push(b"cd");
-        assert!(matches!(lines.next(), Err(Broken::TooLarge { max_event: 3 })));
+        assert!(matches!(lines.next(), Err(MalformedEvent::TooLarge { max_event: 3 })));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //! body ─▶ Source ── events, one by one ─▶ Upload ── as many as a block takes ─▶ append
-//!          ├ CutBody: Lines, Frames; as they arrive          │
+//!          ├ StreamedBody: Lines, Frames; as they arrive          │
 //!          └ Document: elements of JSON; whole at first      └── outcomes ─▶ Tally ─▶ one answer, or a report per line
 //! ```
 
@@ -10,6 +10,7 @@ mod document;
 mod elements;
 mod form;
 mod frames;
+mod item;
 mod lines;
 mod report;
 mod report_stream;

@@ -1,7 +1,7 @@
 //! An answer of lines that goes out while the request is still worked on.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 use axum::body::Body;
@@ -10,6 +10,7 @@ use bytes::{BufMut as _, Bytes, BytesMut};
 use futures::Stream;
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
+use parking_lot::Mutex;
 use serde::Serialize;
 
 /// Bytes of lines that wait for the caller; beyond it the work waits, too.
@@ -29,7 +30,7 @@ struct Waiting {
 impl Sender {
     /// Adds a line.
     pub(super) fn push(&self, line: &impl Serialize) {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         serde_json::to_writer((&mut waiting.lines).writer(), line).expect("a buffer takes any bytes");
         waiting.lines.put_u8(b'\n');
     }
@@ -37,7 +38,7 @@ impl Sender {
     /// Waits while too many lines wait for the caller.
     pub(super) async fn taken(&self) {
         std::future::poll_fn(|cx| {
-            let mut waiting = self.lock();
+            let mut waiting = self.0.lock();
             if waiting.lines.len() < WAITING_BYTES {
                 return Poll::Ready(());
             }
@@ -48,25 +49,21 @@ impl Sender {
     }
 
     fn take(&self) -> Option<Bytes> {
-        let mut waiting = self.lock();
+        let mut waiting = self.0.lock();
         if let Some(work) = waiting.work.take() {
             work.wake();
         }
         (!waiting.lines.is_empty()).then(|| waiting.lines.split().freeze())
     }
-
-    fn lock(&self) -> MutexGuard<'_, Waiting> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
-/// Lines, and the work that makes them: whoever takes the lines drives it, and gives it up by dropping them.
-struct Lines<W> {
+/// ReportLines, and the work that makes them: whoever takes the lines drives it, and gives it up by dropping them.
+struct ReportLines<W> {
     work: Option<Pin<Box<W>>>,
     sender: Sender,
 }
 
-impl<W: Future<Output = ()>> Stream for Lines<W> {
+impl<W: Future<Output = ()>> Stream for ReportLines<W> {
     type Item = Result<Bytes, std::convert::Infallible>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
@@ -85,7 +82,7 @@ impl<W: Future<Output = ()>> Stream for Lines<W> {
 
 /// Answers `207` at once, and with what `work` sends until it ends.
 pub(super) fn answer<W: Future<Output = ()> + Send + 'static>(sender: Sender, work: W) -> Response {
-    let lines = Lines { work: Some(Box::pin(work)), sender };
+    let lines = ReportLines { work: Some(Box::pin(work)), sender };
     let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
     (StatusCode::MULTI_STATUS, headers, Body::from_stream(lines)).into_response()
 }

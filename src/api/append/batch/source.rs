@@ -1,73 +1,20 @@
+//! The events of one body, wherever they come from.
+
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures::FutureExt as _;
 
 use crate::api::append::batch::document::Document;
-use crate::api::append::batch::streamed_body::CutBody;
-use crate::api::edge::header_limit::too_large;
-use crate::api::error::{ApiError, ErrorCode};
-use crate::budget::Permit;
-use crate::telemetry::labels::Limit;
+use crate::api::append::batch::item::{Item, Remaining};
+use crate::api::append::batch::streamed_body::StreamedBody;
+use crate::api::error::ApiError;
 
 /// Longest pause in a short body during which its events wait for the rest of it.
 const GATHER_FOR: Duration = Duration::from_millis(50);
 
-/// An event that was cut out of a body.
-#[derive(Debug)]
-pub(super) struct Cut {
-    pub(super) payload: Bytes,
-    /// Bytes of the body that are gone with it.
-    pub(super) taken: usize,
-}
-
-/// Why bytes of a body are no event.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Broken {
-    /// It has more bytes than an event may have.
-    #[error("has more than {max_event} bytes")]
-    TooLarge { max_event: usize },
-    /// There is no header of an event.
-    #[error("does not begin with i32 0 and its length, but with {kind} and {length}")]
-    NotAFrame { kind: i32, length: i32 },
-    /// The body ends within it.
-    #[error("is cut off by the end of the body")]
-    CutOff,
-}
-
-impl Broken {
-    pub(super) fn at(self, index: u64) -> ApiError {
-        let detail = format!("event {index} of the batch {self}");
-        match self {
-            Self::TooLarge { .. } => too_large(Limit::Event, detail),
-            Self::NotAFrame { .. } | Self::CutOff => ApiError::new(ErrorCode::BodyInvalid, detail),
-        }
-    }
-}
-
-/// An event as the body has it.
-#[derive(Debug)]
-pub(super) struct Item {
-    pub(super) payload: Bytes,
-    /// The event's own, where the body gives one.
-    pub(super) key: Option<String>,
-    /// Bytes of the payload that `permit` does not stand for yet.
-    pub(super) own_bytes: usize,
-    /// Stands for the payload.
-    pub(super) permit: Permit,
-}
-
-/// The events that follow one that cannot be appended.
-#[derive(Debug, Default, Clone, Copy)]
-pub(super) struct Rest {
-    pub(super) events: u64,
-    /// Whether there are no more.
-    pub(super) is_whole: bool,
-}
-
 /// Events of one body, in order.
 pub(super) enum Source {
-    Cut(CutBody),
+    Streamed(StreamedBody),
     Document(Document),
 }
 
@@ -78,7 +25,7 @@ impl Source {
     /// What is wrong with the event of this index.
     pub(super) fn next(&mut self, index: u64) -> Result<Option<Item>, ApiError> {
         match self {
-            Self::Cut(body) => body.next().map_err(|broken| broken.at(index)),
+            Self::Streamed(body) => body.next().map_err(|broken| broken.at(index)),
             Self::Document(document) => document.next(index),
         }
     }
@@ -92,7 +39,7 @@ impl Source {
     /// Nothing is lost.
     pub(super) async fn read(&mut self) -> Result<bool, ApiError> {
         match self {
-            Self::Cut(body) => body.read().await,
+            Self::Streamed(body) => body.read().await,
             Self::Document(_) => Ok(false),
         }
     }
@@ -106,7 +53,7 @@ impl Source {
     /// Nothing is lost.
     pub(super) async fn admit(&mut self) -> Result<(), ApiError> {
         match self {
-            Self::Cut(body) => body.admit().await,
+            Self::Streamed(body) => body.admit().await,
             Self::Document(_) => Ok(()),
         }
     }
@@ -118,25 +65,25 @@ impl Source {
     /// Nothing is lost.
     pub(super) async fn brings_more_soon(&mut self) -> bool {
         match self {
-            Self::Cut(body) if body.is_short => tokio::time::timeout(GATHER_FOR, body.read()).await.is_ok(),
-            Self::Cut(body) => body.read().now_or_never().is_some(),
+            Self::Streamed(body) if body.is_short => tokio::time::timeout(GATHER_FOR, body.read()).await.is_ok(),
+            Self::Streamed(body) => body.read().now_or_never().is_some(),
             Self::Document(_) => true,
         }
     }
 
     /// Counts what was not taken, reading on as far as refused bodies are read.
-    pub(super) async fn rest(self) -> Rest {
+    pub(super) async fn rest(self) -> Remaining {
         match self {
-            Self::Cut(body) => body.rest().await,
-            Self::Document(document) => Rest { events: document.count_rest(), is_whole: true },
+            Self::Streamed(body) => body.rest().await,
+            Self::Document(document) => Remaining { events: document.count_rest(), is_whole: true },
         }
     }
 
     /// Counts what was not taken and is there already.
-    pub(super) fn rest_so_far(self) -> Rest {
+    pub(super) fn rest_so_far(self) -> Remaining {
         match self {
-            Self::Cut(mut body) => Rest { events: body.count_buffered(), is_whole: false },
-            Self::Document(document) => Rest { events: document.count_rest(), is_whole: true },
+            Self::Streamed(mut body) => Remaining { events: body.count_buffered(), is_whole: false },
+            Self::Document(document) => Remaining { events: document.count_rest(), is_whole: true },
         }
     }
 }

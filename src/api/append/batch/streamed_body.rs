@@ -7,8 +7,8 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 
 use crate::api::append::batch::frames::Frames;
+use crate::api::append::batch::item::{CutEvent, Item, MalformedEvent, Remaining};
 use crate::api::append::batch::lines::Lines;
-use crate::api::append::batch::source::{Broken, Cut, Item, Rest};
 use crate::api::error::ApiError;
 use crate::api::request::body::read_error;
 use crate::app::App;
@@ -35,11 +35,11 @@ impl Cutter {
         forward!(self, cutter => cutter.push(chunk));
     }
 
-    fn next(&mut self) -> Result<Option<Cut>, Broken> {
+    fn next(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         forward!(self, cutter => cutter.next())
     }
 
-    fn last(&mut self) -> Result<Option<Cut>, Broken> {
+    fn last(&mut self) -> Result<Option<CutEvent>, MalformedEvent> {
         forward!(self, cutter => cutter.last())
     }
 
@@ -68,7 +68,7 @@ impl Cutter {
 }
 
 /// A body and what is there of it.
-pub(super) struct CutBody {
+pub(super) struct StreamedBody {
     chunks: BodyDataStream,
     cutter: Cutter,
     /// Read, and without its share of the budget yet.
@@ -84,7 +84,7 @@ pub(super) struct CutBody {
     pub(super) is_short: bool,
 }
 
-impl CutBody {
+impl StreamedBody {
     /// `short` is the most bytes of a body whose end is worth waiting for.
     pub(super) fn new(app: &App, body: Body, cutter: Cutter, short: usize) -> Self {
         let is_short = body.size_hint().exact().is_some_and(|length| length <= short as u64);
@@ -102,12 +102,12 @@ impl CutBody {
         }
     }
 
-    pub(super) fn next(&mut self) -> Result<Option<Item>, Broken> {
+    pub(super) fn next(&mut self) -> Result<Option<Item>, MalformedEvent> {
         let cut = match self.cutter.next()? {
             None if self.is_over => self.cutter.last()?,
             cut => cut,
         };
-        let Some(Cut { payload, taken }) = cut else {
+        let Some(CutEvent { payload, taken }) = cut else {
             self.let_go();
             return Ok(None);
         };
@@ -156,7 +156,7 @@ impl CutBody {
     }
 
     /// Counts to the body's end, as far as refused bodies are read.
-    pub(super) async fn rest(mut self) -> Rest {
+    pub(super) async fn rest(mut self) -> Remaining {
         let mut events = self.count_buffered();
         let (mut left, time) = self.drain;
         let is_over = self.is_over;
@@ -173,6 +173,6 @@ impl CutBody {
         };
         let is_read = is_over || tokio::time::timeout(time, reading).await.unwrap_or(false);
         events += u64::from(self.cutter.has_last());
-        Rest { events, is_whole: is_read && self.cutter.can_count() }
+        Remaining { events, is_whole: is_read && self.cutter.can_count() }
     }
 }

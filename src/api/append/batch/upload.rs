@@ -7,13 +7,14 @@ use axum::response::Response;
 use futures::FutureExt as _;
 
 use crate::api::append::batch::document::Document;
-use crate::api::append::batch::form::{self, Layout};
+use crate::api::append::batch::form::{BatchForm, Layout};
 use crate::api::append::batch::frames::Frames;
+use crate::api::append::batch::item::{Item, Remaining};
 use crate::api::append::batch::lines::Lines;
 use crate::api::append::batch::report::Tally;
 use crate::api::append::batch::report_stream::{Sender, answer};
-use crate::api::append::batch::source::{Item, Rest, Source};
-use crate::api::append::batch::streamed_body::{CutBody, Cutter};
+use crate::api::append::batch::source::Source;
+use crate::api::append::batch::streamed_body::{Cutter, StreamedBody};
 use crate::api::append::post::Appending;
 use crate::api::edge::deadline::{Deadline, Elapsed};
 use crate::api::error::{ApiError, ErrorCode};
@@ -34,7 +35,7 @@ const OVERHEAD_PORTION: usize = 16 * 1024;
 ///
 /// # Errors
 /// A document that is none, or too large; all else is told in the answer.
-pub(crate) async fn append(appending: Appending, form: form::Batch, body: Body) -> Result<Response, ApiError> {
+pub(crate) async fn append(appending: Appending, form: BatchForm, body: Body) -> Result<Response, ApiError> {
     let source = source(&appending, &form.layout, body).await?;
     if form.reporting.streamed {
         let sender = Sender::default();
@@ -50,7 +51,7 @@ async fn source(appending: &Appending, layout: &Layout, body: Body) -> Result<So
     let app = &appending.app;
     let max_event = app.config().append.max_event.as_usize();
     let short = app.config().append.max_block.as_usize();
-    let cut = |body, cutter| Source::Cut(CutBody::new(app, body, cutter, short));
+    let cut = |body, cutter| Source::Streamed(StreamedBody::new(app, body, cutter, short));
     let document = async |body| {
         let limit = app.config().limits.json_document.as_usize();
         collect_in_time(appending.deadline, body, limit, Limit::JsonDocument, app.budget()).await
@@ -70,7 +71,7 @@ async fn source(appending: &Appending, layout: &Layout, body: Body) -> Result<So
 }
 
 /// Why an upload ended before its body's end.
-enum Ended {
+enum StopReason {
     /// An event cannot be appended.
     Event(ApiError),
     /// The body broke off.
@@ -133,7 +134,7 @@ impl Upload {
     }
 
     /// Takes the events of the body until its end.
-    async fn take_all(&mut self) -> Result<(), Ended> {
+    async fn take_all(&mut self) -> Result<(), StopReason> {
         loop {
             self.take_what_is_there().await?;
             if !self.source.brings_more_soon().await {
@@ -143,8 +144,8 @@ impl Upload {
             }
             let app = &self.appending.app;
             let more = tokio::select! {
-                more = self.pending.meanwhile(self.source.read(), false) => more?.map_err(Ended::Body)?,
-                () = app.stopping() => return Err(Ended::Draining),
+                more = self.pending.meanwhile(self.source.read(), false) => more?.map_err(StopReason::Body)?,
+                () = app.stopping() => return Err(StopReason::Draining),
             };
             if !more {
                 self.take_what_is_there().await?;
@@ -155,15 +156,15 @@ impl Upload {
     }
 
     /// Makes room for what was read. Where there is none at once, events that are gathered must go out to make some.
-    async fn admit(&mut self) -> Result<(), Ended> {
+    async fn admit(&mut self) -> Result<(), StopReason> {
         if self.source.admit().now_or_never().is_none() {
             self.submit().await?;
         }
-        self.pending.meanwhile(self.source.admit(), true).await?.map_err(Ended::Event)
+        self.pending.meanwhile(self.source.admit(), true).await?.map_err(StopReason::Event)
     }
 
-    async fn take_what_is_there(&mut self) -> Result<(), Ended> {
-        while let Some(item) = self.source.next(self.next_index).map_err(Ended::Event)? {
+    async fn take_what_is_there(&mut self) -> Result<(), StopReason> {
+        while let Some(item) = self.source.next(self.next_index).map_err(StopReason::Event)? {
             self.take(item).await?;
             if self.batch_bytes >= self.appending.app.config().append.max_block.as_usize() {
                 self.submit().await?;
@@ -172,13 +173,13 @@ impl Upload {
         Ok(())
     }
 
-    async fn take(&mut self, mut item: Item) -> Result<(), Ended> {
+    async fn take(&mut self, mut item: Item) -> Result<(), StopReason> {
         if self.pending.outstanding.len() >= MOST_OUTSTANDING {
             self.submit().await?;
             self.pending.settle_first().await;
         }
         self.charge(&mut item).await?;
-        let event = self.appending.event(item.payload, item.key.as_deref(), item.permit).map_err(Ended::Event)?;
+        let event = self.appending.event(item.payload, item.key.as_deref(), item.permit).map_err(StopReason::Event)?;
         self.batch_bytes += event.payload.len();
         let ticket = self.batch.push(event);
         self.pending.push(self.next_index, ticket);
@@ -187,7 +188,7 @@ impl Upload {
     }
 
     /// Takes what the event needs beside its payload from the budget.
-    async fn charge(&mut self, item: &mut Item) -> Result<(), Ended> {
+    async fn charge(&mut self, item: &mut Item) -> Result<(), StopReason> {
         let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.appending.app.budget().total() / 4);
         if self.spare.bytes() < needed {
             let portion = OVERHEAD_PORTION.min(self.appending.app.budget().total() / 4).max(needed);
@@ -196,7 +197,7 @@ impl Upload {
                 None => {
                     self.submit().await?;
                     let reserving = self.appending.app.budget().reserve_while_progress(portion);
-                    self.pending.meanwhile(reserving, true).await?.map_err(|error| Ended::Event(error.into()))?
+                    self.pending.meanwhile(reserving, true).await?.map_err(|error| StopReason::Event(error.into()))?
                 }
             };
             self.spare.merge(permit);
@@ -206,10 +207,10 @@ impl Upload {
     }
 
     /// Submits what was gathered; answers that come meanwhile are taken.
-    async fn submit(&mut self) -> Result<(), Ended> {
+    async fn submit(&mut self) -> Result<(), StopReason> {
         self.pending.settle_ready().await;
         if self.pending.has_failed {
-            return Err(Ended::Failed);
+            return Err(StopReason::Failed);
         }
         if self.batch.is_empty() {
             return Ok(());
@@ -220,13 +221,13 @@ impl Upload {
     }
 
     /// Lets go of what is not submitted.
-    async fn stop(&mut self, ended: Ended) -> End {
-        let mut end = End { unsent: 0, why: ended };
-        if !matches!(end.why, Ended::Failed) {
+    async fn stop(&mut self, ended: StopReason) -> Stopped {
+        let mut end = Stopped { unsent: 0, why: ended };
+        if !matches!(end.why, StopReason::Failed) {
             // what stands before the end goes out as ever
             if let Err(failed) = self.submit().await {
                 // an event that is broken, and was taken from the source, now is one that is not written
-                end.unsent += u64::from(matches!(end.why, Ended::Event(_)));
+                end.unsent += u64::from(matches!(end.why, StopReason::Event(_)));
                 end.why = failed;
             }
         }
@@ -240,24 +241,26 @@ impl Upload {
 }
 
 /// How a batch ended before its end.
-struct End {
+struct Stopped {
     /// Events that were taken from the source and not sent.
     unsent: u64,
-    why: Ended,
+    why: StopReason,
 }
 
-impl End {
+impl Stopped {
     /// Tells of the events from `index` on, which were not sent.
     async fn tell(self, tally: &mut Tally, index: u64, source: Source) {
         let rest = match self.why {
-            Ended::Event(_) | Ended::Failed => source.rest().await,
-            Ended::Draining => source.rest_so_far(),
-            Ended::Body(_) => Rest::default(),
+            StopReason::Event(_) | StopReason::Failed => source.rest().await,
+            StopReason::Draining => source.rest_so_far(),
+            StopReason::Body(_) => Remaining::default(),
         };
         let (first, cause) = match self.why {
-            Ended::Event(error) | Ended::Body(error) => (Some(error), format!("the batch ended at event {index}")),
-            Ended::Draining => (Some(draining()), "the gateway is about to stop".to_owned()),
-            Ended::Failed => (None, "an event before it failed".to_owned()),
+            StopReason::Event(error) | StopReason::Body(error) => {
+                (Some(error), format!("the batch ended at event {index}"))
+            }
+            StopReason::Draining => (Some(draining()), "the gateway is about to stop".to_owned()),
+            StopReason::Failed => (None, "an event before it failed".to_owned()),
         };
         let mut next = index;
         if let Some(error) = first {
@@ -292,7 +295,7 @@ impl Pending {
 
     /// Awaits something while answers are taken; gives up when none came for too long, which counts only while some are
     /// awaited, or if `is_timed`.
-    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>, is_timed: bool) -> Result<T, Ended> {
+    async fn meanwhile<T>(&mut self, something: impl Future<Output = T>, is_timed: bool) -> Result<T, StopReason> {
         let mut something = std::pin::pin!(something);
         loop {
             let has_outstanding = !self.outstanding.is_empty();
@@ -307,7 +310,7 @@ impl Pending {
                 }
             }
             if self.has_failed {
-                return Err(Ended::Failed);
+                return Err(StopReason::Failed);
             }
         }
     }

@@ -70,7 +70,7 @@ impl TestServer {
     async fn start(config: Config) -> Self {
         let listener = Listener::bind(&config.listen[0]).await.expect("the address is free");
         let address = listener.local_address().expect("it is bound");
-        let metrics = Metrics::new();
+        let metrics = Metrics::default();
         let budget = Budget::from_settings(&config.limits, metrics.clone());
         let app = TestApp { budget, gate: Arc::new(Semaphore::new(0)) };
         let router = edge_layers(routes(app.clone()), EdgeContext::new(&config, metrics.clone(), Traces::default()));
