@@ -186,11 +186,6 @@ impl CommandInfo {
         self.fields.iter().find(|field| field.role == role)
     }
 
-    /// Whether the client may send it as a message of its own.
-    pub fn is_request(&self) -> bool {
-        matches!(self.direction, Direction::Request | Direction::Both)
-    }
-
     /// Whether only a store's admin port takes it; the ordinary one closes the connection.
     pub fn is_admin_port_only(&self) -> bool {
         matches!(self.command, CommandType::FlushToStorage | CommandType::ListStorageChunks)
