@@ -248,8 +248,8 @@ impl Upload {
     }
 
     /// Lets go of what is not submitted.
-    async fn stop(&mut self, ended: StopReason) -> Stopped {
-        let mut end = Stopped { unsent: 0, why: ended };
+    async fn stop(&mut self, ended: StopReason) -> EarlyEnd {
+        let mut end = EarlyEnd { unsent: 0, why: ended };
         if !matches!(end.why, StopReason::Failed) {
             // what stands before the end goes out as ever
             if let Err(failed) = self.submit().await {
@@ -268,13 +268,13 @@ impl Upload {
 }
 
 /// A batch that ended before its body did.
-struct Stopped {
+struct EarlyEnd {
     /// Events that were taken from the source and not sent.
     unsent: u64,
     why: StopReason,
 }
 
-impl Stopped {
+impl EarlyEnd {
     /// Reports the events from `index` on, which were not sent.
     async fn tell(self, tally: &mut Tally, index: u64, source: Source) {
         let rest = match self.why {
