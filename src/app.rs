@@ -35,7 +35,7 @@ struct Parts {
 }
 
 impl App {
-    /// Joins the parts. `phases` tell when streamed uploads and waits are to end.
+    /// Joins the parts. `phases` say when streamed uploads and waits have to end.
     pub fn new(
         config: Config,
         store: SegmentStore,
@@ -117,7 +117,7 @@ impl App {
         self.parts.phases.stop.cancelled().await;
     }
 
-    /// Whether the gateway was told to end: it still takes what is short, and nothing that waits.
+    /// Whether a shutdown has begun: short requests are still served, waits are not.
     pub fn is_draining(&self) -> bool {
         self.parts.phases.draining.is_cancelled()
     }
@@ -128,7 +128,7 @@ impl App {
     }
 }
 
-/// What tells this gateway from others: its host and where it listens there.
+/// Identifies this gateway among others: its host and its listening addresses.
 fn gateway_name(config: &Config) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();

@@ -1,4 +1,4 @@
-//! Puts the parts together and runs them until they are told to stop.
+//! Puts the parts together and runs them until a signal.
 
 use std::io;
 use std::sync::Arc;
@@ -40,7 +40,7 @@ pub enum StartError {
     Embedded(#[from] embedded::StartError),
     /// The embedded Pravega would not let the gateway in.
     #[error(
-        "embedded.users, embedded.tls-certificate: a gateway has no credentials to show and no authority to trust yet; \
+        "embedded.users, embedded.tls-certificate: the gateway cannot present credentials or trust an authority yet; \
          run `pravega-gateway embedded` with them instead"
     )]
     EmbeddedGuarded,
@@ -53,7 +53,7 @@ pub enum StartError {
     /// A listener cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The system does not deliver signals, or does not tell an address.
+    /// The system does not deliver signals, or does not return an address.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -82,7 +82,7 @@ impl Gateway {
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
         }
-        // before anybody is told where it serves, and could send one
+        // before the addresses are announced, so that no signal is missed
         let signals = shutdown::signals()?;
         let traces = Traces::from_settings(&config.telemetry)?;
         let metrics = Metrics::default();
@@ -150,12 +150,12 @@ impl Gateway {
             serve(public, router, settings, stop, cut).await;
             management_stop.cancel();
             if let Err(error) = managing.await {
-                tracing::warn!(%error, "the management listener ended badly");
+                tracing::warn!(%error, "the management listener failed");
             }
             // last, since all that was in flight needs it
             embedded_stop.cancel();
             if let Some(Err(error)) = OptionFuture::from(node).await {
-                tracing::warn!(%error, "the embedded Pravega ended badly");
+                tracing::warn!(%error, "the embedded Pravega failed");
             }
         };
         let ending = ShutdownSettings { delay: config.shutdown.delay, grace: config.shutdown.grace };

@@ -19,16 +19,16 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Serves; what the program does when no command is given
+    /// Serves requests; the default without a command
     Serve(SettingsArgs),
     /// Runs the embedded Pravega alone, for anything that speaks to Pravega
     Embedded(cli::settings::EmbeddedArgs),
-    /// Makes a line of a user file for `embedded --users`; the password is read from standard input
+    /// Prints a line for the user file of `embedded --users`; reads the password from standard input
     EmbeddedUser(cli::embedded::UserArgs),
-    /// Shows the segment store's wire commands and turns frames into JSON and back
+    /// Lists the segment store's wire commands and converts frames to JSON and back
     #[command(subcommand)]
     Wire(cli::wire::WireArgs),
-    /// Prints where routing keys lie in the key space, and which segment they go to
+    /// Prints the position of routing keys in the key space, and the segment they go to
     Route(cli::route::RouteArgs),
     /// Checks settings without serving
     #[command(subcommand)]
@@ -37,7 +37,7 @@ enum Command {
 
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
-    /// Prints every setting with its effective value, or what is wrong
+    /// Prints every setting with its effective value, or the first error
     Check(SettingsArgs),
 }
 

@@ -1,5 +1,5 @@
-//! Finds out again and again whether Pravega can be reached: what `/readyz` tells, and what keeps an idle gateway
-//! from taking a healthy controller for a dead one.
+//! Probes Pravega periodically: for `/readyz`, and so that an idle gateway does not take a healthy controller for a
+//! dead one.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,26 +11,26 @@ use crate::api::management::{Probe, Readiness};
 use crate::controller;
 use crate::segment_store::{Purpose, SegmentStore};
 
-/// Pause after Pravega was found well.
-const WELL: Duration = Duration::from_secs(5);
+/// Pause after Pravega was reached.
+const READY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Pause after it was not.
-const UNWELL: Duration = Duration::from_millis(500);
+const RETRY_PAUSE: Duration = Duration::from_millis(500);
 
 /// Longest wait for an answer.
-const PATIENCE: Duration = Duration::from_secs(5);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Starts to look after Pravega; the probe tells what was found last. Looking ends with the runtime.
+/// Starts to probe Pravega; the returned probe reports the last result. Ends with the runtime.
 pub fn watch(store: SegmentStore) -> Probe {
-    let last = Arc::new(Mutex::new(Readiness::NotReady("Pravega was not asked yet".to_owned())));
+    let last = Arc::new(Mutex::new(Readiness::NotReady("Pravega has not been probed yet".to_owned())));
     let seen = last.clone();
     tokio::spawn(async move {
         loop {
             let readiness = look(&store).await;
-            let pause = if readiness == Readiness::Ready { WELL } else { UNWELL };
+            let pause = if readiness == Readiness::Ready { READY_PAUSE } else { RETRY_PAUSE };
             let before = std::mem::replace(&mut *last.lock(), readiness.clone());
             if before != readiness {
-                tell(&readiness);
+                log(&readiness);
             }
             tokio::time::sleep(pause).await;
         }
@@ -38,7 +38,7 @@ pub fn watch(store: SegmentStore) -> Probe {
     Arc::new(move || seen.lock().clone())
 }
 
-fn tell(readiness: &Readiness) {
+fn log(readiness: &Readiness) {
     match readiness {
         Readiness::Ready => tracing::info!("ready"),
         Readiness::NotReady(reason) => tracing::warn!(reason, "not ready"),
@@ -46,10 +46,10 @@ fn tell(readiness: &Readiness) {
 }
 
 async fn look(store: &SegmentStore) -> Readiness {
-    match tokio::time::timeout(PATIENCE, ask(store)).await {
+    match tokio::time::timeout(PROBE_TIMEOUT, ask(store)).await {
         Ok(Ok(())) => Readiness::Ready,
         Ok(Err(reason)) => Readiness::NotReady(reason),
-        Err(_) => Readiness::NotReady(format!("Pravega did not answer within {PATIENCE:?}")),
+        Err(_) => Readiness::NotReady(format!("Pravega did not answer within {PROBE_TIMEOUT:?}")),
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::random;
 
-/// How long a sign of life counts: whoever gave one lately is worth waiting for, others fail at once.
+/// How long a peer counts as healthy after it was last heard: it is worth waiting for, others fail at once.
 pub const HEALTHY_FOR: Duration = Duration::from_secs(30);
 
 /// Growing, jittered delays between attempts at the same thing.
@@ -28,7 +28,7 @@ impl Backoff {
         random::jittered(step)
     }
 
-    /// Begins anew, after something was achieved.
+    /// Starts over, after progress.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn delays_grow_to_the_longest_and_begin_anew_after_reset() {
+    fn delays_grow_to_the_longest_and_start_over_after_reset() {
         let mut backoff = Backoff::new(Duration::from_millis(10), Duration::from_millis(40));
         let delays: Vec<_> = (0..5).map(|_| backoff.next_delay()).collect();
         for (delay, step) in delays.iter().zip([10, 20, 40, 40, 40]) {

@@ -42,7 +42,7 @@ macro_rules! error_codes {
                 }
             }
 
-            /// Whether the same request may succeed later, as far as the code alone can tell.
+            /// Whether the same request may succeed later, as far as the code alone says.
             pub const fn is_retryable(self) -> bool {
                 match self {
                     $( Self::$variant => $retryable, )*
@@ -162,9 +162,9 @@ impl SideEffects {
     }
 }
 
-/// What a caller is told about a request that failed: an RFC 9457 problem.
+/// The answer to a request that failed: an RFC 9457 problem.
 ///
-/// Its `type` is `about:blank`, hence its `title` the status' own phrase; `code` tells problems apart.
+/// Its `type` is `about:blank`, so that its `title` is the phrase of the status; `code` identifies the problem.
 #[derive(Debug, Clone)]
 pub struct ApiError(Box<Problem>);
 

@@ -1,4 +1,4 @@
-//! The listener for those who run the gateway: `/healthz`, `/readyz`, `/metrics`.
+//! The listener for operators and probes: `/healthz`, `/readyz`, `/metrics`.
 
 use std::sync::Arc;
 
@@ -30,7 +30,7 @@ pub enum Readiness {
 /// Asked at every `/readyz`; must not block.
 pub type Probe = Arc<dyn Fn() -> Readiness + Send + Sync>;
 
-/// What the management listener tells about.
+/// What the management listener reports.
 #[derive(Clone)]
 pub struct Management {
     /// Whether Pravega can be reached.

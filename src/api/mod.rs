@@ -1,4 +1,4 @@
-//! HTTP: what callers say and what they are told.
+//! The HTTP API: routes, requests and answers.
 //!
 //! ```text
 //! http_server ─▶ edge (limits of a request) ─▶ router ─▶ append, read, wire, segments, control ─▶ request (parts of one)

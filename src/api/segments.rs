@@ -58,7 +58,7 @@ fn take_state(params: &mut Params) -> Result<bool, ApiError> {
     match params.take("state").as_deref() {
         None => Ok(false),
         Some("active") => Ok(true),
-        Some(other) => Err(invalid("state", other, "it takes active")),
+        Some(other) => Err(invalid("state", other, "expected active")),
     }
 }
 
@@ -80,7 +80,7 @@ async fn readable(app: &App, stream: &ScopedStream) -> Result<Vec<(SegmentId, Ke
     let asked = epochs.into_iter().map(|epoch| app.controller().epoch_segments(stream, epoch));
     let epochs: Vec<_> = stream::iter(asked).buffered(QUESTIONS_AT_ONCE).try_collect().await?;
     let ranges: HashMap<_, _> = epochs.iter().flat_map(|segments| segments.iter()).collect();
-    // A segment that its own epoch lacks belongs to a stream that was made anew meanwhile.
+    // A segment that its own epoch lacks belongs to a stream that was recreated meanwhile.
     Ok(ids.iter().filter_map(|id| Some((*id, *ranges.get(id)?))).collect())
 }
 

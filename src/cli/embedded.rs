@@ -34,7 +34,7 @@ pub(crate) fn run(config: &Config) -> anyhow::Result<ExitCode> {
     log::install(&config.log)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime")?;
     let exit = runtime.block_on(async {
-        // before anybody is told where it serves, and could send one
+        // before the addresses are announced, so that no signal is missed
         let signals = shutdown::signals()?;
         let node = Embedded::bind(config).await?;
         match config.log.format {
@@ -67,7 +67,7 @@ pub(crate) fn print(lines: &[String]) -> anyhow::Result<()> {
     Ok(out.flush()?)
 }
 
-/// Tells programs where the node listens.
+/// Logs where the node listens.
 pub(crate) fn log(addresses: &Addresses) {
     let Addresses { segment_store, controller, rest } = addresses;
     tracing::info!(%controller, %rest, %segment_store, "the embedded Pravega serves");

@@ -17,13 +17,13 @@ pub(crate) struct RouteArgs {
     /// Routing keys
     #[arg(required_unless_present = "stdin")]
     keys: Vec<String>,
-    /// Takes keys from stdin, a JSON string a line, and prints a JSON object a line
+    /// Reads keys from stdin, one JSON string per line, and prints one JSON object per line
     #[arg(long, conflicts_with = "keys")]
     stdin: bool,
-    /// Also tells the segment of this scope's stream
+    /// Also prints the segment, in a stream of this scope
     #[arg(long, requires = "stream")]
     scope: Option<String>,
-    /// Also tells the segment of this stream
+    /// Also prints the segment, in this stream
     #[arg(long, requires = "scope")]
     stream: Option<String>,
     #[command(flatten)]

@@ -21,12 +21,12 @@ pub(crate) fn run(config: Config) -> anyhow::Result<ExitCode> {
         let exit = gateway.run().await?;
         Ok(ExitCode::from(exit.code()))
     });
-    // What is to be awaited was; dropped, the runtime would also wait for whatever looks up a name.
+    // Everything that matters was awaited; dropping the runtime would also wait for blocking name lookups.
     runtime.shutdown_background();
     exit
 }
 
-/// Tells where it serves: people who try the embedded Pravega also what to try first.
+/// Announces the addresses, and to people who try the embedded Pravega, commands to begin with.
 fn announce(gateway: &Gateway, settings: &Config) -> anyhow::Result<()> {
     let (public, management) = (gateway.addresses()?, gateway.management_address()?);
     if let Some(node) = gateway.embedded_addresses() {

@@ -11,22 +11,22 @@ pub(crate) struct SettingsArgs {
     /// Reads settings from this TOML file; config/gateway.toml lists them all
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Serves callers here: host:port or unix:PATH; may be given several times
+    /// Listens here for callers: host:port or unix:PATH; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     listen: Vec<String>,
-    /// Serves /healthz, /readyz and /metrics here
+    /// Listens here for /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS")]
     management: Option<String>,
     /// Pravega's controller, as host:port, tcp://… or tls://…; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     controller: Vec<String>,
-    /// The controller's REST API; looked for on the controller's host unless given
+    /// The controller's REST API; by default it is searched for on the controller's host
     #[arg(long, value_name = "URL")]
     controller_rest: Option<String>,
-    /// Replaces a store's address as the controller says it: host:port=host:port, either may be *
+    /// Replaces the address of a store that the controller names: host:port=host:port, where host or port may be *
     #[arg(long, value_name = "FROM=TO")]
     segment_store_rewrite: Vec<String>,
-    /// Serves with a Pravega of its own, in this process: in memory, or in DIR
+    /// Runs an embedded Pravega in this process: in memory, or in DIR
     #[arg(long, value_name = "DIR", num_args = 0..=1, require_equals = true, default_missing_value = "", conflicts_with_all = ["controller", "controller_rest"])]
     embedded: Option<String>,
     #[command(flatten)]
@@ -42,13 +42,13 @@ pub(crate) struct NodeArgs {
     /// Most bytes of events and table entries that the embedded Pravega holds in memory
     #[arg(long, value_name = "SIZE")]
     embedded_max_bytes: Option<String>,
-    /// Port of the embedded segment store; 0 takes a free one
+    /// Port of the embedded segment store; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     segment_store_port: Option<String>,
-    /// Port of the embedded controller, gRPC and REST; 0 takes a free one
+    /// Port of the embedded controller, gRPC and REST; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     controller_port: Option<String>,
-    /// Another port of the embedded controller, where clients look for REST; 0 takes a free one
+    /// Another port of the embedded controller, where clients look for REST; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     rest_port: Option<String>,
 }
@@ -65,19 +65,19 @@ impl NodeArgs {
     }
 }
 
-/// What `embedded` is told: the same settings as `serve`, of which it uses those of the node and of the log.
+/// Settings of `embedded`: the same as those of `serve`, of which it uses those of the node and of the log.
 #[derive(Debug, Args)]
 pub(crate) struct EmbeddedArgs {
     /// Reads settings from this TOML file; config/gateway.toml lists them all
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Keeps everything in DIR; in memory unless given
+    /// Keeps everything in DIR; by default in memory
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Lets only the users of this file in: lines user:HASH:resource,PERMISSION;… as Pravega has them
+    /// Admits only the users in this file: lines of user:HASH:resource,PERMISSION;… in Pravega's format
     #[arg(long, value_name = "FILE")]
     users: Option<String>,
-    /// How long a delegation token is good, with --users; 0s: for ever
+    /// Lifetime of a delegation token, with --users; 0s for unlimited
     #[arg(long, value_name = "DURATION")]
     token_life: Option<String>,
     /// Speaks TLS with the certificates in this PEM file, the leaf first

@@ -13,13 +13,13 @@ use tokio_util::codec::Decoder;
 pub(crate) enum WireArgs {
     /// Lists every command with its code, direction, level and fields
     List {
-        /// Prints the page that docs/wire.md keeps
+        /// Prints the table in docs/wire.md
         #[arg(long)]
         markdown: bool,
     },
-    /// Turns frames in hex, one a line on stdin, into JSON, one a line
+    /// Converts frames in hex, one per line on stdin, to JSON, one per line
     Decode,
-    /// Turns JSON, one command a line on stdin, into frames in hex, one a line
+    /// Converts JSON, one command per line on stdin, to frames in hex, one per line
     Encode,
 }
 
@@ -69,11 +69,11 @@ fn decode(line: &str) -> anyhow::Result<String> {
 }
 
 fn encode(line: &str) -> anyhow::Result<String> {
-    let document = serde_json::from_str(line).context("field line is not JSON")?;
+    let document = serde_json::from_str(line).context("the line is not JSON")?;
     let frame = wire::command_from_json(&document)?.frame();
     let limit = wire::MAX_PAYLOAD_TO_STORE;
     if frame.payload.len() > limit {
-        bail!("field fields takes {} bytes; a frame holds at most {limit}", frame.payload.len());
+        bail!("the command in field fields has {} bytes; the limit for a frame is {limit}", frame.payload.len());
     }
     let mut out = BytesMut::new();
     frame.encode(&mut out);

@@ -22,7 +22,7 @@ impl fmt::Display for Origin {
             Self::File(path) => write!(f, "in {}", path.display()),
             Self::Variable(name) => write!(f, "in variable {name}"),
             Self::Flag => f.write_str("from the command line"),
-            Self::Together => f.write_str("beside the other settings"),
+            Self::Together => f.write_str("together with other settings"),
         }
     }
 }

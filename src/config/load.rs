@@ -280,8 +280,9 @@ mod tests {
         assert!(message.contains("segment-store.dead-after") && message.contains("2m"), "{message}");
         for (present, missing) in [("tls-certificate", "tls-key"), ("tls-key", "tls-certificate")] {
             let message = refusal(load_file(&format!("[embedded]\n{present} = \"/run/a.pem\"\n")));
-            let expected =
-                format!("embedded.{present} = \"/run/a.pem\" beside the other settings: embedded.{missing} is missing");
+            let expected = format!(
+                "embedded.{present} = \"/run/a.pem\" together with other settings: embedded.{missing} is missing"
+            );
             assert_eq!(message, expected);
         }
     }

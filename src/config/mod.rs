@@ -1,4 +1,4 @@
-//! What the gateway can be told: read once, validated before any port is bound.
+//! The settings: read once, and validated before any port is bound.
 //!
 //! Every key is declared in one place, `sections.rs`, with its type, default and range; the structs, the known
 //! keys and the errors come from that table. `config/gateway.toml` lists them all.

@@ -31,7 +31,7 @@ const BYTE: Size = Size::bytes(1);
 const GIB: Size = Size::mib(1024);
 
 settings! {
-    /// Everything the gateway can be told.
+    /// All settings.
     pub struct Config {
         /// Where callers are served. Default `["127.0.0.1:8080"]`: this machine only.
         listen: Vec<ListenAddress> = vec![ListenAddress::Tcp("127.0.0.1:8080".to_owned())], not_empty;
@@ -82,19 +82,19 @@ settings! {
         data: Option<PathBuf> = None, anything;
         /// Most bytes of events and table entries in memory; over it appends wait, then fail. Default 1 GiB.
         max_bytes: Size = GIB, within(Size::mib(1)..=Size::mib(1024 * 1024));
-        /// Port of its segment store; 0 takes a free one. Default 6000.
+        /// Port of its segment store; 0 picks a free one. Default 6000.
         segment_store_port: u16 = 6000, anything;
-        /// Port of its controller, gRPC and REST; 0 takes a free one. Default 9090.
+        /// Port of its controller, gRPC and REST; 0 picks a free one. Default 9090.
         controller_port: u16 = 9090, anything;
-        /// Another port of its controller, where clients look for REST; 0 takes a free one. Default 9091.
+        /// Another port of its controller, where clients look for REST; 0 picks a free one. Default 9091.
         rest_port: u16 = 9091, anything;
-        /// File of those who may use it, in Pravega's own form. Default: none, everybody may do everything. Not with a
-        /// gateway before it, which has no credentials to show yet.
+        /// File of the users it admits, in Pravega's format. Default: none, every caller may do everything. Not together
+        /// with a gateway, which cannot present credentials yet.
         users: Option<PathBuf> = None, anything;
-        /// How long a delegation token is good; 0: for ever. Default 10 min.
+        /// Lifetime of a delegation token; 0 for unlimited. Default 10 min.
         token_life: Duration = Duration::from_secs(600), within(Duration::ZERO..=24 * HOUR);
-        /// PEM file of its certificates, the leaf first; wants `tls-key`, and then all ports speak TLS. Default: none. Not
-        /// with a gateway before it.
+        /// PEM file of its certificates, the leaf first; needs `tls-key`, and then all ports speak TLS. Default: none. Not
+        /// together with a gateway.
         tls_certificate: Option<PathBuf> = None, anything;
         /// PEM file of the key. Default: none.
         tls_key: Option<PathBuf> = None, anything;
@@ -102,19 +102,19 @@ settings! {
 }
 
 settings! {
-    /// How to reach Pravega's controller, and how long its answers are believed.
+    /// How to reach Pravega's controller, and how long its answers are cached.
     pub struct Controller {
         /// Controllers, tried in order: `host:port`, `tcp://…` or `tls://…`. Default `["127.0.0.1:9090"]`.
         address: ControllerAddresses = local_controller(), anything;
-        /// URL of the controller's REST API. Default: none, it is looked for on the controller's host.
+        /// URL of the controller's REST API. Default: none, it is searched for on the controller's host.
         rest: Option<Url> = None, anything;
         /// Longest wait for a connection to a controller. Default 2 s.
         connect_timeout: Duration = Duration::from_secs(2), within(MILLISECOND..=MINUTE);
-        /// How long the segments of a stream are believed. Default 10 s.
+        /// How long the segments of a stream are cached. Default 10 s.
         segments_ttl: Duration = Duration::from_secs(10), within(Duration::ZERO..=HOUR);
-        /// How long the store of a segment is believed. Default 20 s.
+        /// How long the store of a segment is cached. Default 20 s.
         endpoint_ttl: Duration = Duration::from_secs(20), within(Duration::ZERO..=HOUR);
-        /// How long "does not exist" and "is sealed" are believed. Default 1 s, and no more, so that a new stream is
+        /// How long "does not exist" and "is sealed" are cached. Default 1 s, and no more, so that a new stream is
         /// soon seen.
         missing_ttl: Duration = Duration::from_secs(1), within(Duration::ZERO..=Duration::from_secs(1));
     }
@@ -196,7 +196,7 @@ settings! {
         /// Bytes of bodies and pages held at once, over all requests; then `503`. Default 64 MiB.
         bytes_in_flight: Size = Size::mib(64), within(Size::kib(1)..=Size::mib(1024 * 1024));
         /// Bytes of those that one caller may hold; then `429`. A caller is known by its `Authorization`, else by its
-        /// address. Default 0: callers are not told apart.
+        /// address. Default 0: callers are not distinguished.
         caller_bytes_in_flight: Size = Size::bytes(0), within(Size::bytes(0)..=Size::mib(1024 * 1024));
         /// Longest wait of one request for its share of those bytes. Default 1 s.
         budget_wait: Duration = Duration::from_secs(1), within(Duration::ZERO..=MINUTE);
@@ -239,7 +239,7 @@ settings! {
 settings! {
     /// Where traces go.
     pub struct Telemetry {
-        /// URL of an OpenTelemetry collector that takes OTLP over gRPC. Default: none, no traces are sent. Wants a build
+        /// URL of an OpenTelemetry collector that takes OTLP over gRPC. Default: none, no traces are sent. Needs a build
         /// with the feature `otlp`.
         otlp_endpoint: Option<Url> = None, anything;
     }

@@ -68,7 +68,7 @@ whole_numbers! {
     usize: "expected a whole number", |number| i64::try_from(number).unwrap_or(i64::MAX);
     u32: "expected a whole number", i64::from;
     u16: "must be between 0 and 65535", i64::from;
-    NonZeroU32: "expected a whole number, at least 1", |number| number.get().into();
+    NonZeroU32: "expected a whole number, 1 or more", |number| number.get().into();
 }
 
 impl Setting for Size {
@@ -182,7 +182,7 @@ impl<T: Setting> Setting for Vec<T> {
     }
 }
 
-/// One value, which is a list to those who write it: an address without a scheme has that of the one before it.
+/// Written as a list, but one value: an address without a scheme has that of the one before it.
 impl Setting for ControllerAddresses {
     const IS_LIST: bool = true;
 
@@ -210,7 +210,7 @@ fn list_items(text: &str) -> Result<Vec<&str>, String> {
     let text = text.trim();
     // One bracket alone may begin an IPv6 address.
     if ["[\"", "['", "[]"].iter().any(|begin| text.starts_with(begin)) {
-        return Err("here a list is comma separated, without brackets and quotes".to_owned());
+        return Err("a list in a flag or variable is comma separated, without brackets and quotes".to_owned());
     }
     Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
 }

@@ -21,7 +21,7 @@ pub struct ControllerAddresses {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum AddressError {
     /// A scheme other than `tcp` and `tls`.
-    #[error("{scheme}:// is not a scheme of a controller address, tcp:// and tls:// are")]
+    #[error("{scheme}:// is not a scheme of a controller address; use tcp:// or tls://")]
     Scheme {
         /// The scheme as given.
         scheme: String,

@@ -101,11 +101,11 @@ impl Controller {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The segments that take appends, none if the stream is sealed. SingleFlightCache; all who ask at once share
+    /// The segments that take appends, none if the stream is sealed. Cached; callers that ask at once share
     /// one call.
     ///
     /// That there are none is remembered for at most [`CacheSettings::missing_for`]: no sealed segment shows that the
-    /// stream was deleted, or made anew.
+    /// stream was deleted or recreated.
     ///
     /// # Errors
     /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered as briefly; others as the
@@ -119,7 +119,7 @@ impl Controller {
         inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
     }
 
-    /// As [`current_segments`](Self::current_segments), for one who means to append: creates scope and stream where they
+    /// As [`current_segments`](Self::current_segments), for appends: creates scope and stream where they
     /// are missing and [`CacheSettings::create_missing`] wants it.
     ///
     /// # Errors
@@ -135,7 +135,7 @@ impl Controller {
         }
     }
 
-    /// The segments that take appends at this moment. Asked anew each time, and not remembered.
+    /// The segments that take appends at this moment. Asked each time, and not cached.
     ///
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
@@ -154,7 +154,7 @@ impl Controller {
     }
 
     /// Every segment that can be read, from the head of the stream on, oldest epoch first. SingleFlightCache
-    /// briefly; all who ask at once share one fetch (of two calls).
+    /// briefly; callers that ask at once share one fetch (of two calls).
     ///
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
@@ -197,13 +197,13 @@ impl Controller {
         inner.health.persist("getDelegationToken", ask).await
     }
 
-    /// The segment does not live where [`endpoint`](Self::endpoint) said: the next caller asks anew.
+    /// The segment does not live where [`endpoint`](Self::endpoint) said: the next caller asks again.
     pub fn forget_endpoint(&self, segment: &SegmentName) {
         self.inner.endpoints.forget(segment);
     }
 
-    /// The stream's segments are not what they were: the next caller asks anew. An answer that is under way
-    /// reaches only those who already wait for it.
+    /// The stream's segments are not what they were: the next caller asks again. An answer that is under way
+    /// reaches only callers that already wait for it.
     pub fn forget_stream(&self, stream: &ScopedStream) {
         self.inner.current.forget(stream);
         self.inner.readable.forget(stream);
@@ -260,7 +260,7 @@ impl Inner {
         Ok(placement.said.resolved(&self.settings.rewrite, &placement.controller_host))
     }
 
-    /// Finds out which of the two is missing. When that cannot be told, it is the stream.
+    /// Finds out which of the two is missing. When that is unknown, it is the stream.
     async fn scope_or_stream<T>(&self, outcome: Result<T, Error>) -> Result<T, Error> {
         let stream = match outcome {
             Err(Error::StreamNotFound(stream)) => stream,

@@ -6,7 +6,7 @@ use pravega_protocol::stream::{Scope, ScopedStream};
 use thiserror::Error;
 use tonic::Code;
 
-/// Why the controller did not give what it was asked for. Cheap to clone: all who wait for one answer get
+/// Why the controller did not give what it was asked for. Cheap to clone: all callers that wait for one answer get
 /// the same.
 #[derive(Debug, Clone, Error)]
 pub enum Error {
@@ -15,7 +15,7 @@ pub enum Error {
     Unavailable {
         /// The address tried last.
         address: Arc<str>,
-        /// Whether the host said that nobody listens there.
+        /// Whether the host refused the connection.
         refused: bool,
         /// What happened, from the outermost cause to the innermost.
         cause: Arc<str>,

@@ -136,7 +136,7 @@ impl GrpcClient {
             turn += 1;
             match outcome {
                 Err(error) if !error.is_answer() && turn < self.hosts.len() => {
-                    tracing::debug!(controller.call = call, controller.error = %error, "asks the next address");
+                    tracing::debug!(controller.call = call, controller.error = %error, "trying the next address");
                 }
                 outcome => return outcome.map(|answer| (answer, &host.address)),
             }

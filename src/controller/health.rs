@@ -1,4 +1,4 @@
-//! Whether the controller was there lately, and how long to go on asking it.
+//! Whether the controller answered lately, and how long to keep trying.
 
 use std::fmt;
 use std::time::Duration;

@@ -1,7 +1,7 @@
 //! The controller: which segments a stream has, where they live, what follows them, and the control calls.
 //!
 //! [`Controller`] is what the rest of the gateway holds. It answers from memory where it may, asks once for
-//! all who wait, and hides which of several addresses is up. Below it, [`ControllerClient`] is one round of
+//! all callers that wait, and hides which of several addresses is up. Below it, [`ControllerClient`] is one round of
 //! calls, by gRPC in [`GrpcClient`]. [`RestProxy`] passes control requests on to the controller's REST
 //! interface, untouched.
 //!

@@ -1,4 +1,4 @@
-//! A bounded memory in which all who want one cold thing ask for it once.
+//! A bounded cache in which callers that miss the same key share one fetch.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -10,20 +10,20 @@ use tokio::time::Instant;
 
 use super::error::Error;
 
-/// Entries that nobody asked for in this time are dropped, to give back their memory.
+/// Entries that were not asked for in this time are dropped, to free their memory.
 const DROPPED_AFTER_IDLE: Duration = Duration::from_secs(600);
 
 /// Remembers answers by key, each for its own time by the runtime's clock.
 ///
-/// What is forgotten while it is being fetched stays forgotten: the answer goes to those who already wait
-/// for it, later callers fetch anew. That is why the map holds slots rather than answers.
+/// A key that is forgotten while it is fetched stays forgotten: the answer goes to callers that already wait
+/// for it, later callers fetch again. That is why the map holds slots rather than answers.
 pub(super) struct SingleFlightCache<K, V> {
     slots: Cache<K, Arc<Slot<V>>>,
 }
 
 struct Slot<V> {
     answer: RwLock<Option<Answer<V>>>,
-    /// Held by the one who fetches. When that one is dropped, the next in line fetches instead.
+    /// Held by the caller that fetches. When it is dropped, the next one in line fetches.
     fetching: tokio::sync::Mutex<()>,
 }
 
@@ -56,7 +56,7 @@ where
     K: Hash + Eq + Clone + Send + Sync + 'static,
     V: Clone + Send + Sync + 'static,
 {
-    /// Room for so many keys; the least useful make place for new ones.
+    /// Holds this many keys; the least used are evicted.
     pub(super) fn new(capacity: u64) -> Self {
         let slots = Cache::builder().max_capacity(capacity).time_to_idle(DROPPED_AFTER_IDLE).build();
         Self { slots }
@@ -65,8 +65,7 @@ where
     /// The remembered answer, or else that of `fetch`, which `keep_for` says how long to remember.
     ///
     /// # Cancel safety
-    /// Dropping the future of the one who fetches hands the fetch to the next who waits, from its start;
-    /// nobody else notices.
+    /// When the future that fetches is dropped, the next one in line starts the fetch again.
     pub(super) async fn get_or_fetch(
         &self,
         key: &K,

@@ -66,7 +66,7 @@ impl Roots {
     }
 }
 
-/// The TLS side of the REST client; without roots it believes nobody, which is right for plain HTTP.
+/// The TLS side of the REST client; without roots it trusts no one, which is right for plain HTTP.
 pub(super) fn client_config(roots: Option<&Roots>) -> ClientConfig {
     let store = roots.map_or_else(|| Arc::new(RootCertStore::empty()), |roots| Arc::clone(&roots.store));
     ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))

@@ -1,3 +1,5 @@
+//! How sessions are opened, so that a simulation can open them in its own way.
+
 use std::fmt::Debug;
 
 use futures::FutureExt as _;

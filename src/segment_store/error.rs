@@ -1,3 +1,5 @@
+//! Why a segment store could not be reached, or why no answer came.
+
 use std::io;
 use std::sync::Arc;
 
@@ -61,7 +63,7 @@ pub enum ConnectProblem {
     Frame(#[from] FrameError),
 }
 
-/// The end of a session, told alike to everyone who waited on it.
+/// The end of a session, reported alike to everything that waited on it.
 #[derive(Debug)]
 pub struct Lost {
     /// With whom.
@@ -82,13 +84,13 @@ pub enum LostCause {
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// Nothing came although a KeepAlive was sent.
-    #[error("nothing was heard for {0:?}")]
+    #[error("the store was silent for {0:?}")]
     Silent(std::time::Duration),
-    /// A reply that a writer waits for is not what its layout says; nobody can tell whose it was.
+    /// A reply that a writer waits for does not match its layout, so that its writer is unknown.
     #[error("the store sent an undecodable {0}")]
     Undecodable(&'static str),
     /// A flow got more replies than it has requests.
-    #[error("the store sent more replies than there are requests")]
+    #[error("the store sent more replies than there were requests")]
     Unasked,
     /// The gateway closed it.
     #[error("the gateway closed the session")]

@@ -1,3 +1,5 @@
+//! Connections that are leased to one caller at a time, for messages that the gateway does not understand.
+
 use std::io;
 use std::mem::MaybeUninit;
 use std::sync::Arc;
@@ -33,7 +35,7 @@ struct CountedConnection {
     _counted: GaugeGuard,
 }
 
-/// A connection that nobody else uses. Dropping it closes the connection, unless it was given back.
+/// A connection that no one else uses. Dropping it closes the connection, unless it was given back.
 #[derive(Debug)]
 pub struct Lease {
     connection: CountedConnection,
@@ -72,8 +74,8 @@ impl ExclusivePool {
     }
 }
 
-/// An idle connection has nothing to say: one that does was closed by the store. The socket itself is asked, because
-/// the runtime may not have heard of it yet.
+/// An idle connection has nothing to say: one that does was closed by the store. The socket itself is checked, because
+/// the runtime may not know yet.
 fn is_quiet(socket: &TcpStream) -> bool {
     let peeked = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
     peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)

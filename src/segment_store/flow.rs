@@ -1,3 +1,5 @@
+//! One writer's part of a session.
+
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -12,10 +14,11 @@ use super::session::Session;
 /// Dropping it ends the flow; replies that are still to come are thrown away.
 #[derive(Debug)]
 pub struct Flow {
+    // First, so that it is closed before the session may end for want of handles.
+    replies: mpsc::Receiver<WireCommand>,
     session: Session,
     id: u32,
     sequence: u32,
-    replies: mpsc::Receiver<WireCommand>,
 }
 
 impl Flow {

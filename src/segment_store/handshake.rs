@@ -1,3 +1,5 @@
+//! Opening a connection: TCP, then Hello in both directions.
+
 use std::sync::Arc;
 use std::time::Duration;
 

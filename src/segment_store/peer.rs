@@ -24,7 +24,7 @@ pub(crate) struct Peer {
 }
 
 impl Session {
-    /// A session with a store that is played; so many messages may wait for it.
+    /// A session with a store that is played; this many messages may wait for it.
     pub(crate) fn with_peer(endpoint: &Endpoint, queued_messages: usize) -> (Self, Peer) {
         let (messages, inbox) = mpsc::channel(queued_messages);
         let (ended, end) = watch::channel(None);
@@ -58,13 +58,13 @@ impl Peer {
         Some(std::iter::from_fn(next).collect())
     }
 
-    /// Brings a reply to the one who waits for it.
+    /// Delivers a reply to the request that waits for it.
     pub(crate) fn say(&mut self, reply: WireCommand) {
         let request_id = reply.request_id().expect("replies to requests name them");
         self.state.deliver_to(request_id, reply).expect("flows have room for the replies to their requests");
     }
 
-    /// Ends the session; flows learn of it in their order, where a map and a watch would tell them in any.
+    /// Ends the session; flows learn of it in their order, where a map and a watch would notify them in any.
     pub(crate) fn end(mut self, cause: LostCause) {
         self.ended.send_replace(Some(Arc::new(Lost { endpoint: self.endpoint, cause, heard: Instant::now() })));
         let mut flows: Vec<_> = self.state.flows.drain().collect();

@@ -1,3 +1,11 @@
+//! The sessions and leased connections of every store that is in use.
+//!
+//! ```text
+//! Pool ─ by endpoint ─▶ Store ─┬─ appends: SessionSlots ─ in turns ─▶ SessionSlot ─▶ Session, opened when needed
+//!                              ├─ reads:   SessionSlots
+//!                              └─ exclusive: ExclusivePool ─▶ Lease
+//! ```
+
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -76,7 +84,7 @@ struct SessionSlots {
     counts: Counts,
 }
 
-/// What is told about the sessions of one kind.
+/// The metrics of the sessions of one kind.
 #[derive(Debug)]
 struct Counts {
     open: Gauge,
@@ -112,14 +120,14 @@ impl Pool {
         Self { settings, connect, metrics, stores: Mutex::default() }
     }
 
-    /// A session with a store, opened if there is none. Tries once; those who ask while another tries, or right after
-    /// it failed, share the failure.
+    /// A session with a store, opened if there is none. Tries once; callers that ask during an
+    /// attempt, or right after it failed, share the failure.
     ///
     /// # Errors
     /// [`Error::Connect`].
     ///
     /// # Cancel safety
-    /// A half-opened session is dropped; the next caller begins anew.
+    /// A half-opened session is dropped; the next caller starts again.
     pub async fn session(&self, endpoint: &Endpoint, purpose: Purpose) -> Result<Session, Error> {
         let store = self.store(endpoint);
         let slots = match purpose {
@@ -143,7 +151,7 @@ impl Pool {
         lease.inspect(|_| store.health.heard(Instant::now()))
     }
 
-    /// Whether a store gave a sign of life lately, so that it is worth waiting for.
+    /// Whether a store was heard from lately, so that it is worth waiting for.
     pub fn was_healthy(&self, endpoint: &Endpoint) -> bool {
         self.store(endpoint).is_healthy()
     }
@@ -193,7 +201,7 @@ impl SessionSlots {
         &self.slots[turn % self.slots.len()]
     }
 
-    /// Whether a session stands, as far as can be told without waiting.
+    /// Whether a session is open, as far as is known without waiting.
     fn is_open(&self) -> bool {
         self.slots
             .iter()

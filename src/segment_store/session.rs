@@ -1,3 +1,5 @@
+//! The handle of a multiplexed connection: requests with one reply each, and flows with any number of replies.
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
@@ -69,7 +71,7 @@ impl Session {
         Ok(Self::of_task(endpoint.clone(), messages, end))
     }
 
-    /// The handle on a task that takes these messages and tells its end.
+    /// The handle of a task that takes these messages and reports its end.
     pub(super) fn of_task(
         endpoint: Endpoint,
         messages: mpsc::Sender<Message>,
@@ -79,7 +81,7 @@ impl Session {
         Self { messages, shared: Arc::new(shared) }
     }
 
-    /// Whether the connection still stands, as far as is known.
+    /// Whether the connection is open, as far as is known.
     pub fn is_open(&self) -> bool {
         self.shared.end.borrow().is_none() && !self.messages.is_closed()
     }

@@ -1,3 +1,5 @@
+//! Segments, wherever they are: finds the store of a segment, and tries again while the segment moves.
+
 use std::sync::Arc;
 
 use pravega_protocol::stream::SegmentName;
@@ -29,7 +31,7 @@ impl SegmentStore {
     /// A session with the store that has the segment.
     ///
     /// A store that refuses, and gave no sign of life within the last 30 s, fails at once; with one that did, the
-    /// segment's place is asked anew and tried until the caller gives up, or the 30 s are over.
+    /// segment's store is looked up again and tried until the caller gives up, or the 30 s are over.
     ///
     /// # Errors
     /// [`Error::Controller`], [`Error::Connect`].
@@ -107,7 +109,9 @@ impl SegmentStore {
             self.count(C::TYPE, &answered);
             match answered {
                 Ok(WireCommand::WrongHost(_)) => self.forget_endpoint(segment),
-                Err(Error::Lost(lost)) => tracing::debug!(segment = %segment, cause = %lost.cause, "asking again"),
+                Err(Error::Lost(lost)) => {
+                    tracing::debug!(segment = %segment, cause = %lost.cause, "retrying a request whose session was lost")
+                }
                 answered => return answered,
             }
             tokio::time::sleep(backoff.next_delay()).await;
@@ -128,10 +132,10 @@ impl SegmentStore {
         self.metrics.store_requests.get_or_create(&labels).inc();
     }
 
-    /// Counts a reply, unless it is one of those that were hoped for.
-    pub fn count_reply(&self, hoped_for: &[CommandType], reply: &WireCommand) {
+    /// Counts a reply, unless it is one of those expected.
+    pub fn count_reply(&self, expected: &[CommandType], reply: &WireCommand) {
         let reply = reply.command_type();
-        if !hoped_for.contains(&reply) {
+        if !expected.contains(&reply) {
             self.metrics.store_failed(StoreError::Reply(reply));
         }
     }

@@ -1,5 +1,14 @@
-//! The owner of a session's socket. Only it reads and writes there: a request's future may vanish, half a frame
-//! may not.
+//! The task that owns a session's socket. Only it reads and writes there: a request's future may be dropped halfway, a
+//! frame may not.
+//!
+//! ```text
+//! Session, Flow ── Message ─▶ inbox ─▶ SessionState ── outbox ─▶ socket ─▶ store
+//!       ▲                                calls, flows                        │
+//!       └──── reply, by its request id ─────┴◀──────────── frames ◀──────────┘
+//! ```
+//!
+//! It ends when the last handle is dropped, when the connection fails or breaks the protocol, and when the store stays
+//! silent. Whatever the end, those who wait find their sender dropped, and the cause in the session's watch.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -83,6 +92,7 @@ impl SessionTask {
     /// Runs until the session ends. Waiters learn of it when their senders are dropped with the state.
     async fn run(mut self) -> (LostCause, Instant) {
         let cause = self.serve().await;
+        self.state.check_end(&cause);
         (cause, self.state.heard)
     }
 
@@ -115,7 +125,7 @@ impl SessionTask {
     }
 }
 
-/// The name of a reply that writers wait for: they would wait for ever for one that nobody can read.
+/// The name of a reply that writers wait for: they would wait for ever for one that cannot be decoded.
 fn writers_reply(code: i32) -> Option<&'static str> {
     let command = CommandType::from_code(code)?;
     let awaited = matches!(
@@ -162,18 +172,34 @@ impl SessionState {
             self.take(message);
         }
         self.outbox.seal_small();
+        self.check_outbox();
+    }
+
+    fn check_outbox(&self) {
+        assert_eq!(self.outbox.bytes(), self.outbox.remaining(), "all of the outbox is ready to be written");
+    }
+
+    /// A handle outlives what was asked through it, so that without handles no one waits.
+    fn check_end(&self, cause: &LostCause) {
+        self.check_outbox();
+        if matches!(cause, LostCause::Dropped) {
+            assert!(self.calls.values().all(|call| call.reply.is_closed()), "a call without a session waits");
+            assert!(self.flows.values().all(mpsc::Sender::is_closed), "a flow without a session waits");
+        }
     }
 
     fn take(&mut self, message: Message) {
         match message {
             Message::Call { request_id, read_offset, frame, reply } => {
                 if !reply.is_closed() {
-                    self.calls.insert(request_id, Call { read_offset, reply });
+                    let before = self.calls.insert(request_id, Call { read_offset, reply });
+                    assert!(before.is_none_or(|call| call.reply.is_closed()), "two calls with one request id");
                     self.outbox.push(frame);
                 }
             }
             Message::OpenFlow { id, sink } => {
-                self.flows.insert(id, sink);
+                let before = self.flows.insert(id, sink);
+                assert!(before.is_none_or(|sink| sink.is_closed()), "two flows with one id");
             }
             Message::Send { frames } => self.outbox.push(frames),
             Message::EndFlow { id } => {
@@ -216,7 +242,7 @@ impl SessionState {
         }
     }
 
-    /// Tells the one who waits for an undecodable reply, where its request id leads the payload, as in most replies.
+    /// Fails the call that waits for an undecodable reply, if the request id leads the payload, as in most replies.
     fn fail_call(&mut self, frame: &Frame, error: ShowError) {
         let leading = frame.payload.first_chunk().map(|bytes| RequestId(i64::from_be_bytes(*bytes)));
         if let Some(call) = leading.and_then(|request_id| self.calls.remove(&request_id)) {
@@ -255,7 +281,7 @@ impl SessionState {
         self.deliver_to(failed.request_id, failed.into())
     }
 
-    /// Sends a KeepAlive after silence, gives up after more of it, and forgets those who gave up on us.
+    /// Sends a KeepAlive after silence, gives up after more of it, and forgets callers that gave up.
     fn tick(&mut self, times: &SessionTimes) -> Result<(), LostCause> {
         self.calls.retain(|_, call| !call.reply.is_closed());
         self.flows.retain(|_, sink| !sink.is_closed());

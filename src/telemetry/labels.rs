@@ -1,4 +1,4 @@
-//! What tells the samples of a metric apart: closed sets, never what callers name.
+//! Labels of the metrics: closed sets, never values that callers choose.
 
 use std::fmt::Write;
 use std::hash::{Hash, Hasher};
@@ -7,7 +7,7 @@ use axum::extract::MatchedPath;
 use pravega_protocol::wire::CommandType;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue, LabelValueEncoder};
 
-/// What tells answered requests apart.
+/// Labels of answered requests.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {
     /// The route, as the router knows it.
@@ -20,21 +20,21 @@ pub struct RequestLabels {
     pub code: &'static str,
 }
 
-/// A route alone.
+/// The route as the only label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RouteLabels {
     /// The route, as the router knows it.
     pub route: Route,
 }
 
-/// A session's kind.
+/// Labels of sessions with segment stores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct SessionLabels {
     /// What it is for.
     pub kind: SessionKind,
 }
 
-/// What tells requests to a store apart.
+/// Labels of requests to a store.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StoreRequestLabels {
     /// The command's name, from the table of commands.
@@ -43,28 +43,28 @@ pub struct StoreRequestLabels {
     pub outcome: RequestOutcome,
 }
 
-/// What a segment store failed to do.
+/// Labels of failures of segment stores.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct StoreErrorLabels {
     /// What went wrong.
     pub error: StoreError,
 }
 
-/// A limit alone.
+/// The limit as the only label.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct LimitLabels {
     /// The limit.
     pub limit: Limit,
 }
 
-/// Why bytes were refused.
+/// Labels of refused requests for bytes of the budget.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RefusalLabels {
-    /// What there was too little of.
+    /// Why the bytes were refused.
     pub reason: Refusal,
 }
 
-/// What tells requests to the controller apart.
+/// Labels of requests to the controller.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ControllerRequestLabels {
     /// The call's name, from the controller's interface.
@@ -76,7 +76,7 @@ pub struct ControllerRequestLabels {
 /// What went wrong with a segment store.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum StoreError {
-    /// It answered with this reply, which refuses what was asked.
+    /// It refused the request with this reply.
     Reply(CommandType),
     /// The connection was lost before the answer.
     Lost,
@@ -84,7 +84,7 @@ pub enum StoreError {
     TimedOut,
     /// No connection could be opened.
     Refused,
-    /// What it said cannot be understood.
+    /// Its reply could not be decoded.
     Undecodable,
 }
 
@@ -112,7 +112,7 @@ macro_rules! label_values {
             /// All of them.
             pub const ALL: &'static [Self] = &[$( Self::$variant ),*];
 
-            /// As it stands in the metrics.
+            /// The label's value.
             pub const fn as_str(self) -> &'static str {
                 match self {
                     $( Self::$variant => $text, )*
@@ -141,7 +141,7 @@ label_values! {
 
     /// How a request to Pravega ended.
     pub enum RequestOutcome {
-        /// With the reply that was hoped for.
+        /// With the expected reply.
         Ok = "ok",
         /// With a reply that refuses it.
         Refused = "refused",
@@ -185,11 +185,11 @@ label_values! {
 
     /// Why bytes were refused.
     pub enum Refusal {
-        /// Others held them for too long.
+        /// Other requests held the bytes for too long.
         Exhausted = "exhausted",
         /// The caller's other requests held its share for too long.
         OverShare = "over_share",
-        /// They are more than there are in all.
+        /// The request asks for more than the whole budget.
         TooLarge = "too_large",
     }
 

@@ -53,29 +53,29 @@ macro_rules! metrics {
 metrics! {
     /// Requests that were answered.
     http_requests: Family<RequestLabels, Counter> = Family::default();
-    /// Time from the head of a request to its answer, or to the end of it where it is streamed.
+    /// Time from the head of a request to its answer, or to the end of a streamed answer.
     http_request_seconds: Histograms<RouteLabels> = by_label();
     /// Bytes of request bodies.
     http_received_bytes: Counter = Counter::default();
     /// Bytes of response bodies.
     http_sent_bytes: Counter = Counter::default();
-    /// Requests that are not answered yet.
+    /// Requests in flight.
     http_requests_in_flight: Gauge = Gauge::default();
-    /// Connections of callers.
+    /// Open connections of callers.
     http_connections: Gauge = Gauge::default();
-    /// Most connections of callers; more wait to be accepted.
+    /// Limit on connections of callers; further ones wait to be accepted.
     http_connections_limit: Gauge = Gauge::default();
-    /// Failures to accept a connection.
+    /// Connections that could not be accepted.
     http_accept_errors: Counter = Counter::default();
-    /// Times that a limit was reached, by its setting.
+    /// Times a limit was reached, by the setting that holds it.
     limit_hits: Family<LimitLabels, Counter> = Family::default();
-    /// Bytes of bodies and pages that may still be held.
+    /// Free bytes of the budget for bodies and pages.
     budget_available_bytes: Gauge = Gauge::default();
-    /// Most bytes of bodies and pages that may be held at once.
+    /// Total bytes of the budget for bodies and pages.
     budget_limit_bytes: Gauge = Gauge::default();
-    /// Times that a request had to wait for its share of the bytes that may be held.
+    /// Requests that had to wait for bytes of the budget.
     budget_waits: Counter = Counter::default();
-    /// Times that a request was refused its share of the bytes that may be held.
+    /// Requests that were refused bytes of the budget, by reason.
     budget_refusals: Family<RefusalLabels, Counter> = Family::default();
     /// Events that Pravega acknowledged.
     append_events: Counter = Counter::default();
@@ -85,17 +85,17 @@ metrics! {
     append_blocks: Counter = Counter::default();
     /// Time from sending an append block to its acknowledgement.
     append_ack_seconds: Histogram = seconds();
-    /// Requests that wait for something to read.
+    /// Reads that wait for new events.
     read_waits: Gauge = Gauge::default();
-    /// Events in an append block, when it is first sent.
+    /// Events per append block, when it is first sent.
     append_block_events: Histogram = powers(1.0, 2.0, 18);
-    /// Bytes of events with their headers in an append block, when it is first sent.
+    /// Bytes of events with their headers per append block, when it is first sent.
     append_block_bytes: Histogram = powers(16.0, 4.0, 11);
-    /// Append blocks that were sent again after their connection was lost.
+    /// Append blocks that were sent again after a lost connection.
     append_resent_blocks: Counter = Counter::default();
-    /// Times that a writer was set up on a session.
+    /// Writers that were set up on a session.
     append_set_ups: Counter = Counter::default();
-    /// Segments sealed or gone whose writer gave what was left to those that follow.
+    /// Sealed or deleted segments whose remaining events were handed over to their successors.
     append_handovers: Counter = Counter::default();
     /// Events that were read for callers.
     read_events: Counter = Counter::default();
@@ -103,13 +103,13 @@ metrics! {
     read_bytes: Counter = Counter::default();
     /// Open sessions with segment stores.
     store_sessions: Family<SessionLabels, Gauge> = Family::default();
-    /// Sessions with segment stores that were opened in place of a lost one.
+    /// Sessions with segment stores that replaced a lost one.
     store_reconnects: Family<SessionLabels, Counter> = Family::default();
-    /// Requests to segment stores.
+    /// Requests to segment stores, by command and outcome.
     store_requests: Family<StoreRequestLabels, Counter> = Family::default();
-    /// Replies of segment stores that refuse something, and replies and connections that failed to come.
+    /// Refusals by segment stores, and replies and connections that failed.
     store_errors: Family<StoreErrorLabels, Counter> = Family::default();
-    /// Requests to the controller.
+    /// Requests to the controller, by call and outcome.
     controller_requests: Family<ControllerRequestLabels, Counter> = Family::default();
 }
 

@@ -1,4 +1,4 @@
-//! What the gateway tells those who run it: log lines, metrics and traces.
+//! What operators see: log lines, metrics and traces.
 
 pub mod labels;
 pub mod log;

@@ -28,7 +28,7 @@ use crate::telemetry::labels::Limit;
 pub(crate) const PARAMETERS: &[&str] =
     &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
 
-/// Headers that ask for more than a plain append; to overlook one would break what its sender relies on.
+/// Headers that ask for more than a plain append; ignoring one would break what its sender relies on.
 const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "producer-seq", "if-match", "if-none-match"];
 
 /// Appends the body: one event, or a batch of them.
@@ -81,7 +81,7 @@ impl Appending {
             _ => None,
         };
         let appender = app.appenders().stream(&stream);
-        // Whether there is such a stream is told before the body is read.
+        // A missing stream is reported before the body is read.
         deadline.timeout(appender.ready()).await??;
         Ok(Self { app, stream, deadline, routing, segment, appender })
     }
@@ -105,7 +105,7 @@ impl Appending {
     /// Checks an event, which may have a routing key of its own, and finds where it goes.
     pub(crate) fn event(&self, payload: Bytes, key: Option<&str>, permit: Permit) -> Result<NewEvent, ApiError> {
         if payload.is_empty() && !self.app.config().append.empty_events {
-            let detail = "the event is empty, which stops Pravega's Python readers for good; \
+            let detail = "the event is empty, and Pravega's Python readers never get past an empty event; \
                           append.empty-events = true allows it";
             return Err(ApiError::new(ErrorCode::EmptyEvent, detail));
         }
@@ -121,7 +121,7 @@ impl Appending {
     }
 }
 
-/// What becomes of a single event.
+/// The answer to a single event.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Created {

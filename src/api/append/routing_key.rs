@@ -67,7 +67,7 @@ impl RequestRouting {
     pub(crate) fn target_of_own(&self, key: &str) -> Result<Target, ApiError> {
         match self {
             Self::Segment(_) => {
-                let detail = "an event has a routing key, and the request names a segment: one of them decides";
+                let detail = "an event has a routing key, but the request names a segment; give only one of them";
                 Err(ApiError::new(ErrorCode::BodyInvalid, detail))
             }
             Self::Random | Self::Key(_) | Self::KeyFrom { .. } => Ok(Target::Position(KeyPosition::of_key(key))),
@@ -99,8 +99,8 @@ fn take_missing(params: &mut Params, has_pointer: bool) -> Result<bool, ApiError
     match params.take("key-from-missing").as_deref() {
         None => Ok(false),
         Some("random") if has_pointer => Ok(true),
-        Some("random") => Err(invalid("key-from-missing", "random", "it goes with key-from only")),
-        Some(other) => Err(invalid("key-from-missing", other, "it takes random")),
+        Some("random") => Err(invalid("key-from-missing", "random", "it can only be used with key-from")),
+        Some(other) => Err(invalid("key-from-missing", other, "expected random")),
     }
 }
 

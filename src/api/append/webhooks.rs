@@ -1,4 +1,4 @@
-//! `POST /v1/webhooks/{name}`: an append whose parameters stand in the settings, for senders that cannot be told any.
+//! `POST /v1/webhooks/{name}`: an append whose parameters are in the settings, for senders that cannot give any.
 //!
 //! Kubernetes' API server is one: it drops the query of a webhook's URL and puts a `timeout` of its own there.
 //! Source: client-go, `clientcmd.DirectClientConfig.ClientConfig`, `rest.NewRESTClient`, `rest.Request.URL`.
@@ -27,14 +27,14 @@ pub(crate) async fn post(
 }
 
 fn find<'a>(webhooks: &'a [Webhook], name: &str) -> Result<&'a Webhook, ApiError> {
-    let missing = || ApiError::new(ErrorCode::PathUnknown, format!("the setting webhooks has no webhook {name:?}"));
+    let missing = || ApiError::new(ErrorCode::PathUnknown, format!("the setting webhooks has no entry named {name:?}"));
     webhooks.iter().find(|webhook| webhook.name == name).ok_or_else(missing)
 }
 
 /// Checks the names of a webhook's parameters before it is called.
 ///
 /// # Errors
-/// What its callers would be told of a query that `POST /v1/events` does not take.
+/// That of `POST /v1/events` for a query with an unknown or repeated parameter.
 pub fn check(webhook: &Webhook) -> Result<(), ApiError> {
     let mut params = Params::parse(Some(webhook.query()))?;
     append::PARAMETERS.iter().for_each(|known| drop(params.take(known)));

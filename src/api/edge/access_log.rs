@@ -1,3 +1,5 @@
+//! The record of a request: its sample in the metrics, its line in the access log, its span.
+
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll};
@@ -41,7 +43,7 @@ pub(crate) struct AccessRecord {
     answer: AnswerSoFar,
 }
 
-/// What the caller was told so far.
+/// What the caller has received so far.
 struct AnswerSoFar {
     status: u16,
     code: &'static str,

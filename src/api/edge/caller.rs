@@ -10,12 +10,12 @@ use http_server::{Arrival, Peer};
 
 use crate::app::App;
 
-/// What callers are told apart by. Only a keyed hash of it is kept.
+/// What distinguishes callers. Only a keyed hash of it is kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 enum CallerIdentity<'a> {
-    /// What it shows.
+    /// By the value of its `Authorization`.
     Shows(&'a [u8]),
-    /// Where it is.
+    /// By its address.
     At(IpAddr),
     /// On this machine, behind a unix socket.
     Local,

@@ -19,7 +19,7 @@ pub(crate) struct Deadline {
 
 /// The deadline has passed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("not done within {}", humantime::format_duration(*allowance))]
+#[error("did not finish within {}", humantime::format_duration(*allowance))]
 pub(crate) struct Elapsed {
     allowance: Duration,
 }
@@ -129,7 +129,7 @@ mod tests {
         let late = Deadline::after(LONGEST).timeout(std::future::pending::<()>()).await;
         let error = ApiError::from(late.expect_err("nothing happens"));
         assert_eq!(error.code(), ErrorCode::DeadlineExceeded);
-        assert_eq!(error.detail(), "not done within 30s");
+        assert_eq!(error.detail(), "did not finish within 30s");
         assert_eq!(error.side_effects(), crate::api::error::SideEffects::None);
     }
 }

@@ -23,7 +23,7 @@ pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Response {
         .or_else(|| payload.downcast_ref::<String>().map(String::as_str))
         .unwrap_or("no message");
     tracing::error!(panic = message, "a handler panicked");
-    let error = ApiError::new(ErrorCode::Internal, "a bug in the gateway; its log knows more under the request id");
+    let error = ApiError::new(ErrorCode::Internal, "a bug in the gateway; its log has details under this request id");
     // whether the handler had sent anything is not known here
     error.possible().into_response()
 }

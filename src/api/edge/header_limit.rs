@@ -25,7 +25,7 @@ pub(crate) fn check_headers(headers: &HeaderMap, max_bytes: usize) -> Result<(),
     if bytes <= max_bytes {
         return Ok(());
     }
-    let detail = format!("the headers are {bytes} bytes, more than {max_bytes}");
+    let detail = format!("the headers have {bytes} bytes; the limit is {max_bytes}");
     Err(ApiError::new(ErrorCode::HeadersTooLarge, detail).member("maxBytes", max_bytes).over(Limit::Headers))
 }
 

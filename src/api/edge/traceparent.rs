@@ -50,7 +50,7 @@ impl From<SpanIds> for TraceContext {
     }
 }
 
-/// The span that the caller names, if what it says is valid.
+/// The span that the caller names, if the header is valid.
 pub(crate) fn caller(headers: &HeaderMap) -> Option<SpanIds> {
     parse(headers.get(HEADER)?.to_str().ok()?)
 }

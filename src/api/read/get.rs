@@ -81,7 +81,10 @@ async fn read(
         return Ok((reading, false));
     };
     if app.is_draining() {
-        return Err(ApiError::new(ErrorCode::Draining, "the gateway is about to stop: nothing waits here any more"));
+        return Err(ApiError::new(
+            ErrorCode::Draining,
+            "the gateway is shutting down and accepts no requests that wait",
+        ));
     }
     let _waiting = GaugeGuard::new(&app.metrics().read_waits);
     let until = Instant::now() + wait;
@@ -106,9 +109,9 @@ async fn wait_for_change<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a
 }
 
 fn take_offset(params: &mut Params) -> Result<Option<i64>, ApiError> {
-    let expected = "a byte offset from 0 on";
+    let expected = "a byte offset, 0 or more";
     match params.take_parsed::<i64>("offset", expected)? {
-        Some(offset) if offset < 0 => Err(invalid("offset", &offset.to_string(), format_args!("it takes {expected}"))),
+        Some(offset) if offset < 0 => Err(invalid("offset", &offset.to_string(), format_args!("expected {expected}"))),
         offset => Ok(offset),
     }
 }
@@ -119,9 +122,9 @@ fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
         Some(value) => usize::try_from(value).unwrap_or(usize::MAX).min(most),
         None => most,
     };
-    let count = params.take_parsed::<u64>("count", "a number of events from 1 on")?;
+    let count = params.take_parsed::<u64>("count", "a number of events, 1 or more")?;
     if count == Some(0) {
-        return Err(invalid("count", "0", "it takes a number of events from 1 on"));
+        return Err(invalid("count", "0", "expected a number of events, 1 or more"));
     }
     let bytes = params.take_parsed::<u64>("max-bytes", "a number of bytes")?;
     Ok(PageLimits {
@@ -155,7 +158,7 @@ impl PageForm {
             Some("application/octet-stream") => Ok(Self::Bare),
             _ => {
                 let asked = headers.get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
-                let detail = format!("header Accept is {asked:?}; this call offers {}", OFFERED.join(", "));
+                let detail = format!("header Accept is {asked:?}; this call can return {}", OFFERED.join(", "));
                 Err(ApiError::new(ErrorCode::NotAcceptable, detail))
             }
         }
@@ -183,7 +186,7 @@ impl<'a> Reading<'a> {
         self.offset == self.state.tail && !self.state.sealed
     }
 
-    /// The answer of who waited in vain.
+    /// The answer to a wait that ended without an event.
     fn nothing(&self) -> Response {
         let mut response = StatusCode::NO_CONTENT.into_response();
         self.mark(response.headers_mut(), self.offset, true, false);
@@ -202,7 +205,7 @@ impl<'a> Reading<'a> {
             return Ok(response);
         }
         if limits.events != 1 {
-            let detail = "application/octet-stream holds one event: it goes with count=1";
+            let detail = "application/octet-stream returns a single event and needs count=1";
             return Err(ApiError::new(ErrorCode::NotAcceptable, detail));
         }
         let mut permit = self.reserve(PageLimits { bytes: 0, ..limits }).await?;

@@ -53,7 +53,7 @@ pub(crate) enum Shape {
     Framed,
 }
 
-/// What a document tells after its events.
+/// The members of a document after its events.
 #[derive(Debug, Clone, Copy, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct PageEnd {

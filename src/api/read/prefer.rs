@@ -35,7 +35,7 @@ impl Wait {
         // More digits than fit a number are a long wait, too.
         let seconds = is_number.then(|| seconds.parse().unwrap_or(u64::MAX));
         let seconds = seconds.ok_or_else(|| {
-            let detail = format!("header Prefer: wait takes whole seconds, up to {}", LONGEST_WAIT.as_secs());
+            let detail = format!("header Prefer: expected wait in whole seconds, at most {}", LONGEST_WAIT.as_secs());
             ApiError::new(ErrorCode::HeaderInvalid, detail)
         })?;
         Ok(Some(Self(Duration::from_secs(seconds).min(LONGEST_WAIT))))

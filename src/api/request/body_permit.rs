@@ -1,3 +1,5 @@
+//! Bodies that hold bytes of the budget.
+
 use std::pin::Pin;
 use std::task::{Context, Poll};
 

@@ -46,8 +46,8 @@ impl ContentEncoding {
         }
     }
 
-    /// The body as it was before. Its length is unknown then; whoever reads it sees only what was compressed, and bounds
-    /// that. A body that is no gzip, or ends early, fails while it is read.
+    /// The decoded body. Its length is unknown, so that its reader has to bound it. Reading fails where the body is not gzip
+    /// or ends early.
     ///
     /// # Errors
     /// `503 overloaded` where there is no room for a decoder.
@@ -75,7 +75,7 @@ fn codings<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item 
 
 fn unsupported(name: &HeaderName, coding: &[u8]) -> ApiError {
     let coding = String::from_utf8_lossy(coding);
-    let detail = format!("header {name}: {coding} is not undone here; a body may be compressed once, with gzip");
+    let detail = format!("header {name}: {coding} is not supported; a body may be compressed once, with gzip");
     // RFC 9110, section 15.5.16: what would be taken.
     ApiError::new(ErrorCode::UnsupportedEncoding, detail)
         .header(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"))

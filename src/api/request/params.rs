@@ -40,7 +40,7 @@ impl Params {
         self.pairs.iter().any(|(given, _)| given == name)
     }
 
-    /// Takes and parses a parameter; `expected` tells what it takes.
+    /// Takes and parses a parameter; `expected` describes valid values.
     pub(crate) fn take_parsed<T: FromStr>(&mut self, name: &str, expected: &str) -> Result<Option<T>, ApiError> {
         let Some(text) = self.take(name) else {
             return Ok(None);
@@ -48,7 +48,7 @@ impl Params {
         // Rust's numbers may have a plus, ours not.
         match text.parse() {
             Ok(value) if !text.starts_with('+') => Ok(Some(value)),
-            _ => Err(invalid(name, &text, format_args!("it takes {expected}"))),
+            _ => Err(invalid(name, &text, format_args!("expected {expected}"))),
         }
     }
 
@@ -62,7 +62,7 @@ impl Params {
         match self.pairs.first() {
             None => Ok(()),
             Some((name, _)) => {
-                let detail = format!("parameter {name} is not known here; this call takes {}", known.join(", "));
+                let detail = format!("parameter {name} is unknown; this call takes {}", known.join(", "));
                 Err(ApiError::new(ErrorCode::ParameterUnknown, detail).member("parameter", name.as_str()))
             }
         }
@@ -73,7 +73,7 @@ fn decode(text: &str) -> Result<String, ApiError> {
     let spaced = text.replace('+', " ");
     match percent_decode_str(&spaced).decode_utf8() {
         Ok(decoded) => Ok(decoded.into_owned()),
-        Err(_) => Err(ApiError::new(ErrorCode::ParameterInvalid, format!("query {text:?} is not UTF-8 when decoded"))),
+        Err(_) => Err(ApiError::new(ErrorCode::ParameterInvalid, format!("query {text:?} does not decode to UTF-8"))),
     }
 }
 

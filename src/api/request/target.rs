@@ -68,7 +68,7 @@ pub(crate) fn take_segment(params: &mut Params) -> Result<Option<SegmentRef>, Ap
 }
 
 pub(crate) fn parse_segment(text: &str) -> Result<SegmentRef, ApiError> {
-    const EXPECTED: &str = "it takes a number such as 7, a 64-bit id, or a full id such as 7.%23epoch.3";
+    const EXPECTED: &str = "expected a number such as 7, a 64-bit id, or a full id such as 7.%23epoch.3";
     if text.bytes().all(|byte| byte.is_ascii_digit()) {
         let id: i64 = text.parse().map_err(|_| invalid("segment", text, EXPECTED))?;
         return Ok(u32::try_from(id).map_or(SegmentRef::Id(SegmentId::from_i64(id)), SegmentRef::Number));

@@ -87,7 +87,7 @@ async fn ask(
 
 fn named_command(name: &str) -> Result<CommandType, ApiError> {
     let command = CommandType::from_name(name).ok_or_else(|| {
-        let detail = format!("there is no wire command {name:?}; docs/wire.md and `wire list` name all");
+        let detail = format!("no wire command is named {name:?}; docs/wire.md and `wire list` list all of them");
         ApiError::new(ErrorCode::MessageTypeUnknown, detail)
     })?;
     check_direction(command)?;

@@ -51,7 +51,7 @@ pub(crate) async fn append(
     converse(app, deadline, segment, &AppendScript { plan, writer_id }).await
 }
 
-/// Sets the writer up, then appends by the number that the store tells.
+/// Sets the writer up, then appends with the number after the one that the store returns.
 struct AppendScript {
     plan: Plan,
     writer_id: WriterId,
@@ -72,7 +72,7 @@ fn take_writer_id(values: &mut FieldValues) -> Result<Option<WriterId>, ApiError
         return Ok(None);
     };
     uuid::Uuid::try_parse(&text).map(|id| Some(WriterId(id))).map_err(|_| {
-        let detail = format!("field writerId is {text:?}; it takes a UUID");
+        let detail = format!("field writerId is {text:?}; expected a UUID");
         ApiError::new(ErrorCode::ParameterInvalid, detail).member("field", "writerId")
     })
 }
@@ -124,7 +124,7 @@ impl Plan {
             return Err(ApiError::new(ErrorCode::EmptyEvent, detail));
         }
         if self.number.is_some_and(|number| number < 0) {
-            return Err(field_invalid("event number", &"it is below 0"));
+            return Err(field_invalid("event number", &"must not be negative"));
         }
         let writer_id = WriterId(uuid::Uuid::nil());
         let limit = app.config().limits.raw_message.as_usize();
@@ -206,7 +206,7 @@ fn take_num_events(command: CommandType, values: &mut FieldValues, body: &Bytes)
         return valid.ok_or_else(|| field_invalid("numEvents", &format_args!("{given} is not from 1 to 2147483647")));
     }
     count_events(body).ok_or_else(|| {
-        let detail = "the body is not whole events, each i32 0, i32 length and bytes; numEvents says how many it holds";
+        let detail = "the body is not a sequence of whole events (i32 0, i32 length, bytes); set numEvents to the number of events in it";
         ApiError::new(ErrorCode::BodyInvalid, detail).member("field", "numEvents")
     })
 }

@@ -18,7 +18,7 @@ pub(crate) enum ExchangeError {
     #[error(transparent)]
     Frame(#[from] FrameError),
     /// The replies are larger than what is left of the budget.
-    #[error("the replies do not fit: {0}")]
+    #[error("there is no room for the replies: {0}")]
     Overloaded(#[from] Overloaded),
 }
 
@@ -34,7 +34,7 @@ pub(crate) struct Exchange {
     has_sent: bool,
 }
 
-/// A reply, and which request it answers as far as that can be told.
+/// A reply, and which request it answers as far as that is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Reply {
     /// Of which command; `None` for one that the table does not know.
@@ -145,7 +145,7 @@ impl Exchange {
         Ok(())
     }
 
-    /// An acknowledgement covers every earlier append of its writer, and so does a failure: the store tells only one.
+    /// An acknowledgement covers every earlier append of its writer, and so does a failure: the store reports only one.
     fn settle_at(&mut self, index: usize, reply: Option<&WireCommand>) -> Option<CommandType> {
         let settled = self.awaited.remove(index);
         if let Awaited::Append { writer_id, number, .. } = settled.awaited {

@@ -44,7 +44,7 @@ impl FieldValues {
             let text = std::str::from_utf8(value.as_bytes())
                 .map_err(|_| ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} is not UTF-8")))?;
             let text = percent_encoding::percent_decode_str(text).decode_utf8().map_err(|_| {
-                ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} is not UTF-8 when decoded"))
+                ApiError::new(ErrorCode::HeaderInvalid, format!("header {name} does not decode to UTF-8"))
             })?;
             values.add(camel_case(kebab), text.as_ref().into(), FieldSource::Header)?;
         }
@@ -92,7 +92,7 @@ impl FieldValues {
             return Ok(None);
         };
         text.parse().map(Some).map_err(|_| {
-            let detail = format!("field {name} is {text:?}; it takes a whole number of 64 bits");
+            let detail = format!("field {name} is {text:?}; expected a 64-bit integer");
             ApiError::new(ErrorCode::ParameterInvalid, detail).member("field", name)
         })
     }

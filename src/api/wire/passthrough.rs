@@ -88,7 +88,7 @@ async fn put_sequence(
     body: Body,
 ) -> Result<Response, ApiError> {
     if let Some(name) = [MESSAGE_TYPE, MESSAGE_LENGTH].iter().find(|name| headers.contains_key(*name)) {
-        let detail = format!("header {name} does not go with {SEQUENCE}, whose frames have their own headers");
+        let detail = format!("header {name} cannot be used with {SEQUENCE}, whose frames have headers of their own");
         return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
     }
     let limit = app.config().limits.raw_sequence.as_usize();
@@ -128,7 +128,7 @@ fn message_type(headers: &HeaderMap) -> Result<i32, ApiError> {
         return Ok(code);
     }
     CommandType::from_name(text).map(|command| command.info().code).ok_or_else(|| {
-        let detail = format!("header Message-Type is {text:?}; it takes a decimal code or a name of docs/wire.md");
+        let detail = format!("header Message-Type is {text:?}; expected a decimal code or a name from docs/wire.md");
         ApiError::new(ErrorCode::MessageTypeUnknown, detail)
     })
 }
@@ -136,7 +136,7 @@ fn message_type(headers: &HeaderMap) -> Result<i32, ApiError> {
 fn message_length(headers: &HeaderMap, limit: usize) -> Result<usize, ApiError> {
     let text = single(headers, &MESSAGE_LENGTH)?;
     let length: u64 = digits(text).and_then(|text| text.parse().ok()).ok_or_else(|| {
-        let detail = format!("header Message-Length is {text:?}; it takes the number of bytes of the body");
+        let detail = format!("header Message-Length is {text:?}; expected the number of bytes in the body");
         ApiError::new(ErrorCode::HeaderInvalid, detail)
     })?;
     usize::try_from(length).ok().filter(|length| *length <= limit).ok_or_else(|| too_large(length, limit))

@@ -18,7 +18,7 @@ use crate::api::wire::reply_status::{status_of, with_retry};
 /// What a header value cannot hold as it is.
 const ESCAPED: &AsciiSet = &CONTROLS.add(b'%');
 
-/// Kept from callers: it can be long, and is none of their business.
+/// Not passed on to callers: it can be long, and describes the store's internals.
 const STACK_TRACE: &str = "serverStackTrace";
 
 /// Answers with the last reply.

@@ -21,7 +21,7 @@ use crate::telemetry::labels::StoreError;
 pub(crate) fn check_direction(command: CommandType) -> Result<(), ApiError> {
     let info = command.info();
     if info.is_admin_port_only() {
-        let detail = format!("{} is only for a store's admin port, which this gateway does not reach", info.name);
+        let detail = format!("{} is accepted only on a store's admin port, which this gateway does not use", info.name);
         return Err(ApiError::new(ErrorCode::OperationUnsupported, detail));
     }
     if info.direction == Direction::Reply {
@@ -89,7 +89,7 @@ pub(crate) trait Script: Sync {
     fn run(&self, exchange: &mut Exchange) -> impl Future<Output = Result<(), PlayError>> + Send;
 }
 
-/// FixedFrames that do not depend on what is answered.
+/// Frames that do not depend on the replies.
 pub(crate) struct FixedFrames<'a>(pub(crate) &'a [Frame]);
 
 impl Script for FixedFrames<'_> {
@@ -168,10 +168,10 @@ fn count_refusals(app: &App, replies: &[Reply]) {
     }
 }
 
-/// What was sent may have been carried out; replies that came before are told.
+/// What was sent may have been carried out; replies that came before are returned.
 fn outcome_unknown(cause: &str, replies: &[Reply]) -> ApiError {
     let replies: Vec<_> = replies.iter().map(|reply| BASE64.encode(reply.frame.to_bytes())).collect();
-    let detail = format!("{cause}; whether the message was carried out is not known");
+    let detail = format!("{cause}; the message may or may not have been carried out");
     let error = ApiError::new(ErrorCode::OutcomeUnknown, detail).possible();
     if replies.is_empty() { error } else { error.member("replies", replies) }
 }

@@ -1,3 +1,5 @@
+//! The cache in front of a controller that counts its calls.
+
 use std::collections::HashMap;
 use std::sync::Mutex;
 

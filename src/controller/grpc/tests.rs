@@ -1,3 +1,5 @@
+//! The gRPC client against a controller that is played.
+
 use std::collections::HashMap;
 
 use pravega_protocol::controller::controller_service_server::{ControllerService, ControllerServiceServer};

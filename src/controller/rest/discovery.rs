@@ -23,7 +23,7 @@ pub(super) struct Discovery {
     /// One that the operator named is taken without a ping.
     given: bool,
     candidates: Vec<Url>,
-    /// Held while searching, so that one search serves all who wait.
+    /// Held while searching, so that one search serves all callers that wait.
     found: Mutex<Option<Url>>,
 }
 
@@ -41,7 +41,7 @@ impl Discovery {
     }
 
     /// # Cancel safety
-    /// Dropping the future of the one who searches lets the next who waits search again.
+    /// When the future that searches is dropped, the next one in line searches.
     pub(super) async fn base(&self, client: &Client) -> Result<Url, RestError> {
         let mut found = self.found.lock().await;
         if let Some(base) = &*found {

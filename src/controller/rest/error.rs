@@ -14,7 +14,7 @@ pub enum RestError {
     Unavailable {
         /// Where it was last found.
         base: String,
-        /// Whether the host said that nobody listens there.
+        /// Whether the host refused the connection.
         refused: bool,
         /// Whether the connection was made, so that the request may have arrived.
         connected: bool,
@@ -28,7 +28,7 @@ pub enum RestError {
         tried: Vec<String>,
     },
     /// The connection could not be made in time.
-    #[error("controller REST interface {base} did not take a connection in time")]
+    #[error("controller REST interface {base} did not accept a connection in time")]
     Timeout {
         /// Where it was last found.
         base: String,
@@ -50,7 +50,7 @@ impl RestError {
             return Self::Timeout { base };
         }
         let (refused, connected) = (is_refused(&error), !error.is_connect());
-        // The URL holds the caller's query, which is none of the log's business.
+        // The URL holds the caller's query, which must not be logged.
         let cause = chain(&error.without_url());
         Self::Unavailable { base, refused, connected, cause }
     }

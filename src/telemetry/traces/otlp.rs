@@ -1,3 +1,5 @@
+//! Spans that are sent to an OpenTelemetry collector.
+
 use std::time::Duration;
 
 use opentelemetry::trace::{
@@ -38,7 +40,7 @@ impl Traces {
     /// `OTEL_BSP_…` and `OTEL_EXPORTER_OTLP_…`, of which the endpoint is that of the settings.
     ///
     /// # Errors
-    /// If the endpoint is no URL.
+    /// If the exporter does not accept the endpoint.
     pub fn from_settings(settings: &config::Telemetry) -> Result<Self, TracesError> {
         let Some(endpoint) = &settings.otlp_endpoint else {
             return Ok(Self(None));
@@ -74,8 +76,8 @@ impl Traces {
         let finishing = tokio::task::spawn_blocking(move || provider.shutdown_with_timeout(FINISH_TIMEOUT));
         match finishing.await {
             Ok(Ok(())) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "not all spans were sent"),
-            Err(error) => tracing::warn!(%error, "sending spans ended badly"),
+            Ok(Err(error)) => tracing::warn!(%error, "some spans were not sent"),
+            Err(error) => tracing::warn!(%error, "the span exporter failed"),
         }
     }
 }
@@ -97,7 +99,7 @@ impl RequestSpan {
         if !code.is_empty() {
             self.0.set_attribute(KeyValue::new("error.type", code));
         }
-        // What is the caller's fault is no error of a server's span.
+        // A caller's fault is not an error of a server's span.
         if status >= 500 {
             self.0.set_status(Status::error(code));
         }

@@ -1,3 +1,5 @@
+//! Stands in for the spans in a build without the feature `otlp`.
+
 use super::{Begun, SpanIds, TracesError};
 use crate::config;
 

@@ -81,8 +81,8 @@ impl Document {
     /// `400 body_invalid` where it has none.
     pub(super) fn split(text: Bytes, whole: Permit, pointer: &JsonPointer, max_event: usize) -> Result<Self, ApiError> {
         let found = find(&text, pointer).map_err(|error| invalid(format!("the body is not JSON: {error}")))?;
-        let array = found.ok_or_else(|| invalid("the body has nothing where split points to".to_owned()))?;
-        let elements = elements(&text, array, "what split points to")?;
+        let array = found.ok_or_else(|| invalid("the body has nothing at the JSON pointer in split".to_owned()))?;
+        let elements = elements(&text, array, "the value at the JSON pointer in split")?;
         Ok(Self { text, whole: Arc::new(whole), elements, kind: Kind::Events, max_event })
     }
 
@@ -119,7 +119,7 @@ impl Document {
                 let decoded = BASE64.decode(text.as_bytes());
                 decoded.map_err(|error| broken(&format_args!("base64: {error}")))?.into()
             }
-            _ => return Err(broken(&"it takes one of json, text and base64")),
+            _ => return Err(broken(&"expected one of json, text and base64")),
         };
         Ok((payload, routing_key))
     }

@@ -1,3 +1,5 @@
+//! Whether a body is one event or several, where each ends, and what is reported about them.
+
 use http::HeaderMap;
 use http::header::CONTENT_TYPE;
 
@@ -38,7 +40,7 @@ pub(super) enum Layout {
     Elements(JsonPointer),
 }
 
-/// What is told about the events of a batch.
+/// What is reported about the events of a batch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Reporting {
     /// Each event has a report, not only those that failed.
@@ -54,12 +56,12 @@ impl Form {
         let each = take_report(params)?;
         let Some(layout) = Layout::of(&media_type(headers)?, split)? else {
             if each {
-                return Err(invalid("report", "each", "the body is one event; reports go with a batch"));
+                return Err(invalid("report", "each", "the body is a single event; only a batch has reports"));
             }
             return Ok(Self::Single);
         };
         if layout == Layout::Described && params.has("key-from") {
-            let detail = format!("key-from does not go with {DOCUMENT}, whose events have a member routingKey");
+            let detail = format!("key-from cannot be used with {DOCUMENT}, whose events have a member routingKey");
             return Err(ApiError::new(ErrorCode::ParameterInvalid, detail).member("parameter", "key-from"));
         }
         let streamed =
@@ -78,7 +80,7 @@ impl Layout {
         };
         match (by_type, split) {
             (Some(_), Some(_)) => {
-                let detail = format!("split does not go with {media_type}, which says itself where events end");
+                let detail = format!("split cannot be used with {media_type}, which already separates its events");
                 Err(ApiError::new(ErrorCode::ParameterInvalid, detail).member("parameter", "split"))
             }
             (None, Some(pointer)) => Ok(Some(Self::Elements(pointer))),
@@ -91,7 +93,7 @@ fn take_report(params: &mut Params) -> Result<bool, ApiError> {
     match params.take("report").as_deref() {
         None => Ok(false),
         Some("each") => Ok(true),
-        Some(other) => Err(invalid("report", other, "it takes each")),
+        Some(other) => Err(invalid("report", other, "expected each")),
     }
 }
 

@@ -12,7 +12,7 @@ pub(super) struct Frames {
     max_event: usize,
     /// Bytes of an event that is thrown away, still to come.
     to_skip: usize,
-    /// Nobody knows any more where events begin.
+    /// It is unknown where the next event begins.
     is_lost: bool,
 }
 
@@ -65,7 +65,7 @@ impl Frames {
         Err(MalformedEvent::CutOff)
     }
 
-    /// Throws everything that is there away; tells how many events began in it.
+    /// Discards the buffer; returns how many events began in it.
     pub(super) fn count_rest(&mut self) -> u64 {
         let mut count = 0;
         loop {
@@ -87,7 +87,7 @@ impl Frames {
         }
     }
 
-    /// Whether all events that come after a broken one can be told apart.
+    /// Whether the events after a malformed one can be counted.
     pub(super) fn can_count(&self) -> bool {
         !self.is_lost
     }

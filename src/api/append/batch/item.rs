@@ -1,4 +1,4 @@
-//! What a body yields: its events, or why bytes of it are none.
+//! What a body yields: its events, or why its bytes are not an event.
 
 use bytes::Bytes;
 
@@ -15,7 +15,7 @@ pub(super) struct CutEvent {
     pub(super) taken: usize,
 }
 
-/// Why bytes of a body are no event.
+/// Why bytes of a body are not an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(super) enum MalformedEvent {
     /// It has more bytes than an event may have.

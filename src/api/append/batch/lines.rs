@@ -74,7 +74,7 @@ impl Lines {
         Ok((!payload.is_empty()).then_some(CutEvent { payload, taken }))
     }
 
-    /// Throws everything that is there away; tells how many events ended in it.
+    /// Discards the complete lines; returns how many events were among them.
     pub(super) fn count_rest(&mut self) -> u64 {
         std::iter::from_fn(|| self.next_line()).filter(|line| !line.payload.is_empty()).count() as u64
     }

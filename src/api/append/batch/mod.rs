@@ -1,8 +1,8 @@
-//! Bodies that hold several events, and what is told about each of them.
+//! Bodies that hold several events, and the reports on them.
 //!
 //! ```text
 //! body ─▶ Source ── events, one by one ─▶ Upload ── as many as a block takes ─▶ append
-//!          ├ StreamedBody: Lines, Frames; as they arrive          │
+//!          ├ StreamedBody: Lines, Frames; as they arrive     │
 //!          └ Document: elements of JSON; whole at first      └── outcomes ─▶ Tally ─▶ one answer, or a report per line
 //! ```
 

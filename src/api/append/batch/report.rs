@@ -17,7 +17,7 @@ use crate::append::Written;
 /// Reports in an answer that is not streamed.
 const MOST_REPORTS: usize = 10_000;
 
-/// The outcomes of a batch, told in the order of its events.
+/// The outcomes of a batch, reported in the order of its events.
 #[derive(Debug)]
 pub(super) struct Tally {
     events: u64,
@@ -91,7 +91,7 @@ impl Tally {
     /// The event of this index is stored.
     ///
     /// # Cancel safety
-    /// It is told; waits only for a caller who takes reports slowly.
+    /// The report is kept; only waiting for a slow caller is cut short.
     pub(super) async fn written(&mut self, index: u64, written: Written) {
         self.end_run();
         self.add_up(written);
@@ -119,7 +119,7 @@ impl Tally {
     /// `count` events from `index` on failed.
     ///
     /// # Cancel safety
-    /// Some of them may be told.
+    /// Some of them may be reported.
     pub(super) async fn failed(&mut self, index: u64, count: u64, error: ApiError) {
         self.first_failure.get_or_insert_with(|| error.clone());
         if self.each {

@@ -57,7 +57,7 @@ impl Sender {
     }
 }
 
-/// ReportLines, and the work that makes them: whoever takes the lines drives it, and gives it up by dropping them.
+/// Lines, and the work that makes them: taking the lines drives it, dropping them cancels it.
 struct ReportLines<W> {
     work: Option<Pin<Box<W>>>,
     sender: Sender,

@@ -71,6 +71,14 @@ impl Source {
         }
     }
 
+    /// Bytes of the budget that are held for events to come.
+    pub(super) fn held_bytes(&self) -> usize {
+        match self {
+            Self::Streamed(body) => body.held_bytes(),
+            Self::Document(_) => 0,
+        }
+    }
+
     /// Counts what was not taken, reading on as far as refused bodies are read.
     pub(super) async fn rest(self) -> Remaining {
         match self {

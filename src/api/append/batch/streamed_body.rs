@@ -148,6 +148,10 @@ impl StreamedBody {
         Ok(())
     }
 
+    pub(super) fn held_bytes(&self) -> usize {
+        self.held.bytes()
+    }
+
     pub(super) fn count_buffered(&mut self) -> u64 {
         if let Some(chunk) = self.arrived.take() {
             self.cutter.push(&chunk);

@@ -1,4 +1,22 @@
-//! Appends the events of one body, and tells what becomes of each.
+//! Appends the events of one body, and reports what becomes of each.
+//!
+//! ```text
+//! Source ─ next ─▶ Item ─ charge ─▶ gathered in `batch` ─ submit ─▶ `outstanding` ─ settle, in order ─▶ Tally
+//!    ▲ admit          (budget)             │                              │
+//!    └ read ◀──── more of the body         └── stop: given up, reported   └── late: withdrawn, reported
+//!                                              as not written                 as failed
+//! ```
+//!
+//! An upload takes events until its body ends, or until a [`StopReason`]:
+//!
+//! | reason | events gathered before it | events after it |
+//! |---|---|---|
+//! | `Event`: one cannot be appended | submitted | not written, counted to the body's end |
+//! | `Body`: the body broke off | submitted | unknown |
+//! | `Draining`: the gateway stops | submitted | not written, counted as far as they are there |
+//! | `Failed`: one that was sent failed | not written | not written, counted to the body's end |
+//!
+//! In every case all events that were submitted are answered before the upload ends.
 
 use std::collections::VecDeque;
 
@@ -30,11 +48,11 @@ const MOST_OUTSTANDING: usize = 64 * 1024;
 const OVERHEAD_PORTION: usize = 16 * 1024;
 
 /// Appends the events of a body. Bodies that are cut are consumed as they arrive, in memory that the budget bounds, so
-/// that a slow Pravega slows their sender. The first event that fails ends the batch: what was sent before it goes as it
-/// goes, nothing after it is sent.
+/// that a slow Pravega slows their sender. The first event that fails ends the batch: events sent before it keep
+/// their own outcomes, and nothing after it is sent.
 ///
 /// # Errors
-/// A document that is none, or too large; all else is told in the answer.
+/// A document that is malformed or too large; everything else is reported in the answer.
 pub(crate) async fn append(appending: Appending, form: BatchForm, body: Body) -> Result<Response, ApiError> {
     let source = source(&appending, &form.layout, body).await?;
     if form.reporting.streamed {
@@ -94,7 +112,7 @@ struct Upload {
     pending: Pending,
 }
 
-/// The events that are not answered, and what is told about the others.
+/// The events that are not answered yet, and the reports on the others.
 struct Pending {
     outstanding: VecDeque<(u64, Ticket)>,
     tally: Tally,
@@ -126,11 +144,20 @@ impl Upload {
         };
         let index = self.next_index;
         self.pending.settle_all().await;
+        self.spare = self.appending.app.budget().nothing();
+        self.check_end(ended.is_none());
         let mut tally = self.pending.tally;
         if let Some(end) = ended {
             end.tell(&mut tally, index, self.source).await;
         }
         tally
+    }
+
+    /// Nothing is gathered, nothing awaited, and a body that was read to its end holds no memory.
+    fn check_end(&self, is_whole: bool) {
+        assert!(self.batch.is_empty(), "every event that was taken is submitted or given up");
+        assert!(self.pending.outstanding.is_empty(), "every event that was submitted is answered");
+        assert!(!is_whole || self.source.held_bytes() == 0, "a body that is used up holds no bytes of the budget");
     }
 
     /// Takes the events of the body until its end.
@@ -221,8 +248,8 @@ impl Upload {
     }
 
     /// Lets go of what is not submitted.
-    async fn stop(&mut self, ended: StopReason) -> Stopped {
-        let mut end = Stopped { unsent: 0, why: ended };
+    async fn stop(&mut self, ended: StopReason) -> EarlyEnd {
+        let mut end = EarlyEnd { unsent: 0, why: ended };
         if !matches!(end.why, StopReason::Failed) {
             // what stands before the end goes out as ever
             if let Err(failed) = self.submit().await {
@@ -240,15 +267,15 @@ impl Upload {
     }
 }
 
-/// How a batch ended before its end.
-struct Stopped {
+/// A batch that ended before its body did.
+struct EarlyEnd {
     /// Events that were taken from the source and not sent.
     unsent: u64,
     why: StopReason,
 }
 
-impl Stopped {
-    /// Tells of the events from `index` on, which were not sent.
+impl EarlyEnd {
+    /// Reports the events from `index` on, which were not sent.
     async fn tell(self, tally: &mut Tally, index: u64, source: Source) {
         let rest = match self.why {
             StopReason::Event(_) | StopReason::Failed => source.rest().await,
@@ -259,7 +286,7 @@ impl Stopped {
             StopReason::Event(error) | StopReason::Body(error) => {
                 (Some(error), format!("the batch ended at event {index}"))
             }
-            StopReason::Draining => (Some(draining()), "the gateway is about to stop".to_owned()),
+            StopReason::Draining => (Some(draining()), "the gateway is shutting down".to_owned()),
             StopReason::Failed => (None, "an event before it failed".to_owned()),
         };
         let mut next = index;
@@ -278,7 +305,7 @@ impl Stopped {
 }
 
 fn draining() -> ApiError {
-    ApiError::new(ErrorCode::Draining, "the gateway is about to stop; the rest of the batch was not read")
+    ApiError::new(ErrorCode::Draining, "the gateway is shutting down and did not read the rest of the batch")
 }
 
 impl Pending {
@@ -336,7 +363,7 @@ impl Pending {
         }
     }
 
-    /// Tells the first event's outcome.
+    /// Reports the first event's outcome.
     async fn settle(&mut self, outcome: AppendOutcome) {
         let Some((index, _)) = self.outstanding.pop_front() else {
             return;
@@ -375,7 +402,7 @@ fn late(elapsed: Elapsed, may_have_been_written: bool) -> ApiError {
     if may_have_been_written { error.possible() } else { error }
 }
 
-/// The outcome of the event that was submitted first. May be dropped and awaited anew.
+/// The outcome of the event that was submitted first. May be dropped and awaited again.
 async fn first_outcome(outstanding: &mut VecDeque<(u64, Ticket)>) -> AppendOutcome {
     match outstanding.front_mut() {
         Some((_, ticket)) => ticket.outcome().await,

@@ -1,3 +1,5 @@
+//! What becomes of bodies that are too large, idle or unread.
+
 use super::*;
 
 const MIB: usize = 1024 * 1024;

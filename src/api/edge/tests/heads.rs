@@ -1,3 +1,5 @@
+//! Heads that are too large or too slow.
+
 use tokio::time::Instant;
 
 use super::*;

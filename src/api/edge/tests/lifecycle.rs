@@ -1,3 +1,5 @@
+//! Connections: how many, and how they end at a shutdown.
+
 use super::*;
 
 const HELD: &str = "GET /held HTTP/1.1\r\nhost: gateway\r\n\r\n";

@@ -1,3 +1,5 @@
+//! Ids, deadlines, problems and records of requests.
+
 use super::*;
 use crate::config::LogFormat;
 use crate::telemetry::log::tests::Captured;

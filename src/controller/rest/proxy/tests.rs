@@ -1,3 +1,5 @@
+//! The REST proxy against an interface that repeats what it received.
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
