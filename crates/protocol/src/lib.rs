@@ -10,6 +10,7 @@
 //! segment store ◀─TCP─ wire: which bytes?
 //! ```
 
+#[cfg(feature = "controller")]
 pub mod controller;
 
 pub mod stream;
