@@ -25,6 +25,8 @@ mod checkpoint;
 mod log;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod other_process;
 
 pub use embedded::{Addresses, Embedded, StartError};

@@ -7,6 +7,7 @@ use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDe
 
 use super::error::CheckpointError;
 use super::load::Entries;
+use crate::log::UnsupportedVersion;
 
 const FILE: &str = "checkpoint.redb";
 
@@ -19,7 +20,7 @@ const APPLIED: &str = "applied";
 
 const VERSION: &str = "version";
 
-/// Of the layout of both tables.
+/// Version of the layout of both tables, and of what the entries hold.
 const KNOWN_VERSION: u64 = 1;
 
 /// A change of one entry.
@@ -72,7 +73,8 @@ impl Checkpoint {
             Ok(version)
         })?;
         if version != KNOWN_VERSION {
-            return Err(CheckpointError::Version { file: checkpoint.file, found: version, known: KNOWN_VERSION });
+            let file = checkpoint.file;
+            return Err(UnsupportedVersion { path: file, found: version, newest: KNOWN_VERSION }.into());
         }
         Ok(checkpoint)
     }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use uuid::Uuid;
 
-use super::error::{OpenError, Refused};
+use super::error::{OpenError, Refused, UnsupportedVersion};
 use super::layout::LogId;
 
 const LOCK: &str = "LOCK";
@@ -12,8 +12,12 @@ const FORMAT: &str = "FORMAT";
 const NEW_FORMAT: &str = "FORMAT.new";
 const SPARE: &str = "spare.";
 
-/// First line of FORMAT. The version covers all that lies in the directory.
-const FORMAT_LINE: &str = "pravega-gateway embedded node, version 1";
+/// First line of FORMAT, before the version.
+const FORMAT_LINE: &str = "pravega-gateway embedded node, version ";
+
+/// Version of all that lies in the directory: files of the log, what their records hold, and the checkpoint. It rises with
+/// every change that an older program would misread; `tests/golden/format` pins it.
+const VERSION: u64 = 1;
 
 /// What may lie in a directory that is begun: what a first start leaves that was killed, and what a new file system has.
 const HARMLESS: [&str; 3] = [LOCK, NEW_FORMAT, "lost+found"];
@@ -106,9 +110,13 @@ fn read_format(dir: &Path) -> Result<Option<LogId>, OpenError> {
     let text = fs::read(&path).map_err(Refused::to("read", &path))?;
     let text = String::from_utf8_lossy(&text);
     let (line, id) = text.split_once('\n').unwrap_or((&text, ""));
-    match Uuid::try_parse(id.trim_end()) {
-        Ok(id) if line == FORMAT_LINE => Ok(Some(LogId(id))),
-        _ => Err(OpenError::Version { dir: dir.to_owned(), found: line.to_owned(), known: FORMAT_LINE }),
+    let version = line.strip_prefix(FORMAT_LINE).and_then(|version| version.parse().ok());
+    match (version, Uuid::try_parse(id.trim_end())) {
+        (Some(VERSION), Ok(id)) => Ok(Some(LogId(id))),
+        (Some(found), _) if found != VERSION => {
+            Err(UnsupportedVersion { path: dir.to_owned(), found, newest: VERSION }.into())
+        }
+        _ => Err(OpenError::UnknownFormat { file: path, found: line.to_owned() }),
     }
 }
 
@@ -125,7 +133,7 @@ fn begin(dir: &Path) -> Result<LogId, OpenError> {
 fn write_format(dir: &Path, id: LogId) -> Result<(), Refused> {
     let new = dir.join(NEW_FORMAT);
     let mut file = File::create(&new).map_err(Refused::to("make", &new))?;
-    let written = writeln!(file, "{FORMAT_LINE}\n{}", id.0).and_then(|()| file.sync_all());
+    let written = writeln!(file, "{FORMAT_LINE}{VERSION}\n{}", id.0).and_then(|()| file.sync_all());
     written.map_err(Refused::to("write", &new))?;
     fs::rename(&new, dir.join(FORMAT)).map_err(Refused::to("rename", &new))?;
     sync_directory(dir)

@@ -14,6 +14,22 @@ pub(crate) struct Damage {
     pub(crate) what: &'static str,
 }
 
+/// A directory or a file has a format that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} has format version {found}, and this program supports versions up to {newest}: use the release that wrote it, or a \
+     newer one",
+    .path.display()
+)]
+pub(crate) struct UnsupportedVersion {
+    /// The directory or the file.
+    pub(crate) path: PathBuf,
+    /// Its version.
+    pub(crate) found: u64,
+    /// The newest version that is supported.
+    pub(crate) newest: u64,
+}
+
 /// What the operating system refused.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", .path.display())]
@@ -39,7 +55,14 @@ impl Refused {
 #[derive(Debug)]
 pub(super) enum FileError {
     Damaged(Damage),
+    Version(UnsupportedVersion),
     Io(Refused),
+}
+
+impl From<UnsupportedVersion> for FileError {
+    fn from(version: UnsupportedVersion) -> Self {
+        Self::Version(version)
+    }
 }
 
 impl From<Damage> for FileError {
@@ -72,14 +95,15 @@ pub(crate) enum OpenError {
         found: String,
     },
     /// Another version of this program made it.
-    #[error("{} is of format {found:?}, this program knows {known:?} only", .dir.display())]
-    Version {
-        /// The directory.
-        dir: PathBuf,
-        /// What its FORMAT says.
+    #[error(transparent)]
+    Version(#[from] UnsupportedVersion),
+    /// Its FORMAT says something else.
+    #[error("{} begins with {found:?}, and not with an embedded node's format and version", .file.display())]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its first line.
         found: String,
-        /// What it should say.
-        known: &'static str,
     },
     /// A file is damaged.
     #[error(transparent)]
@@ -93,6 +117,7 @@ impl From<FileError> for OpenError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Version(version) => Self::Version(version),
             FileError::Io(refused) => Self::Io(refused),
         }
     }
@@ -111,6 +136,9 @@ pub(crate) enum ReplayError {
         /// Where its last record ends.
         end: u64,
     },
+    /// Another version of this program wrote a file.
+    #[error(transparent)]
+    Version(#[from] UnsupportedVersion),
     /// A file is damaged; nothing behind is replayed.
     #[error(transparent)]
     Damaged(#[from] Damage),
@@ -123,6 +151,7 @@ impl From<FileError> for ReplayError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Version(version) => Self::Version(version),
             FileError::Io(refused) => Self::Io(refused),
         }
     }

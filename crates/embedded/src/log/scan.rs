@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::directory::log_file;
-use super::error::{Damage, FileError, Refused};
-use super::layout::{FILE_HEADER, LogId, RECORD_HEADER};
+use super::error::{Damage, FileError, Refused, UnsupportedVersion};
+use super::layout::{FILE_HEADER, LogId, RECORD_HEADER, VERSION};
 use super::replay::Record;
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -42,7 +42,11 @@ impl Scan {
         if header[..read] == self.id.file_header(self.first) {
             return Ok(());
         }
-        Err(Damage { file: self.path.clone(), offset: 0, what: "this is not the header of a file of this log" }.into())
+        let path = self.path.clone();
+        if let Some(found) = LogId::other_version(&header[..read]) {
+            return Err(UnsupportedVersion { path, found: found.into(), newest: VERSION.into() }.into());
+        }
+        Err(Damage { file: path, offset: 0, what: "this is not the header of a file of this log" }.into())
     }
 
     pub(super) fn position(&self) -> u64 {

@@ -5,6 +5,9 @@
 //! s <u64 key>    segment
 //! r <key>        record of the controller
 //! ```
+//!
+//! Values are laid out by postcard, fields in the order of their declaration, except for the controller's records, which
+//! are JSON. `tests/golden/format/checkpoint.txt` pins them.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -23,7 +26,7 @@ const RECORD: u8 = b'r';
 
 /// A checkpoint holds what no version of this program wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the checkpoint holds what is none of this program's")]
+#[error("the checkpoint holds an entry that cannot be decoded")]
 pub(crate) struct BadImage;
 
 /// One segment.

@@ -25,6 +25,12 @@ pub(crate) enum SegmentKind {
 }
 
 impl SegmentKind {
+    /// Whether it holds entries.
+    #[cfg(test)]
+    pub(super) fn is_table(self) -> bool {
+        self.table().is_some()
+    }
+
     /// An empty table, if it is one.
     fn table(self) -> Option<Table> {
         match self {

@@ -17,6 +17,8 @@ pub(crate) mod transaction;
 pub(crate) mod writer;
 
 #[cfg(test)]
+mod format_tests;
+#[cfg(test)]
 mod tests;
 
 pub(crate) use refusal::Refusal;

@@ -9,10 +9,11 @@ use super::{Refusal, scope, segment};
 use crate::controller::catalog::{EpochSegment, Page, TableConfig, key, page};
 use crate::node::{SegmentKind, State, Step};
 
-#[derive(Debug, Serialize, Deserialize)]
-struct Table {
-    config: TableConfig,
-    segments: Vec<EpochSegment>,
+/// What the catalog keeps of a table.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub(super) struct TableRecord {
+    pub(super) config: TableConfig,
+    pub(super) segments: Vec<EpochSegment>,
 }
 
 pub(crate) fn create(
@@ -37,11 +38,11 @@ pub(crate) fn create(
     for part in &segments {
         segment::create(step, segment::of_table(&name, part.id), SegmentKind::FixedKeyTable(key_length));
     }
-    write(step, &key::table(&name), &Table { config, segments });
+    write(step, &key::table(&name), &TableRecord { config, segments });
     Ok(Status::Success)
 }
 
-fn found(state: &State, scope: &str, table: &str) -> Option<(ScopedStream, Table)> {
+fn found(state: &State, scope: &str, table: &str) -> Option<(ScopedStream, TableRecord)> {
     let name = name(scope, table)?;
     let table = read(state, &key::table(&name))?;
     Some((name, table))

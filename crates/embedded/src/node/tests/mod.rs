@@ -1,3 +1,5 @@
+mod directory_v1;
+mod format;
 mod full;
 mod kept;
 mod memory;
