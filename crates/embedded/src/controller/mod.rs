@@ -17,7 +17,6 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::StatusCode;
-use tonic::Status;
 use tonic::service::Routes;
 
 use self::access::Access;
@@ -76,20 +75,5 @@ impl Controller {
     /// Looks at the state, and waits until what was seen is durable. Cancel safe.
     async fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, LogFailed> {
         self.node.durable(self.node.look(see)).await
-    }
-}
-
-impl From<ChangeError> for Status {
-    fn from(failed: ChangeError) -> Self {
-        match failed {
-            ChangeError::NoRoom(no_room) => Self::resource_exhausted(no_room.to_string()),
-            ChangeError::Log(failed) => failed.into(),
-        }
-    }
-}
-
-impl From<LogFailed> for Status {
-    fn from(failed: LogFailed) -> Self {
-        Self::internal(failed.to_string())
     }
 }

@@ -5,6 +5,7 @@ mod groups;
 mod lists;
 mod scopes;
 mod segments;
+mod status;
 mod streams;
 mod tables;
 mod transactions;

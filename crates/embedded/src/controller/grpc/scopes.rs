@@ -12,7 +12,7 @@ pub(super) async fn create(
 ) -> Result<CreateScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
     let status = controller.step(|step| scope::create(step, &info.scope)).await??;
-    Ok(CreateScopeStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn delete(
@@ -22,7 +22,7 @@ pub(super) async fn delete(
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
     let status = controller.free(|step| scope::delete(step, &info.scope)).await??;
-    Ok(DeleteScopeStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn delete_recursively(
@@ -32,7 +32,7 @@ pub(super) async fn delete_recursively(
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
     let status = controller.free(|step| scope::delete_recursively(step, &info.scope)).await??;
-    Ok(DeleteScopeStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn exists(

@@ -1,10 +1,10 @@
 //! Streams: making, changing, sealing, deleting and listing them.
 
-use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
 use pravega_protocol::stream::{Scope, ScopedStream};
 
 use super::records::{Known, known, name, names, read, remove_all, write};
-use super::{Refusal, scope, segment, transaction};
+use super::status::{StreamCreation, StreamDeletion, StreamUpdate};
+use super::{OperationError, scope, segment, transaction};
 use crate::controller::catalog::{
     Cut, Epoch, History, Page, ScalingKind, Span, StreamConfig, StreamRecord, even_scale, key, mark_stream, page,
 };
@@ -18,34 +18,33 @@ pub(crate) fn create(
     scope: &str,
     stream: &str,
     config: Option<StreamConfig>,
-) -> Result<create_stream_status::Status, Refusal> {
-    use create_stream_status::Status;
+) -> Result<StreamCreation, OperationError> {
     if let Some(config) = &config {
         check(config)?;
     }
     let valid = name(scope, stream).filter(|name| !name.stream.as_str().starts_with(INTERNAL_MARK));
     let Some(name) = valid else {
         let invalid = name("scope", stream).is_none();
-        return Ok(if invalid { Status::InvalidStreamName } else { Status::ScopeNotFound });
+        return Ok(if invalid { StreamCreation::InvalidName } else { StreamCreation::ScopeNotFound });
     };
     if exists(step, &name) {
-        return Ok(Status::StreamExists);
+        return Ok(StreamCreation::Exists);
     }
     if !scope::exists(step, &name.scope) {
-        return Ok(Status::ScopeNotFound);
+        return Ok(StreamCreation::ScopeNotFound);
     }
     let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
-    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
+    let Some((segments, config)) = usable else { return Ok(StreamCreation::InvalidConfig) };
     create_with_marks(step, &name, segments, config);
-    Ok(Status::Success)
+    Ok(StreamCreation::Created)
 }
 
-fn check(config: &StreamConfig) -> Result<(), Refusal> {
+fn check(config: &StreamConfig) -> Result<(), OperationError> {
     if !config.tags_fit() {
-        return Err(Refusal::internal("at most 127 tags of at most 255 characters are allowed"));
+        return Err(OperationError::internal("at most 127 tags of at most 255 characters are allowed"));
     }
     if config.rollover_size_bytes < 0 {
-        return Err(Refusal::internal("the rollover size is negative"));
+        return Err(OperationError::internal("the rollover size is negative"));
     }
     Ok(())
 }
@@ -73,8 +72,8 @@ pub(crate) fn exists(state: &State, stream: &ScopedStream) -> bool {
 }
 
 /// The stream with its record, or the refusal that says it is missing.
-pub(crate) fn found(state: &State, scope: &str, stream: &str) -> Result<Known, Refusal> {
-    known(state, scope, stream).ok_or_else(|| Refusal::not_found(format_args!("stream {scope}/{stream}")))
+pub(crate) fn found(state: &State, scope: &str, stream: &str) -> Result<Known, OperationError> {
+    known(state, scope, stream).ok_or_else(|| OperationError::not_found(format_args!("stream {scope}/{stream}")))
 }
 
 /// Replaces the whole configuration. A fixed number of segments, or more than there are, is scaled to at once.
@@ -83,17 +82,16 @@ pub(crate) fn update(
     scope: &str,
     stream: &str,
     config: Option<StreamConfig>,
-) -> Result<update_stream_status::Status, Refusal> {
-    use update_stream_status::Status;
+) -> Result<StreamUpdate, OperationError> {
     if let Some(config) = &config {
         check(config)?;
     }
-    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(mut stream) = known(step, scope, stream) else { return Ok(StreamUpdate::NotFound) };
     if stream.record.sealed {
-        return Ok(Status::StreamSealed);
+        return Ok(StreamUpdate::Sealed);
     }
     let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
-    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
+    let Some((segments, config)) = usable else { return Ok(StreamUpdate::Invalid) };
     let active = stream.active(step);
     let count = active.segments.len();
     let wanted = segments as usize;
@@ -102,7 +100,7 @@ pub(crate) fn update(
     }
     stream.record.config = config;
     stream.save(step);
-    Ok(Status::Success)
+    Ok(StreamUpdate::Updated)
 }
 
 /// Goes from one epoch to the next: creates its new segments, then seals those that it no longer has. The record
@@ -115,14 +113,13 @@ pub(crate) fn replace(step: &mut Step<'_>, stream: &mut Known, before: &Epoch, n
     }
 }
 
-pub(crate) fn seal(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<update_stream_status::Status, Refusal> {
-    use update_stream_status::Status;
+pub(crate) fn seal(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<StreamUpdate, OperationError> {
     if scope.is_empty() || stream.is_empty() {
-        return Err(Refusal::internal("the stream has no name"));
+        return Err(OperationError::internal("the stream has no name"));
     }
-    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(mut stream) = known(step, scope, stream) else { return Ok(StreamUpdate::NotFound) };
     seal_known(step, &mut stream);
-    Ok(Status::Success)
+    Ok(StreamUpdate::Updated)
 }
 
 fn seal_known(step: &mut Step<'_>, stream: &mut Known) {
@@ -137,21 +134,20 @@ fn seal_known(step: &mut Step<'_>, stream: &mut Known) {
     stream.save(step);
 }
 
-pub(crate) fn delete(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<delete_stream_status::Status, Refusal> {
-    use delete_stream_status::Status;
+pub(crate) fn delete(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<StreamDeletion, OperationError> {
     if scope.is_empty() || stream.is_empty() {
-        return Err(Refusal::internal("the stream has no name"));
+        return Err(OperationError::internal("the stream has no name"));
     }
-    let Some(stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(stream) = known(step, scope, stream) else { return Ok(StreamDeletion::NotFound) };
     if !stream.record.sealed {
-        return Ok(Status::StreamNotSealed);
+        return Ok(StreamDeletion::NotSealed);
     }
     let marks = mark_stream(&stream.name).and_then(|marks| known(step, scope, marks.stream.as_str()));
     delete_one(step, &stream);
     if let Some(marks) = marks {
         delete_one(step, &marks);
     }
-    Ok(Status::Success)
+    Ok(StreamDeletion::Deleted)
 }
 
 /// Deletes a stream with its segments and all that is known of it, but for the number that its next namesake
@@ -220,7 +216,7 @@ pub(crate) fn all(state: &State, scope: &str) -> Option<Vec<(String, StreamConfi
 }
 
 /// The whole history of a stream.
-pub(crate) fn epochs(state: &State, scope: &str, stream: &str) -> Result<Vec<Epoch>, Refusal> {
+pub(crate) fn epochs(state: &State, scope: &str, stream: &str) -> Result<Vec<Epoch>, OperationError> {
     let stream = found(state, scope, stream)?;
     let epochs = stream.history(state).epochs(0, stream.record.active);
     Ok(epochs.expect("a stream has all epochs up to the active one"))

@@ -1,11 +1,11 @@
 //! Transactions.
 
-use pravega_protocol::controller::{ping_txn_status, txn_state, txn_status};
 use pravega_protocol::stream::{ScopedStream, SegmentId};
 
 use super::records::{Known, decode, known, name, read, write};
+use super::status::{Ping, TransactionEnd, TransactionState};
 use super::stream::{found, replace};
-use super::{Refusal, segment, writer};
+use super::{OperationError, segment, writer};
 use crate::controller::catalog::{
     Cut, Epoch, EpochSegment, History, LeaseRefused, Outcome, Transaction, TransactionId, key, reaches,
 };
@@ -17,14 +17,16 @@ pub(crate) struct Begun {
     pub(crate) segments: Vec<EpochSegment>,
 }
 
-pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) -> Result<Begun, Refusal> {
+pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) -> Result<Begun, OperationError> {
     let stream = found(step, scope, stream)?;
     let transaction = Transaction::begin(lease, step.at()).map_err(|refused| match refused {
-        LeaseRefused::TooShort => Refusal::unknown("lease should be greater than minimum lease"),
-        LeaseRefused::TooLong | LeaseRefused::TooOld => Refusal::unknown("lease value too large, max value is 600000"),
+        LeaseRefused::TooShort => OperationError::unknown("lease should be greater than minimum lease"),
+        LeaseRefused::TooLong | LeaseRefused::TooOld => {
+            OperationError::unknown("lease value too large, max value is 600000")
+        }
     })?;
     if stream.record.sealed {
-        return Err(Refusal::internal(format!("stream {} is sealed", stream.name)));
+        return Err(OperationError::internal(format!("stream {} is sealed", stream.name)));
     }
     let active = stream.active(step);
     let counter = read(step, key::NEXT_TRANSACTION).unwrap_or(1);
@@ -43,27 +45,20 @@ pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) 
     Ok(Begun { id, segments })
 }
 
-pub(crate) fn ping(
-    step: &mut Step<'_>,
-    scope: &str,
-    stream: &str,
-    id: TransactionId,
-    lease: i64,
-) -> ping_txn_status::Status {
-    use ping_txn_status::Status;
-    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Unknown };
+pub(crate) fn ping(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId, lease: i64) -> Ping {
+    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return Ping::NotFound };
     match transaction.outcome() {
-        Some(Outcome::Committed) => return Status::Committed,
-        Some(Outcome::Aborted) => return Status::Aborted,
+        Some(Outcome::Committed) => return Ping::Committed,
+        Some(Outcome::Aborted) => return Ping::Aborted,
         None => {}
     }
     match transaction.pinged(lease, step.at()) {
         Ok(pinged) => {
             write(step, &key::transaction(&stream.name, id), &pinged);
-            Status::Ok
+            Ping::Extended
         }
-        Err(LeaseRefused::TooOld) => Status::MaxExecutionTimeExceeded,
-        Err(LeaseRefused::TooLong | LeaseRefused::TooShort) => Status::LeaseTooLarge,
+        Err(LeaseRefused::TooOld) => Ping::MaxAgeExceeded,
+        Err(LeaseRefused::TooLong | LeaseRefused::TooShort) => Ping::LeaseTooLarge,
     }
 }
 
@@ -98,21 +93,20 @@ pub(crate) fn commit(
     stream: &str,
     id: TransactionId,
     note: &Note<'_>,
-) -> txn_status::Status {
-    use txn_status::Status;
-    let Some((mut stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Failure };
+) -> TransactionEnd {
+    let Some((mut stream, transaction)) = lookup(step, scope, stream, id) else { return TransactionEnd::Failed };
     match transaction.outcome() {
-        Some(Outcome::Committed) => return Status::Success,
-        Some(Outcome::Aborted) => return Status::Failure,
+        Some(Outcome::Committed) => return TransactionEnd::Done,
+        Some(Outcome::Aborted) => return TransactionEnd::Failed,
         None => {}
     }
-    let Some(position) = merge(step, &mut stream, id) else { return Status::Failure };
+    let Some(position) = merge(step, &mut stream, id) else { return TransactionEnd::Failed };
     end(step, &stream.name, id, &transaction, Outcome::Committed);
     if let Some(time) = note.time.filter(|_| !note.writer.is_empty()) {
         // A writer that goes back in time has committed all the same.
         let _ = writer::note_known(step, &stream.name, note.writer, time, position);
     }
-    Status::Success
+    TransactionEnd::Done
 }
 
 /// Moves what the transaction wrote into the stream; gives the ends of the segments it went into. `None`, without
@@ -162,15 +156,14 @@ fn merge_into(step: &mut Step<'_>, stream: &ScopedStream, id: TransactionId, epo
     epoch.ids().map(&mut merge).collect()
 }
 
-pub(crate) fn abort(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId) -> txn_status::Status {
-    use txn_status::Status;
-    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Failure };
+pub(crate) fn abort(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId) -> TransactionEnd {
+    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return TransactionEnd::Failed };
     match transaction.outcome() {
-        Some(Outcome::Committed) => Status::Failure,
-        Some(Outcome::Aborted) => Status::Success,
+        Some(Outcome::Committed) => TransactionEnd::Failed,
+        Some(Outcome::Aborted) => TransactionEnd::Done,
         None => {
             abort_open(step, &stream, id, &transaction);
-            Status::Success
+            TransactionEnd::Done
         }
     }
 }
@@ -198,13 +191,12 @@ fn below(state: &State, prefix: &str) -> Vec<(TransactionId, Transaction)> {
     state.records(prefix).map(parse).collect()
 }
 
-pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId) -> txn_state::State {
-    use txn_state::State as Known;
+pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId) -> TransactionState {
     match name(scope, stream).and_then(|stream| record(state, &stream, id)).map(|transaction| transaction.outcome()) {
-        None => Known::Unknown,
-        Some(None) => Known::Open,
-        Some(Some(Outcome::Committed)) => Known::Committed,
-        Some(Some(Outcome::Aborted)) => Known::Aborted,
+        None => TransactionState::NotFound,
+        Some(None) => TransactionState::Open,
+        Some(Some(Outcome::Committed)) => TransactionState::Committed,
+        Some(Some(Outcome::Aborted)) => TransactionState::Aborted,
     }
 }
 

@@ -1,11 +1,11 @@
 //! What writers say of the time.
 
-use pravega_protocol::controller::{remove_writer_response, timestamp_response};
 use pravega_protocol::stream::{ScopedStream, SegmentId};
 
 use super::records::{Known, known, names, read, write};
+use super::status::{TimeNote, WriterRemoval};
 use super::stream::found;
-use super::{Refusal, segment};
+use super::{OperationError, segment};
 use crate::controller::catalog::{Cut, MarkRefused, Watermark, WriterMark, key, mark_stream};
 use crate::node::{State, Step};
 
@@ -16,13 +16,12 @@ pub(crate) fn note(
     writer: &str,
     time: i64,
     position: Cut,
-) -> Result<timestamp_response::Status, Refusal> {
-    use timestamp_response::Status;
+) -> Result<TimeNote, OperationError> {
     let stream = found(step, scope, stream)?;
     Ok(match note_known(step, &stream.name, writer, time, position) {
-        Ok(()) => Status::Success,
-        Err(MarkRefused::Time) => Status::InvalidTime,
-        Err(MarkRefused::Position) => Status::InvalidPosition,
+        Ok(()) => TimeNote::Noted,
+        Err(MarkRefused::Time) => TimeNote::InvalidTime,
+        Err(MarkRefused::Position) => TimeNote::InvalidPosition,
     })
 }
 
@@ -40,13 +39,12 @@ pub(super) fn note_known(
 }
 
 /// The writer says goodbye; its mark counts until the next watermark.
-pub(crate) fn remove(step: &mut Step<'_>, scope: &str, stream: &str, writer: &str) -> remove_writer_response::Status {
-    use remove_writer_response::Status;
+pub(crate) fn remove(step: &mut Step<'_>, scope: &str, stream: &str, writer: &str) -> WriterRemoval {
     let key = known(step, scope, stream).map(|stream| key::mark(&stream.name, writer));
     let mark = key.and_then(|key| Some((read::<WriterMark>(step, &key)?, key)));
-    let Some((mark, key)) = mark else { return Status::UnknownWriter };
+    let Some((mark, key)) = mark else { return WriterRemoval::NotFound };
     write(step, &key, &WriterMark { alive: false, ..mark });
-    Status::Success
+    WriterRemoval::Removed
 }
 
 /// The streams that writers have said something about.

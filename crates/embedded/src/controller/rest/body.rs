@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 
 use crate::controller::Controller;
 use crate::controller::access::{Caller, Denied};
-use crate::controller::operations::Refusal;
+use crate::controller::operations::{ErrorKind, OperationError};
 use crate::node::{ChangeError, LogFailed};
 
 /// A status without a body, as nearly all of Pravega's refusals are.
@@ -47,11 +47,11 @@ impl From<LogFailed> for Refused {
     }
 }
 
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self(match refusal.code {
-            tonic::Code::NotFound => StatusCode::NOT_FOUND,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+impl From<OperationError> for Refused {
+    fn from(error: OperationError) -> Self {
+        Self(match error.kind {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Internal | ErrorKind::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         })
     }
 }

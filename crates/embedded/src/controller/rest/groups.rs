@@ -3,7 +3,6 @@ use std::collections::BTreeSet;
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use pravega_protocol::controller::delete_reader_group_status;
 use tracing::{debug, warn};
 
 use super::body::Refused;
@@ -11,7 +10,8 @@ use super::model::{Group, GroupName, Groups};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
 use crate::controller::catalog::readers;
-use crate::controller::operations::group;
+use crate::controller::operations::status::GroupDeletion;
+use crate::controller::operations::{OperationError, group};
 
 pub(super) async fn list(
     State(controller): State<Controller>,
@@ -60,15 +60,14 @@ pub(super) async fn delete(
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Refused> {
-    use delete_reader_group_status::Status;
     caller.needs(&access::group(&scope, &name), Permission::ReadUpdate)?;
-    let status = controller.step(|step| {
+    let deleted = controller.step(|step| {
         let found = group::get(step, &scope, &name)?;
-        Ok(found.map_or(Status::RgNotFound, |found| group::delete(step, &scope, &name, found.id)))
+        let deleted = found.map(|found| group::delete(step, &scope, &name, found.id));
+        Ok::<_, OperationError>(deleted.unwrap_or(GroupDeletion::NotFound))
     });
-    match status.await?.map_err(|refusal: crate::controller::operations::Refusal| Refused::from(refusal))? {
-        Status::Success => Ok(StatusCode::NO_CONTENT),
-        Status::RgNotFound => Err(Refused(StatusCode::NOT_FOUND)),
-        Status::Failure => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR)),
+    match deleted.await?? {
+        GroupDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        GroupDeletion::NotFound => Err(Refused(StatusCode::NOT_FOUND)),
     }
 }

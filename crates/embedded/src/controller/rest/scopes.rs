@@ -1,7 +1,6 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use pravega_protocol::controller::{create_scope_status, delete_scope_status};
 use pravega_protocol::stream::Scope as ScopeName;
 
 use super::body::{Body, Refused};
@@ -9,6 +8,7 @@ use super::model::{Scope, Scopes};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
 use crate::controller::operations::scope;
+use crate::controller::operations::status::{ScopeCreation, ScopeDeletion};
 
 pub(super) async fn list(State(controller): State<Controller>, caller: Caller) -> Result<Json<Scopes>, Refused> {
     caller.needs(access::ROOT, Permission::Read)?;
@@ -23,13 +23,12 @@ pub(super) async fn create(
     caller: Result<Caller, Refused>,
     Body(body): Body<Scope>,
 ) -> Result<(StatusCode, Json<Scope>), Refused> {
-    use create_scope_status::Status;
     let name = body.scope_name.filter(|name| ScopeName::new(name).is_ok()).ok_or(Refused(StatusCode::BAD_REQUEST))?;
     caller?.needs(access::ROOT, Permission::ReadUpdate)?;
     match controller.step(|step| scope::create(step, &name)).await?? {
-        Status::Success => Ok((StatusCode::CREATED, Json(Scope { scope_name: Some(name) }))),
-        Status::ScopeExists => Err(Refused(StatusCode::CONFLICT)),
-        Status::InvalidScopeName | Status::Failure => Err(Refused(StatusCode::BAD_REQUEST)),
+        ScopeCreation::Created => Ok((StatusCode::CREATED, Json(Scope { scope_name: Some(name) }))),
+        ScopeCreation::Exists => Err(Refused(StatusCode::CONFLICT)),
+        ScopeCreation::InvalidName => Err(Refused(StatusCode::BAD_REQUEST)),
     }
 }
 
@@ -49,12 +48,10 @@ pub(super) async fn delete(
     caller: Caller,
     Path(name): Path<String>,
 ) -> Result<StatusCode, Refused> {
-    use delete_scope_status::Status;
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
     match controller.free(|step| scope::delete(step, &name)).await?? {
-        Status::Success => Ok(StatusCode::NO_CONTENT),
-        Status::ScopeNotFound => Err(Refused(StatusCode::NOT_FOUND)),
-        Status::ScopeNotEmpty => Err(Refused(StatusCode::PRECONDITION_FAILED)),
-        Status::Failure => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR)),
+        ScopeDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        ScopeDeletion::NotFound => Err(Refused(StatusCode::NOT_FOUND)),
+        ScopeDeletion::NotEmpty => Err(Refused(StatusCode::PRECONDITION_FAILED)),
     }
 }

@@ -3,7 +3,6 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
 use pravega_protocol::stream::StreamName;
 
 use super::body::{Body, Refused};
@@ -11,6 +10,7 @@ use super::model::{ScalingEvent, Stream, StreamBody, StreamState, Streams};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
 use crate::controller::catalog::StreamConfig;
+use crate::controller::operations::status::{StreamCreation, StreamDeletion, StreamUpdate};
 use crate::controller::operations::stream;
 
 const SEALED: &str = "SEALED";
@@ -48,18 +48,17 @@ pub(super) async fn create(
     Path(scope): Path<String>,
     Body(body): Body<StreamBody>,
 ) -> Result<(StatusCode, Json<Stream>), Refused> {
-    use create_stream_status::Status;
     let name = body.stream_name.as_deref().filter(|name| StreamName::new(name).is_ok());
     let name = name.ok_or(Refused(StatusCode::BAD_REQUEST))?;
     caller?.needs(&access::scope(&scope), Permission::ReadUpdate)?;
     let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
     let made = Stream::of_record(&scope, name, &config);
     match controller.step(|step| stream::create(step, &scope, name, Some(config))).await?? {
-        Status::Success => Ok((StatusCode::CREATED, Json(made))),
-        Status::StreamExists => refused(StatusCode::CONFLICT),
-        Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::InvalidStreamName => refused(StatusCode::BAD_REQUEST),
-        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamCreation::Created => Ok((StatusCode::CREATED, Json(made))),
+        StreamCreation::Exists => refused(StatusCode::CONFLICT),
+        StreamCreation::ScopeNotFound => refused(StatusCode::NOT_FOUND),
+        StreamCreation::InvalidName => refused(StatusCode::BAD_REQUEST),
+        StreamCreation::InvalidConfig => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -79,14 +78,13 @@ pub(super) async fn update(
     Path((scope, name)): Path<(String, String)>,
     Body(body): Body<StreamBody>,
 ) -> Result<Json<Stream>, Refused> {
-    use update_stream_status::Status;
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
     let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
     let changed = Stream::of_record(&scope, &name, &config);
     match controller.step(|step| stream::update(step, &scope, &name, Some(config))).await?? {
-        Status::Success => Ok(Json(changed)),
-        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamUpdate::Updated => Ok(Json(changed)),
+        StreamUpdate::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamUpdate::Sealed | StreamUpdate::Invalid => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -95,13 +93,11 @@ pub(super) async fn delete(
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
 ) -> Result<StatusCode, Refused> {
-    use delete_stream_status::Status;
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
     match controller.free(|step| stream::delete(step, &scope, &name)).await?? {
-        Status::Success => Ok(StatusCode::NO_CONTENT),
-        Status::StreamNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamNotSealed => refused(StatusCode::PRECONDITION_FAILED),
-        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        StreamDeletion::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamDeletion::NotSealed => refused(StatusCode::PRECONDITION_FAILED),
     }
 }
 
@@ -112,15 +108,14 @@ pub(super) async fn set_state(
     Path((scope, name)): Path<(String, String)>,
     Body(state): Body<StreamState>,
 ) -> Result<Json<StreamState>, Refused> {
-    use update_stream_status::Status;
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
     if state.stream_state.as_deref() != Some(SEALED) {
         return refused(StatusCode::BAD_REQUEST);
     }
     match controller.free(|step| stream::seal(step, &scope, &name)).await?? {
-        Status::Success => Ok(Json(state)),
-        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamUpdate::Updated => Ok(Json(state)),
+        StreamUpdate::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamUpdate::Sealed | StreamUpdate::Invalid => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
