@@ -25,7 +25,7 @@ const KNOWN_VERSION: u64 = 1;
 
 /// A change of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum EntryChange {
     /// It has this value from now on.
     Put {
         /// Its key.
@@ -97,15 +97,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it is saved, and it may be tried again.
-    pub(crate) fn save(&self, changes: impl IntoIterator<Item = Entry>, applied: u64) -> Result<(), CheckpointError> {
+    pub(crate) fn save(
+        &self,
+        changes: impl IntoIterator<Item = EntryChange>,
+        applied: u64,
+    ) -> Result<(), CheckpointError> {
         self.with("save", |database| {
             let write = database.begin_write()?;
             write.open_table(STATE)?.insert(APPLIED, applied)?;
             let mut entries = write.open_table(ENTRIES)?;
             for change in changes {
                 match change {
-                    Entry::Put { key, value } => drop(entries.insert(&key[..], &value[..])?),
-                    Entry::Remove { key } => drop(entries.remove(&key[..])?),
+                    EntryChange::Put { key, value } => drop(entries.insert(&key[..], &value[..])?),
+                    EntryChange::Remove { key } => drop(entries.remove(&key[..])?),
                 }
             }
             drop(entries);

@@ -19,7 +19,7 @@ struct Gate {
 }
 
 /// Somebody who passed.
-pub(crate) struct Caller(Option<(Arc<Gate>, users::Caller)>);
+pub(crate) struct Caller(Option<(Arc<Gate>, users::AuthenticatedUser)>);
 
 /// Why a call is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

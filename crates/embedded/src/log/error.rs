@@ -33,13 +33,13 @@ pub(crate) struct UnsupportedVersion {
 /// What the operating system refused.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", .path.display())]
-pub(crate) struct Refused {
+pub(crate) struct DiskError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
-impl Refused {
+impl DiskError {
     /// For `map_err`.
     pub(super) fn to<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self { action, path: path.to_owned(), source }
@@ -56,7 +56,7 @@ impl Refused {
 pub(super) enum FileError {
     Damaged(Damage),
     Version(UnsupportedVersion),
-    Io(Refused),
+    Io(DiskError),
 }
 
 impl From<UnsupportedVersion> for FileError {
@@ -71,8 +71,8 @@ impl From<Damage> for FileError {
     }
 }
 
-impl From<Refused> for FileError {
-    fn from(refused: Refused) -> Self {
+impl From<DiskError> for FileError {
+    fn from(refused: DiskError) -> Self {
         Self::Io(refused)
     }
 }
@@ -110,7 +110,7 @@ pub(crate) enum OpenError {
     Damaged(#[from] Damage),
     /// A file could not be made, read or written.
     #[error(transparent)]
-    Io(#[from] Refused),
+    Io(#[from] DiskError),
 }
 
 impl From<FileError> for OpenError {
@@ -144,7 +144,7 @@ pub(crate) enum ReplayError {
     Damaged(#[from] Damage),
     /// A file could not be read.
     #[error(transparent)]
-    Io(#[from] Refused),
+    Io(#[from] DiskError),
 }
 
 impl From<FileError> for ReplayError {
@@ -167,7 +167,7 @@ enum Ended {
     #[error("closed")]
     Closed,
     #[error("out of order since it failed: {0}")]
-    Failed(Refused),
+    Failed(DiskError),
 }
 
 impl LogFailed {
@@ -181,8 +181,8 @@ impl LogFailed {
     }
 }
 
-impl From<Refused> for LogFailed {
-    fn from(refused: Refused) -> Self {
+impl From<DiskError> for LogFailed {
+    fn from(refused: DiskError) -> Self {
         Self(Arc::new(Ended::Failed(refused)))
     }
 }
@@ -192,7 +192,7 @@ impl From<Refused> for LogFailed {
 pub(crate) enum ReserveError {
     /// The disk is full. Later reservations look again.
     #[error("no room for more records: {0}")]
-    NoSpace(Arc<Refused>),
+    NoSpace(Arc<DiskError>),
     /// It will never fit.
     #[error("a record of {bytes} bytes exceeds the log's limit of {max}")]
     TooLarge {

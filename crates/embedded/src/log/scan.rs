@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::directory::log_file;
-use super::error::{Damage, FileError, Refused, UnsupportedVersion};
+use super::error::{Damage, DiskError, FileError, UnsupportedVersion};
 use super::layout::{FILE_HEADER, LogId, RECORD_HEADER, VERSION};
 use super::replay::Record;
 
@@ -28,7 +28,7 @@ impl Scan {
     /// Of the file that begins at `first`, from the record at `position` on; none reaches beyond `limit`.
     pub(super) fn open(dir: &Path, id: LogId, first: u64, position: u64, limit: u64) -> Result<Self, FileError> {
         let path = log_file(dir, first);
-        let file = File::open(&path).map_err(Refused::to("read", &path))?;
+        let file = File::open(&path).map_err(DiskError::to("read", &path))?;
         let mut scan = Self { path, reader: BufReader::with_capacity(BUFFER_BYTES, file), id, first, position, limit };
         scan.check_header()?;
         let offset = scan.offset();
@@ -63,7 +63,7 @@ impl Scan {
     }
 
     /// The next record, if a whole one is there; else the scan ends.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, Refused> {
+    pub(super) fn next(&mut self) -> Result<Option<Record>, DiskError> {
         let mut header = [0; RECORD_HEADER as usize];
         let read = self.io(|reader| read_up_to(reader, &mut header))?;
         let Some(header) = self.id.record_at(self.position, &header[..read]) else { return Ok(None) };
@@ -80,8 +80,8 @@ impl Scan {
         Ok(Some(Record { start, payload_at: start + RECORD_HEADER, end, payload: Bytes::from(payload) }))
     }
 
-    fn io<T>(&mut self, read: impl FnOnce(&mut BufReader<File>) -> io::Result<T>) -> Result<T, Refused> {
-        read(&mut self.reader).map_err(Refused::to("read", &self.path))
+    fn io<T>(&mut self, read: impl FnOnce(&mut BufReader<File>) -> io::Result<T>) -> Result<T, DiskError> {
+        read(&mut self.reader).map_err(DiskError::to("read", &self.path))
     }
 }
 

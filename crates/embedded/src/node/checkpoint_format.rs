@@ -14,10 +14,10 @@ use serde::{Deserialize, Serialize};
 
 use super::change::{AttributeValues, SegmentKey};
 use super::dirty::Dirty;
-use super::segment::{Segment, SegmentKind};
+use super::segment::{SegmentKind, StoredSegment};
 use super::segment_data::{SegmentData, Stretch};
 use super::state::State;
-use crate::checkpoint::Entry;
+use crate::checkpoint::EntryChange;
 use crate::table::{Keys, Table};
 
 const NEXT_KEY: &[u8] = b"n";
@@ -50,8 +50,8 @@ struct TableImage {
     entries: Vec<(i64, Bytes, Bytes)>,
 }
 
-impl From<&Segment> for SegmentImage {
-    fn from(segment: &Segment) -> Self {
+impl From<&StoredSegment> for SegmentImage {
+    fn from(segment: &StoredSegment) -> Self {
         Self {
             name: segment.name.as_ref().to_owned(),
             kind: segment.kind,
@@ -73,7 +73,7 @@ impl From<&Table> for TableImage {
     }
 }
 
-impl From<SegmentImage> for Segment {
+impl From<SegmentImage> for StoredSegment {
     fn from(image: SegmentImage) -> Self {
         let SegmentImage { name, kind, sealed, last_modified, attributes, start, length, stretches, table } = image;
         let mut segment = Self::new(&name, kind, &attributes, last_modified);
@@ -94,7 +94,7 @@ impl TableImage {
 
 impl State {
     /// What has changed since the last time, and as entries of a checkpoint.
-    pub(super) fn take_dirty(&mut self) -> (Dirty, Vec<Entry>) {
+    pub(super) fn take_dirty(&mut self) -> (Dirty, Vec<EntryChange>) {
         let dirty = std::mem::replace(&mut self.dirty, Dirty::kept());
         let segments = dirty.segments.iter().map(|key| {
             let image = self.by_key(*key).map(|segment| to_bytes(&SegmentImage::from(segment)));
@@ -136,10 +136,10 @@ impl State {
     }
 }
 
-fn entry(key: Bytes, value: Option<Bytes>) -> Entry {
+fn entry(key: Bytes, value: Option<Bytes>) -> EntryChange {
     match value {
-        Some(value) => Entry::Put { key, value },
-        None => Entry::Remove { key },
+        Some(value) => EntryChange::Put { key, value },
+        None => EntryChange::Remove { key },
     }
 }
 

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::log::{LogFailed, ReserveError};
-use crate::table::Refusal;
+use crate::table::TableRejection;
 
 /// Why an operation on a segment was refused; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,12 +49,12 @@ pub(crate) enum TableError {
     NoTable,
     /// The table does not take it.
     #[error("{0:?}")]
-    Refused(Refusal),
+    Rejected(TableRejection),
 }
 
-impl From<Refusal> for TableError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<TableRejection> for TableError {
+    fn from(rejection: TableRejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 

@@ -7,10 +7,12 @@ use bytes::{Bytes, BytesMut};
 use tokio::time::Instant;
 
 use super::change::SegmentKey;
+use super::record;
 use super::room::Purpose;
 use super::segment_data::Part;
 use super::state::State;
-use super::{Position, Written, record};
+use super::step::Written;
+use super::undurable::Position;
 use crate::checkpoint::Checkpoint;
 use crate::log::{Log, LogFailed, Reservation, ReserveError};
 

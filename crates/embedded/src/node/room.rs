@@ -7,8 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{ChangeError, NoRoom};
 use super::journal::Journal;
+use super::node::Node;
 use super::step::Step;
-use super::{Node, Stepped};
+use super::undurable::Undurable;
 use crate::log::Reservation;
 
 /// What a change does to the room on a disk.
@@ -98,8 +99,8 @@ impl Node {
         act: impl FnOnce(&mut Step<'_>) -> T,
     ) -> Result<T, ChangeError> {
         let room = self.room_to_change(0, purpose).await?;
-        let stepped: Stepped<T> = self.step_in(room, act);
-        Ok(self.durable(stepped).await?)
+        let undurable: Undurable<T> = self.step_in(room, act);
+        Ok(self.durable(undurable).await?)
     }
 
     fn room(self: &Arc<Self>, bytes: u64, reservation: Option<Reservation>) -> Room {

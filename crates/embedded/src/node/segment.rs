@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Position;
 use super::change::AttributeValues;
 use super::segment_data::SegmentData;
+use super::undurable::Position;
 use crate::table::{Keys, Table};
 
 /// What a segment is for.
@@ -54,7 +54,7 @@ pub(crate) struct NewSegment {
 
 /// One segment.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct StoredSegment {
     pub(super) name: Arc<str>,
     pub(super) kind: SegmentKind,
     pub(super) data: SegmentData,
@@ -68,7 +68,7 @@ pub(crate) struct Segment {
     pub(super) changed: watch::Sender<bool>,
 }
 
-impl Segment {
+impl StoredSegment {
     pub(super) fn new(name: &str, kind: SegmentKind, attributes: &AttributeValues, at: i64) -> Self {
         let mut segment = Self {
             name: name.into(),

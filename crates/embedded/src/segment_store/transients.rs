@@ -7,7 +7,7 @@ use pravega_protocol::wire::WriterId;
 use uuid::Uuid;
 
 use super::attributes::{CREATION_EPOCH, CREATION_TIME, segment_type};
-use crate::node::{NewSegment, Node, Purpose, Segment, SegmentKind};
+use crate::node::{NewSegment, Node, Purpose, SegmentKind, StoredSegment};
 
 /// Silence after which nobody will complete the event.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -41,8 +41,8 @@ pub(super) async fn sweep(node: Arc<Node>) {
     }
 }
 
-async fn remove(node: &Arc<Node>, is_left: impl Fn(&Segment) -> bool) {
-    let is_left = |segment: &&Segment| segment.kind() == SegmentKind::Transient && is_left(segment);
+async fn remove(node: &Arc<Node>, is_left: impl Fn(&StoredSegment) -> bool) {
+    let is_left = |segment: &&StoredSegment| segment.kind() == SegmentKind::Transient && is_left(segment);
     let names =
         node.look(|state| state.segments().filter(is_left).map(|left| left.name().to_owned()).collect::<Vec<_>>());
     for name in names.into_inner() {

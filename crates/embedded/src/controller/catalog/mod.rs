@@ -21,7 +21,7 @@ mod transaction;
 
 pub(crate) use cut::{Cut, CutError, Span};
 pub(crate) use epoch::{Epoch, EpochSegment, Range};
-pub(crate) use group::{Group, GroupConfig, GroupRetention, Subscriber};
+pub(crate) use group::{GroupConfig, GroupRetention, ReaderGroup, Subscriber};
 pub(crate) use history::{History, successors};
 pub(crate) use mark::{MarkRefused, Watermark, WriterMark};
 pub(crate) use page::{Page, page};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::convert::{cut_of, cuts, proto_cuts};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
-use crate::controller::catalog::{Group, GroupConfig, GroupRetention};
+use crate::controller::catalog::{GroupConfig, GroupRetention, ReaderGroup};
 use crate::controller::operations::group::{self, NewGroup, Release};
 
 fn uuid(text: &str) -> Result<Uuid, Status> {
@@ -35,7 +35,7 @@ fn new_group(config: ReaderGroupConfiguration) -> Result<NewGroup, Status> {
     })
 }
 
-fn proto_group(scope: String, name: String, group: &Group) -> ReaderGroupConfiguration {
+fn proto_group(scope: String, name: String, group: &ReaderGroup) -> ReaderGroupConfiguration {
     ReaderGroupConfiguration {
         scope,
         reader_group_name: name,
@@ -114,7 +114,7 @@ pub(super) async fn delete(
 ) -> Result<DeleteReaderGroupStatus, Status> {
     caller.needs(&access::scope(&info.scope), Permission::ReadUpdate)?;
     let id = info.reader_group_id.parse().map_err(|_| Status::unknown("the id is not a UUID"))?;
-    let status = controller.free(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
+    let status = controller.step_to_free(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
     Ok(status.into())
 }
 

@@ -21,7 +21,7 @@ pub(super) async fn delete(
     info: ScopeInfo,
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    let status = controller.free(|step| scope::delete(step, &info.scope)).await??;
+    let status = controller.step_to_free(|step| scope::delete(step, &info.scope)).await??;
     Ok(status.into())
 }
 
@@ -31,7 +31,7 @@ pub(super) async fn delete_recursively(
     info: ScopeInfo,
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    let status = controller.free(|step| scope::delete_recursively(step, &info.scope)).await??;
+    let status = controller.step_to_free(|step| scope::delete_recursively(step, &info.scope)).await??;
     Ok(status.into())
 }
 

@@ -44,7 +44,7 @@ pub(super) async fn truncate(
 ) -> Result<UpdateStreamStatus, Status> {
     let (info, cut) = cut_of(cut);
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| segments::truncate(step, &info.scope, &info.stream, &cut)).await?;
+    let status = controller.step_to_free(|step| segments::truncate(step, &info.scope, &info.stream, &cut)).await?;
     Ok(status.into())
 }
 
@@ -54,7 +54,7 @@ pub(super) async fn seal(
     info: StreamInfo,
 ) -> Result<UpdateStreamStatus, Status> {
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| stream::seal(step, &info.scope, &info.stream)).await??;
+    let status = controller.step_to_free(|step| stream::seal(step, &info.scope, &info.stream)).await??;
     Ok(status.into())
 }
 
@@ -64,7 +64,7 @@ pub(super) async fn delete(
     info: StreamInfo,
 ) -> Result<DeleteStreamStatus, Status> {
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| stream::delete(step, &info.scope, &info.stream)).await??;
+    let status = controller.step_to_free(|step| stream::delete(step, &info.scope, &info.stream)).await??;
     Ok(status.into())
 }
 

@@ -66,6 +66,6 @@ pub(super) async fn delete(
     info: KeyValueTableInfo,
 ) -> Result<DeleteKvTableStatus, Status> {
     caller.needs(&access::table(&info.scope, &info.kvt_name), Permission::ReadUpdate)?;
-    let status = controller.free(|step| table::delete(step, &info.scope, &info.kvt_name)).await?;
+    let status = controller.step_to_free(|step| table::delete(step, &info.scope, &info.kvt_name)).await?;
     Ok(status.into())
 }

@@ -55,7 +55,7 @@ pub(super) async fn commit(controller: &Controller, caller: &Caller, request: Tx
 pub(super) async fn abort(controller: &Controller, caller: &Caller, request: TxnRequest) -> Result<TxnStatus, Status> {
     let (info, id) = (request.stream_info.unwrap_or_default(), transaction_id(request.txn_id));
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| transaction::abort(step, &info.scope, &info.stream, id)).await?;
+    let status = controller.step_to_free(|step| transaction::abort(step, &info.scope, &info.stream, id)).await?;
     Ok(status.into())
 }
 

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::table::TableRecord;
 use crate::controller::catalog::{
-    Cut, Epoch, EpochSegment, Group, GroupConfig, GroupRetention, Outcome, Range, Retention, RetentionCut,
+    Cut, Epoch, EpochSegment, GroupConfig, GroupRetention, Outcome, Range, ReaderGroup, Retention, RetentionCut,
     RetentionKind, Scaling, ScalingKind, StreamConfig, StreamRecord, Subscriber, TableConfig, Transaction,
     TransactionId, Watermark, WriterMark, key,
 };
@@ -62,7 +62,7 @@ fn config(kind: ScalingKind, retention: Option<RetentionKind>) -> StreamConfig {
     }
 }
 
-fn group(retention: GroupRetention) -> Group {
+fn group(retention: GroupRetention) -> ReaderGroup {
     let cuts = || BTreeMap::from([("scope/stream".to_owned(), cut()), ("scope/whole".to_owned(), Cut::new())]);
     let config = GroupConfig {
         refresh: 1 << 40,
@@ -73,7 +73,7 @@ fn group(retention: GroupRetention) -> Group {
         ends: cuts(),
         rollover_size_bytes: 1 << 42,
     };
-    Group { id: Uuid::from_u128(9), generation: 1 << 43, config }
+    ReaderGroup { id: Uuid::from_u128(9), generation: 1 << 43, config }
 }
 
 fn add_streams(lines: &mut Lines) {

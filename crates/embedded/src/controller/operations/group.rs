@@ -6,7 +6,7 @@ use uuid::{Uuid, uuid};
 use super::records::{known, names, read, remove_all, write};
 use super::status::{CutRelease, GroupCreationError, GroupDeletion, GroupUpdateError};
 use super::{OperationError, scope, segment, segments, stream};
-use crate::controller::catalog::{Cut, Group, GroupConfig, Span, StreamConfig, Subscriber, cut, key};
+use crate::controller::catalog::{Cut, GroupConfig, ReaderGroup, Span, StreamConfig, Subscriber, cut, key};
 use crate::node::{Part, State, Step};
 
 /// How large the pieces of a group's state are, where the group says nothing.
@@ -27,18 +27,23 @@ pub(crate) struct NewGroup {
 }
 
 /// Makes a group with the stream for its state; one that exists stays as it is.
-pub(crate) fn create(step: &mut Step<'_>, scope: &str, name: &str, new: NewGroup) -> Result<Group, GroupCreationError> {
+pub(crate) fn create(
+    step: &mut Step<'_>,
+    scope: &str,
+    name: &str,
+    new: NewGroup,
+) -> Result<ReaderGroup, GroupCreationError> {
     if StreamName::new(name).is_err() {
         return Err(GroupCreationError::InvalidName);
     }
-    let scope = scope::known(step, scope).ok_or(GroupCreationError::ScopeNotFound)?;
-    if let Some(group) = read(step, &key::group(&scope, name)) {
+    let scope = scope::known(step.state(), scope).ok_or(GroupCreationError::ScopeNotFound)?;
+    if let Some(group) = read(step.state(), &key::group(&scope, name)) {
         return Ok(group);
     }
     let state_stream = state_stream(&scope, name).ok_or(GroupCreationError::InvalidName)?;
     let generation = if new.id.is_some() { new.generation } else { 0 };
-    let group = Group { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
-    if !stream::exists(step, &state_stream) {
+    let group = ReaderGroup { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
+    if !stream::exists(step.state(), &state_stream) {
         let wanted = group.config.rollover_size_bytes;
         let rollover_size_bytes = if wanted == 0 { STATE_ROLLOVER_BYTES } else { wanted };
         let config = StreamConfig { rollover_size_bytes, ..StreamConfig::one_segment() };
@@ -56,13 +61,13 @@ fn state_stream(scope: &Scope, name: &str) -> Option<ScopedStream> {
 }
 
 /// Has the group hold back data of its streams, if its retention says so.
-fn subscribe(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+fn subscribe(step: &mut Step<'_>, scope: &Scope, name: &str, group: &ReaderGroup) {
     for stream in group.subscribed() {
         let Ok(stream) = stream.parse::<ScopedStream>() else { continue };
         let key = key::subscriber(&stream, &format!("{scope}/{name}"));
-        let before: Option<Subscriber> = read(step, &key);
+        let before: Option<Subscriber> = read(step.state(), &key);
         let cut = before.map(|before| before.cut).unwrap_or_default();
-        if stream::exists(step, &stream) {
+        if stream::exists(step.state(), &stream) {
             write(step, &key, &Subscriber { generation: group.generation, cut });
         }
     }
@@ -74,7 +79,7 @@ fn unsubscribe<'a>(step: &mut Step<'_>, scope: &Scope, name: &str, streams: impl
     }
 }
 
-pub(crate) fn get(state: &State, scope: &str, name: &str) -> Result<Option<Group>, OperationError> {
+pub(crate) fn get(state: &State, scope: &str, name: &str) -> Result<Option<ReaderGroup>, OperationError> {
     let scope = scope::known(state, scope).ok_or_else(|| OperationError::not_found(format_args!("scope {scope}")))?;
     Ok(read(state, &key::group(&scope, name)))
 }
@@ -85,15 +90,15 @@ pub(crate) fn list(state: &State, scope: &str) -> Option<Vec<String>> {
     Some(names(state, &key::groups(&scope)).map(str::to_owned).collect())
 }
 
-/// Replaces the configuration; gives the new generation, or with a refusal the one asked with.
+/// Replaces the configuration; returns the new generation.
 pub(crate) fn update(step: &mut Step<'_>, scope: &str, name: &str, new: NewGroup) -> Result<i64, GroupUpdateError> {
-    let scope = scope::known(step, scope).ok_or(GroupUpdateError::NotFound)?;
+    let scope = scope::known(step.state(), scope).ok_or(GroupUpdateError::NotFound)?;
     let key = key::group(&scope, name);
-    let group: Group = read(step, &key).ok_or(GroupUpdateError::NotFound)?;
+    let group: ReaderGroup = read(step.state(), &key).ok_or(GroupUpdateError::NotFound)?;
     if group.generation != new.generation || new.id != Some(group.id) {
         return Err(GroupUpdateError::InvalidConfig);
     }
-    let next = Group { id: group.id, generation: group.generation + 1, config: new.config };
+    let next = ReaderGroup { id: group.id, generation: group.generation + 1, config: new.config };
     let kept: Vec<&str> = next.subscribed().collect();
     unsubscribe(step, &scope, name, group.subscribed().filter(|stream| !kept.contains(stream)));
     subscribe(step, &scope, name, &next);
@@ -102,14 +107,14 @@ pub(crate) fn update(step: &mut Step<'_>, scope: &str, name: &str, new: NewGroup
 }
 
 pub(crate) fn delete(step: &mut Step<'_>, scope: &str, name: &str, id: Uuid) -> GroupDeletion {
-    let Some(scope) = scope::known(step, scope) else { return GroupDeletion::NotFound };
-    let group: Option<Group> = read(step, &key::group(&scope, name));
+    let Some(scope) = scope::known(step.state(), scope) else { return GroupDeletion::NotFound };
+    let group: Option<ReaderGroup> = read(step.state(), &key::group(&scope, name));
     let Some(group) = group.filter(|group| group.id == id) else { return GroupDeletion::NotFound };
     remove(step, &scope, name, &group);
     GroupDeletion::Deleted
 }
 
-fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &ReaderGroup) {
     unsubscribe(step, scope, name, group.subscribed());
     if let Some(state_stream) = state_stream(scope, name) {
         let stream = state_stream.stream.as_str();
@@ -121,8 +126,8 @@ fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
 }
 
 pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
-    for name in list(step, scope.as_str()).unwrap_or_default() {
-        if let Some(group) = read(step, &key::group(scope, &name)) {
+    for name in list(step.state(), scope.as_str()).unwrap_or_default() {
+        if let Some(group) = read(step.state(), &key::group(scope, &name)) {
             remove(step, scope, &name, &group);
         }
     }
@@ -157,10 +162,10 @@ pub(crate) fn release(
     stream: &str,
     release: Release<'_>,
 ) -> Result<CutRelease, OperationError> {
-    let Some(stream) = known(step, scope, stream) else { return Ok(CutRelease::StreamNotFound) };
+    let Some(stream) = known(step.state(), scope, stream) else { return Ok(CutRelease::StreamNotFound) };
     let key = key::subscriber(&stream.name, release.subscriber);
-    let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step, scope, name).ok()?);
-    let Some((subscriber, group)) = read::<Subscriber>(step, &key).zip(group) else {
+    let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step.state(), scope, name).ok()?);
+    let Some((subscriber, group)) = read::<Subscriber>(step.state(), &key).zip(group) else {
         return Ok(CutRelease::SubscriberNotFound);
     };
     if group.id != release.id {
@@ -172,8 +177,8 @@ pub(crate) fn release(
     if release.cut.is_empty() {
         return Err(OperationError::unknown("the stream cut is empty"));
     }
-    match segments::is_cut_valid(step, scope, stream.name.stream.as_str(), &release.cut) {
-        Ok(true) if is_forward(step, &stream, &release.cut, &subscriber.cut) => {}
+    match segments::is_cut_valid(step.state(), scope, stream.name.stream.as_str(), &release.cut) {
+        Ok(true) if is_forward(step.state(), &stream, &release.cut, &subscriber.cut) => {}
         Ok(_) => return Ok(CutRelease::InvalidCut),
         Err(_) => return Ok(CutRelease::Failed),
     }
@@ -181,7 +186,7 @@ pub(crate) fn release(
     Ok(CutRelease::Released)
 }
 
-fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cut) -> bool {
+fn is_forward(state: &State, stream: &super::records::KnownStream, to: &Cut, from: &Cut) -> bool {
     let history = stream.history(state);
     match (Span::of_cut(&history, to), Span::of_cut(&history, from)) {
         (Ok(span), Ok(before)) => cut::is_not_behind(to, &span, from, &before),

@@ -22,9 +22,9 @@ pub(crate) fn start(
     sealed: &[SegmentId],
     ranges: &[Range],
 ) -> Result<Scaled, ScaleError> {
-    let open = known(step, scope, stream).filter(|stream| !stream.record.sealed);
+    let open = known(step.state(), scope, stream).filter(|stream| !stream.record.sealed);
     let mut stream = open.ok_or(ScaleError::Invalid)?;
-    let active = stream.active(step);
+    let active = stream.active(step.state());
     let least = usize::try_from(stream.record.config.scaling.min_segments).unwrap_or(0);
     let next = scale(&active, sealed, ranges, least, step.at()).map_err(|refused| match refused {
         ScaleRefused::Precondition => ScaleError::PreconditionFailed,

@@ -14,7 +14,7 @@ const SYSTEM: &str = "_system";
 /// Makes what is there from the start.
 pub(crate) fn prepare(step: &mut Step<'_>) {
     let key = format!("{}{SYSTEM}", key::SCOPES);
-    if step.record(&key).is_none() {
+    if step.state().record(&key).is_none() {
         write(step, &key, &());
     }
 }
@@ -26,7 +26,7 @@ fn not_empty(name: &str) -> Result<(), OperationError> {
 pub(crate) fn create(step: &mut Step<'_>, name: &str) -> Result<ScopeCreation, OperationError> {
     not_empty(name)?;
     let Ok(scope) = Scope::new(name) else { return Ok(ScopeCreation::InvalidName) };
-    if exists(step, &scope) {
+    if exists(step.state(), &scope) {
         return Ok(ScopeCreation::Exists);
     }
     write(step, &key::scope(&scope), &());
@@ -35,9 +35,9 @@ pub(crate) fn create(step: &mut Step<'_>, name: &str) -> Result<ScopeCreation, O
 
 pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, OperationError> {
     not_empty(name)?;
-    let Some(scope) = known(step, name) else { return Ok(ScopeDeletion::NotFound) };
+    let Some(scope) = known(step.state(), name) else { return Ok(ScopeDeletion::NotFound) };
     let contents = [key::streams(&scope), key::groups(&scope), key::tables(&scope)];
-    if scope.is_internal() || contents.iter().any(|prefix| names(step, prefix).next().is_some()) {
+    if scope.is_internal() || contents.iter().any(|prefix| names(step.state(), prefix).next().is_some()) {
         return Ok(ScopeDeletion::NotEmpty);
     }
     step.remove(&key::scope(&scope));
@@ -47,7 +47,7 @@ pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, O
 /// Deletes the scope with all that is in it; succeeds also where there is none.
 pub(crate) fn delete_recursively(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, OperationError> {
     not_empty(name)?;
-    let Some(scope) = known(step, name) else { return Ok(ScopeDeletion::Deleted) };
+    let Some(scope) = known(step.state(), name) else { return Ok(ScopeDeletion::Deleted) };
     if scope.is_internal() {
         return Ok(ScopeDeletion::NotEmpty);
     }

@@ -87,15 +87,16 @@ pub(crate) fn is_cut_valid(state: &State, scope: &str, stream: &str, given: &Cut
 
 /// Moves the stream's beginning forward, and deletes the segments wholly before it.
 pub(crate) fn truncate(step: &mut Step<'_>, scope: &str, stream: &str, to: &Cut) -> StreamUpdate {
-    let Some(mut stream) = known(step, scope, stream) else { return StreamUpdate::NotFound };
+    let Some(mut stream) = known(step.state(), scope, stream) else { return StreamUpdate::NotFound };
     if stream.record.sealed {
         return StreamUpdate::Sealed;
     }
     let within = |(id, offset): (&SegmentId, &i64)| {
         let name = segment::of_stream(&stream.name, *id);
-        *offset < 0 || step.segment(&name).is_some_and(|segment| *offset <= segment.data().length().cast_signed())
+        *offset < 0
+            || step.state().segment(&name).is_some_and(|segment| *offset <= segment.data().length().cast_signed())
     };
-    let history = stream.history(step);
+    let history = stream.history(step.state());
     let sound = cut::is_valid(&history, to) == Ok(true) && to.iter().all(within);
     let span = Span::of_cut(&history, to);
     let (true, Ok(span)) = (sound, span) else { return StreamUpdate::Invalid };
@@ -104,7 +105,7 @@ pub(crate) fn truncate(step: &mut Step<'_>, scope: &str, stream: &str, to: &Cut)
         return StreamUpdate::Invalid;
     }
     let touched = before.segments_until(&span, &history);
-    stream.record.truncated += size_between(step, &stream.name, &touched, &stream.record.head, to);
+    stream.record.truncated += size_between(step.state(), &stream.name, &touched, &stream.record.head, to);
     cut_off(step, &stream.name, &touched, to);
     stream.record.head = to.clone();
     stream.save(step);
@@ -117,7 +118,7 @@ fn cut_off(step: &mut Step<'_>, stream: &pravega_protocol::stream::ScopedStream,
     }
     for (id, offset) in to {
         let name = segment::of_stream(stream, *id);
-        let start = step.segment(&name).map(|segment| segment.data().start());
+        let start = step.state().segment(&name).map(|segment| segment.data().start());
         // A client may have truncated the segment further by itself.
         if let Some(offset) = u64::try_from(*offset).ok().filter(|offset| start.is_some_and(|start| *offset > start)) {
             step.truncate_segment(&name, offset).expect("the offset lies within the segment");

@@ -22,17 +22,18 @@ pub(crate) fn create(
     table: &str,
     config: TableConfig,
 ) -> Result<TableCreation, OperationError> {
-    let first_number = name(scope, table).and_then(|name| read(step, &key::first_table_number(&name))).unwrap_or(0);
+    let first_number =
+        name(scope, table).and_then(|name| read(step.state(), &key::first_table_number(&name))).unwrap_or(0);
     let parts = config.segments(first_number, step.at()).zip(config.key_length());
     let (segments, key_length) =
         parts.ok_or_else(|| OperationError::internal("a table has partitions and a primary key"))?;
     if StreamName::new(table).is_err() {
         return Ok(TableCreation::InvalidName);
     }
-    let Some(name) = name(scope, table).filter(|name| scope::exists(step, &name.scope)) else {
+    let Some(name) = name(scope, table).filter(|name| scope::exists(step.state(), &name.scope)) else {
         return Ok(TableCreation::ScopeNotFound);
     };
-    if step.record(&key::table(&name)).is_some() {
+    if step.state().record(&key::table(&name)).is_some() {
         return Ok(TableCreation::Exists);
     }
     for part in &segments {
@@ -65,7 +66,7 @@ pub(crate) fn list(state: &State, scope: &str, token: &str, shown: impl Fn(&str)
 }
 
 pub(crate) fn delete(step: &mut Step<'_>, scope: &str, table: &str) -> TableDeletion {
-    let Some((name, table)) = found(step, scope, table) else { return TableDeletion::NotFound };
+    let Some((name, table)) = found(step.state(), scope, table) else { return TableDeletion::NotFound };
     for part in &table.segments {
         segment::delete(step, &segment::of_table(&name, part.id));
     }
@@ -76,7 +77,7 @@ pub(crate) fn delete(step: &mut Step<'_>, scope: &str, table: &str) -> TableDele
 }
 
 pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
-    let names: Vec<String> = names(step, &key::tables(scope)).map(str::to_owned).collect();
+    let names: Vec<String> = names(step.state(), &key::tables(scope)).map(str::to_owned).collect();
     for name in names {
         delete(step, scope.as_str(), &name);
     }

@@ -54,8 +54,9 @@ impl Catalog {
 
     /// The stream's segments with their lengths and whether they are sealed, sorted.
     fn segments(&self) -> Vec<(String, u64, bool)> {
-        let described =
-            |segment: &crate::node::Segment| (segment.name().to_owned(), segment.data().length(), segment.is_sealed());
+        let described = |segment: &crate::node::StoredSegment| {
+            (segment.name().to_owned(), segment.data().length(), segment.is_sealed())
+        };
         let mut all: Vec<_> = self.look(|state| state.segments().map(described).collect());
         all.retain(|(name, _, _)| name.starts_with("s/t/"));
         all.sort();

@@ -14,15 +14,15 @@ use crate::node::{ChangeError, LogFailed};
 
 /// A status without a body, as nearly all of Pravega's refusals are.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) StatusCode);
+pub(crate) struct ErrorStatus(pub(crate) StatusCode);
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorStatus {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl From<Denied> for Refused {
+impl From<Denied> for ErrorStatus {
     fn from(denied: Denied) -> Self {
         Self(match denied {
             Denied::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -31,7 +31,7 @@ impl From<Denied> for Refused {
     }
 }
 
-impl From<ChangeError> for Refused {
+impl From<ChangeError> for ErrorStatus {
     fn from(failed: ChangeError) -> Self {
         match failed {
             // a full disk: tried again, it may succeed
@@ -41,13 +41,13 @@ impl From<ChangeError> for Refused {
     }
 }
 
-impl From<LogFailed> for Refused {
+impl From<LogFailed> for ErrorStatus {
     fn from(_: LogFailed) -> Self {
         Self(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 
-impl From<OperationError> for Refused {
+impl From<OperationError> for ErrorStatus {
     fn from(error: OperationError) -> Self {
         Self(match error.kind {
             ErrorKind::NotFound => StatusCode::NOT_FOUND,
@@ -57,9 +57,9 @@ impl From<OperationError> for Refused {
 }
 
 impl FromRequestParts<Controller> for Caller {
-    type Rejection = Refused;
+    type Rejection = ErrorStatus;
 
-    async fn from_request_parts(parts: &mut Parts, controller: &Controller) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, controller: &Controller) -> Result<Self, ErrorStatus> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         Ok(controller.access.enter(authorization).await?)
     }

@@ -48,7 +48,7 @@ fn header_lines(state: &State) -> Vec<String> {
     segments.chain(records).collect()
 }
 
-fn segment_lines(segment: &Segment) -> Vec<String> {
+fn segment_lines(segment: &StoredSegment) -> Vec<String> {
     let (name, data) = (segment.name(), segment.data());
     let sealed = if segment.is_sealed() { ", sealed" } else { "" };
     let (kind, start, length) = (segment.kind(), data.start(), data.length());
@@ -66,7 +66,7 @@ fn segment_lines(segment: &Segment) -> Vec<String> {
 }
 
 fn contents(state: &State) -> Vec<(String, Vec<Part>)> {
-    let all = |segment: &Segment| {
+    let all = |segment: &StoredSegment| {
         let data = segment.data();
         (segment.name().to_owned(), data.read(data.start(), usize::MAX))
     };

@@ -1,5 +1,5 @@
 use super::*;
-use crate::checkpoint::Entry;
+use crate::checkpoint::EntryChange;
 use crate::golden::{self, variants};
 use crate::node::change::Change;
 use crate::node::dirty::Dirty;
@@ -131,8 +131,8 @@ fn entries(state: &mut State) -> Vec<(Bytes, Bytes)> {
     let mut entries: Vec<_> = entries
         .into_iter()
         .map(|entry| match entry {
-            Entry::Put { key, value } => (key, value),
-            Entry::Remove { key } => panic!("{key:?} is gone"),
+            EntryChange::Put { key, value } => (key, value),
+            EntryChange::Remove { key } => panic!("{key:?} is gone"),
         })
         .collect();
     entries.sort();

@@ -8,6 +8,9 @@ mod power;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::journal::Journal;
 use super::*;
 use crate::log::Options;
 

@@ -23,7 +23,7 @@ fn right(user: &str) -> String {
     basic(user, &format!("{user}-päss:wörd"))
 }
 
-async fn caller(users: &Users, user: &str) -> Caller {
+async fn caller(users: &Users, user: &str) -> AuthenticatedUser {
     users.authenticate(Some(&right(user))).await.expect("the right password")
 }
 
