@@ -1,8 +1,8 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use super::error::CheckpointError;
@@ -123,7 +123,8 @@ impl Checkpoint {
         action: &'static str,
         act: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, CheckpointError> {
-        let mut open = self.database();
+        // a panic in `act` leaves it empty, so that the next call opens the file again
+        let mut open = self.database.lock();
         let done = match open.take() {
             Some(database) => Ok(database),
             None => self.open_database(),
@@ -139,11 +140,6 @@ impl Checkpoint {
     fn open_database(&self) -> Result<Database, redb::Error> {
         let mut builder = Builder::new();
         Ok(builder.set_cache_size(self.cache_bytes).create(&self.file)?)
-    }
-
-    fn database(&self) -> MutexGuard<'_, Option<Database>> {
-        // Whoever panicked had taken the database out.
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -11,7 +11,7 @@ use super::access::Access;
 use super::grpc::ControllerServiceServer;
 use super::operations::scope;
 use super::rest;
-use crate::node::{ChangeError, LogFailed, Node, Purpose, State, Step};
+use crate::node::{ChangeError, Node, Purpose, State, Step};
 
 /// Largest gRPC request taken; stream cuts of many segments are the largest there are.
 const MAX_REQUEST_BYTES: usize = 4 * 1024 * 1024;
@@ -62,7 +62,7 @@ impl Controller {
     }
 
     /// Looks at the state, and waits until what was seen is durable. Cancel safe.
-    pub(super) async fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, LogFailed> {
-        self.node.durable(self.node.look(see)).await
+    pub(super) async fn look<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, ChangeError> {
+        self.node.look_durably(see).await
     }
 }

@@ -1,6 +1,7 @@
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, watch};
 
 use super::directory::Directory;
@@ -40,21 +41,23 @@ pub(super) struct Shared {
 
 impl Shared {
     pub(super) fn buffer(&self) -> MutexGuard<'_, WriteBuffer> {
-        self.buffer.lock().expect("nobody panics while holding it")
+        self.buffer.lock()
     }
 
     /// Waits for something to write; `None` when there never will be.
     pub(super) fn next_group(&self) -> Option<RecordGroup> {
         let idle = |buffer: &mut WriteBuffer| buffer.is_idle() && !buffer.is_ending();
-        let buffer = self.work.wait_while(self.buffer(), idle);
-        buffer.expect("nobody panics while holding it").next_group()
+        let mut buffer = self.buffer();
+        self.work.wait_while(&mut buffer, idle);
+        buffer.next_group()
     }
 
     /// Waits until a spare file is wanted; `false` when none ever will be.
     pub(super) fn await_want(&self) -> bool {
         let content = |buffer: &mut WriteBuffer| !matches!(buffer.spare, Spare::Wanted) && !buffer.is_ending();
-        let buffer = self.spare_wanted.wait_while(self.buffer(), content);
-        !buffer.expect("nobody panics while holding it").is_ending()
+        let mut buffer = self.buffer();
+        self.spare_wanted.wait_while(&mut buffer, content);
+        !buffer.is_ending()
     }
 
     pub(super) fn spare_is_made(&self, made: Result<SpareFile, DiskError>) {

@@ -58,7 +58,7 @@ impl From<TableRejection> for TableError {
     }
 }
 
-/// Why a change is not kept.
+/// Why a change is not kept, or a look not durable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ChangeError {
     /// Nothing was changed.
@@ -67,7 +67,17 @@ pub(crate) enum ChangeError {
     /// It was made and can't be written down: a restart may show it or not.
     #[error(transparent)]
     Log(#[from] LogFailed),
+    /// Nothing was changed.
+    #[error(transparent)]
+    Broken(#[from] NodeBroken),
 }
+
+/// An earlier step panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the embedded node is broken since one of its steps panicked: restart it, and it is as it was before that step"
+)]
+pub(crate) struct NodeBroken;
 
 /// There is no room for a change; nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]

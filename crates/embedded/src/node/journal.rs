@@ -1,9 +1,10 @@
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::change::SegmentKey;
@@ -90,7 +91,7 @@ impl Journal {
     }
 
     fn last(&self) -> MutexGuard<'_, Saved> {
-        self.saved.lock().expect("nobody panics while holding it")
+        self.saved.lock()
     }
 
     /// Takes room on disk, if it is there now.

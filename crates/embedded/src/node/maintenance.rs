@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 use super::change::SegmentKey;
 use super::checkpoint_format::BadImage;
 use super::dirty::Dirty;
-use super::error::NoRoom;
+use super::error::{NoRoom, NodeBroken};
 use super::journal::Journal;
 use super::node::{Held, Node, NodeLimits};
 use super::record::{self, BadRecord};
@@ -69,6 +69,8 @@ pub(super) enum KeepError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Room(#[from] NoRoom),
+    #[error(transparent)]
+    Broken(#[from] NodeBroken),
     #[error("the log cannot be read or removed: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -133,6 +135,7 @@ impl Node {
 
     /// Makes a checkpoint, and gives back the disk that nothing needs any more; all that can be had if it is full.
     pub(super) async fn tidy(&self, journal: &Journal) -> Result<(), KeepError> {
+        self.check()?;
         if journal.log.no_space().is_none() {
             return self.tidy_beyond(journal, WASTE_ALLOWED).await;
         }

@@ -1,13 +1,16 @@
 //! The node itself: one state behind one lock, and the ways to look at it and to change it.
 
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::watch;
 
 use super::change::SegmentKey;
+use super::error::{ChangeError, NodeBroken};
 use super::journal::{Cache, Journal};
 use super::room::Room;
 use super::segment::StoredSegment;
@@ -30,6 +33,8 @@ pub(crate) struct NodeLimits {
 #[derive(Debug)]
 pub(crate) struct Node {
     held: Mutex<Held>,
+    /// A step panicked, so the state may hold a part of what it was to change. Set while the lock is held, never unset.
+    broken: AtomicBool,
     pub(super) limits: NodeLimits,
     /// Counts what frees memory.
     pub(super) freed: watch::Sender<u64>,
@@ -70,11 +75,18 @@ impl Node {
     }
 
     pub(super) fn with(held: Held, limits: NodeLimits, journal: Option<Journal>) -> Arc<Self> {
-        Arc::new(Self { held: Mutex::new(held), limits, freed: watch::Sender::new(0), journal })
+        Arc::new(Self {
+            held: Mutex::new(held),
+            broken: AtomicBool::new(false),
+            limits,
+            freed: watch::Sender::new(0),
+            journal,
+        })
     }
 
     /// Runs one atomic step: what it changes is one record of the log. It must not block, and whatever it refuses it
-    /// must refuse before its first change. For steps that only look for room, or need none on a disk; others come by
+    /// must refuse before its first change. One that panics breaks the node: nothing of it gets into the log, and no
+    /// later step or look sees the part of it that was applied. For steps that only look for room, or need none on a disk; others come by
     /// [`step_in`](Self::step_in) or [`change`](Self::change), or a full disk ends the log.
     pub(crate) fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> Undurable<T> {
         self.run(None, act)
@@ -87,6 +99,8 @@ impl Node {
 
     pub(super) fn run<T>(&self, room: Option<Reservation>, act: impl FnOnce(&mut Step<'_>) -> T) -> Undurable<T> {
         let mut held = self.held();
+        // unwinding drops it before the lock is released
+        let _breaks = BreakOnPanic(&self.broken);
         let Held { state, cache, last } = &mut *held;
         let before = state.bytes();
         let mut step = Step::new(state, now(), self.limits.max_bytes, self.journal.as_ref(), room);
@@ -165,8 +179,37 @@ impl Node {
         }
     }
 
+    /// Looks at the state, and waits until what was seen is durable. Cancel safe.
+    ///
+    /// # Errors
+    /// [`ChangeError::Log`] when it never will be, [`ChangeError::Broken`] after a step panicked.
+    pub(crate) async fn look_durably<T>(&self, see: impl FnOnce(&State) -> T) -> Result<T, ChangeError> {
+        self.check()?;
+        Ok(self.durable(self.look(see)).await?)
+    }
+
+    /// Whether the state can be trusted; steps and looks panic if not.
+    ///
+    /// # Errors
+    /// [`NodeBroken`].
+    pub(crate) fn check(&self) -> Result<(), NodeBroken> {
+        if self.broken.load(Ordering::Acquire) { Err(NodeBroken) } else { Ok(()) }
+    }
+
+    /// # Panics
+    /// When the node is broken.
     pub(super) fn held(&self) -> MutexGuard<'_, Held> {
-        self.held.lock().expect("no step panics")
+        let held = self.held.lock();
+        if let Err(broken) = self.check() {
+            panic!("{broken}");
+        }
+        held
+    }
+
+    /// Gives back room in memory that was promised to a step, also after it panicked.
+    pub(super) fn take_back(&self, promised: u64) {
+        self.held.lock().state.promised -= promised;
+        self.freed.send_modify(|freed| *freed += 1);
     }
 }
 
@@ -174,4 +217,16 @@ impl Node {
 fn now() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(since.as_millis()).unwrap_or(i64::MAX)
+}
+
+/// Marks the node as broken when a panic drops it.
+struct BreakOnPanic<'a>(&'a AtomicBool);
+
+impl Drop for BreakOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.store(true, Ordering::Release);
+            tracing::error!(error = %NodeBroken, "a step of the embedded node panicked");
+        }
+    }
 }

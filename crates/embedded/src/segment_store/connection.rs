@@ -83,14 +83,19 @@ where
     /// Hears and answers until one side ends it, and says why.
     async fn converse(&mut self, stop: &CancellationToken) -> CloseReason {
         loop {
-            if let Err(why) = self.hear_all().and_then(|()| self.settle()) {
+            if let Err(why) = self.check().and_then(|()| self.hear_all()).and_then(|()| self.settle()) {
                 return why;
             }
             let event = self.next_event(stop).await;
-            if let Err(why) = self.meet(event) {
+            if let Err(why) = self.check().and_then(|()| self.meet(event)) {
                 return why;
             }
         }
+    }
+
+    /// A node that is broken answers nothing more.
+    fn check(&self) -> Result<(), CloseReason> {
+        self.node.check().map_err(|_| CloseReason("a step of the node panicked"))
     }
 
     /// Handles the commands that have arrived, as long as there is room for their replies.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use thiserror::Error;
@@ -149,7 +150,7 @@ impl Users {
 
     fn recall(&self, credentials: &Credentials) -> Option<AuthenticatedUser> {
         let known = self.users.get(&credentials.user)?;
-        let remembered = known.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = known.remembered.lock();
         let Remembered { tag, until } = remembered.as_ref()?;
         let right = hmac::verify(&self.remembering, credentials.password.as_bytes(), tag.as_ref()).is_ok();
         (right && Instant::now() < *until).then(|| AuthenticatedUser(Arc::clone(known)))
@@ -179,7 +180,7 @@ impl Users {
 impl Known {
     fn remember(&self, tag: hmac::Tag) {
         let remembered = Remembered { tag, until: Instant::now() + REMEMBERED_FOR };
-        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        *self.remembered.lock() = Some(remembered);
     }
 }
 

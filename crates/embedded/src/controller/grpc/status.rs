@@ -10,7 +10,7 @@ use crate::controller::operations::status::{
     TransactionEnd, TransactionState, WriterRemoval,
 };
 use crate::controller::operations::{ErrorKind, OperationError};
-use crate::node::{ChangeError, LogFailed};
+use crate::node::ChangeError;
 
 /// Messages that hold a status and nothing else.
 macro_rules! statuses {
@@ -95,13 +95,8 @@ impl From<ChangeError> for Status {
     fn from(failed: ChangeError) -> Self {
         match failed {
             ChangeError::NoRoom(no_room) => Self::resource_exhausted(no_room.to_string()),
-            ChangeError::Log(failed) => failed.into(),
+            ChangeError::Log(failed) => Self::internal(failed.to_string()),
+            ChangeError::Broken(broken) => Self::internal(broken.to_string()),
         }
-    }
-}
-
-impl From<LogFailed> for Status {
-    fn from(failed: LogFailed) -> Self {
-        Self::internal(failed.to_string())
     }
 }

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use crate::controller::Controller;
 use crate::controller::access::{Caller, Denied};
 use crate::controller::operations::{ErrorKind, OperationError};
-use crate::node::{ChangeError, LogFailed};
+use crate::node::ChangeError;
 
 /// A status without a body, as nearly all of Pravega's refusals are.
 #[derive(Debug)]
@@ -36,14 +36,8 @@ impl From<ChangeError> for ErrorStatus {
         match failed {
             // a full disk: tried again, it may succeed
             ChangeError::NoRoom(_) => Self(StatusCode::INSUFFICIENT_STORAGE),
-            ChangeError::Log(failed) => failed.into(),
+            ChangeError::Log(_) | ChangeError::Broken(_) => Self(StatusCode::INTERNAL_SERVER_ERROR),
         }
-    }
-}
-
-impl From<LogFailed> for ErrorStatus {
-    fn from(_: LogFailed) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR)
     }
 }
 

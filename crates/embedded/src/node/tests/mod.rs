@@ -3,6 +3,7 @@ mod format;
 mod full;
 mod kept;
 mod memory;
+mod panics;
 mod power;
 
 use std::sync::Arc;
