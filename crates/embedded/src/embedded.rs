@@ -19,6 +19,7 @@ use crate::controller::access::Access;
 use crate::node::{Node, NodeLimits, Purpose};
 use crate::segment_store::{self, StoreContext};
 use crate::settings::Settings;
+use crate::start_error::{DataError, StartError, UsersError};
 use crate::users::{Tokens, Users};
 
 /// How long an append waits for truncation to make room before it fails. Less than the time-outs of Pravega's clients.
@@ -29,40 +30,6 @@ const CONTROLLER_CONNECTIONS: usize = 1024;
 
 /// Record of the key with which delegation tokens are signed.
 const SIGNING_KEY: &str = "node/signing-key";
-
-/// Why the embedded Pravega cannot start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A port cannot be bound.
-    #[error("--{flag} {port}: {source}")]
-    Port {
-        /// The flag that gives the port.
-        flag: &'static str,
-        /// The port.
-        port: u16,
-        /// What the system said.
-        source: io::Error,
-    },
-    /// The directory cannot be used.
-    #[error("{0}")]
-    Data(String),
-    /// The users are wanted and cannot be known.
-    #[error("--users: {0}")]
-    Users(String),
-    /// TLS is wanted and cannot be had.
-    #[error("{0}")]
-    Tls(String),
-    /// The system does not deliver signals, or does not tell an address.
-    #[error(transparent)]
-    Io(#[from] io::Error),
-}
-
-impl From<TlsError> for StartError {
-    fn from(error: TlsError) -> Self {
-        let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
-        Self::Tls(format!("{error}{}", cause.unwrap_or_default()))
-    }
-}
 
 /// Where the embedded Pravega listens.
 #[derive(Debug, Clone, Copy)]
@@ -144,7 +111,7 @@ impl Embedded {
         let catalog = Controller::new(Arc::clone(&node), addresses.segment_store.into(), access);
         let router = catalog.router();
         let listeners = vec![Listener::from(controller), Listener::from(rest)];
-        let keeping = Arc::clone(&node);
+        let maintained = Arc::clone(&node);
         let storing = segment_store::serve(segment_store, StoreContext { node, tokens, acceptor: wire }, stop.clone());
         async move {
             let served = CancellationToken::new();
@@ -152,8 +119,8 @@ impl Embedded {
                 tokio::join!(serve(listeners, router, settings, stop, cut), storing);
                 served.cancel();
             };
-            let minding = served.run_until_cancelled(catalog.keep());
-            tokio::join!(serving, minding, keeping.keep(served.clone()));
+            let minding = served.run_until_cancelled(catalog.run_background());
+            tokio::join!(serving, minding, maintained.run_maintenance(served.clone()));
         }
     }
 
@@ -173,22 +140,22 @@ impl Embedded {
 async fn open(data: Option<PathBuf>, limits: NodeLimits) -> Result<Arc<Node>, StartError> {
     let Some(data) = data else { return Ok(Node::in_memory(limits)) };
     let opened = tokio::task::spawn_blocking(move || Node::open(&data, limits)).await;
-    opened.map_err(io::Error::other)?.map_err(|error| StartError::Data(error.to_string()))
+    Ok(opened.map_err(io::Error::other)?.map_err(DataError::from)?)
 }
 
 /// Knows the users, where the settings name a file of them.
 async fn guard(settings: &Settings, node: &Arc<Node>) -> Result<Option<Guard>, StartError> {
     let Some(file) = settings.users.clone() else { return Ok(None) };
     let loaded = tokio::task::spawn_blocking(move || Users::load(&file)).await.map_err(io::Error::other)?;
-    let users = loaded.map_err(|error| StartError::Users(error.to_string()))?;
+    let users = loaded.map_err(UsersError::from)?;
     let key = signing_key(node).await?;
-    let tokens = Tokens::new(&key, settings.token_life).map_err(|error| StartError::Users(error.to_string()))?;
+    let tokens = Tokens::new(&key, settings.token_life).map_err(UsersError::from)?;
     Ok(Some(Guard { users, tokens }))
 }
 
 /// The key of the node's delegation tokens; clients keep tokens over a restart, so it is kept as well.
 async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
-    let known = node.change(Purpose::Add, |step| match step.record(SIGNING_KEY) {
+    let known = node.change(Purpose::Add, |step| match step.state().record(SIGNING_KEY) {
         Some(known) => known.clone(),
         None => {
             let drawn = Bytes::from(format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple()));
@@ -196,7 +163,7 @@ async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
             drawn
         }
     });
-    let key = known.await.map_err(|error| StartError::Data(error.to_string()))?;
+    let key = known.await.map_err(DataError::from)?;
     Ok(String::from_utf8_lossy(&key).into_owned())
 }
 
@@ -209,6 +176,6 @@ fn acceptor(settings: &Settings, inside: Inside) -> Result<Acceptor, TlsError> {
 }
 
 async fn bind(flag: &'static str, port: u16) -> Result<TcpListener, StartError> {
-    let failed = |source| StartError::Port { flag, port, source };
+    let failed = |error| StartError::Port { flag, port, error };
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(failed)
 }

@@ -12,6 +12,7 @@
 
 mod embedded;
 mod settings;
+mod start_error;
 
 mod controller;
 mod segment_store;
@@ -25,8 +26,11 @@ mod checkpoint;
 mod log;
 
 #[cfg(test)]
+mod golden;
+#[cfg(test)]
 mod other_process;
 
-pub use embedded::{Addresses, Embedded, StartError};
+pub use embedded::{Addresses, Embedded};
 pub use settings::{Settings, TlsFiles};
+pub use start_error::{DataError, StartError, UsersError};
 pub use users::{EntryError, HashError, LineError, NoSuchPermission, UserLineError, user_line};

@@ -15,7 +15,7 @@ pub(crate) fn directory() -> Option<PathBuf> {
 /// This program, asked to run one test of `embedded` as the other process.
 fn command(test: &str, dir: &Path) -> Command {
     let mut command = Command::new(std::env::current_exe().expect("this program"));
-    command.args(["--exact", "--nocapture", &format!("{test}")]).env(DIRECTORY, dir);
+    command.args(["--exact", "--nocapture", test]).env(DIRECTORY, dir);
     command
 }
 

@@ -1,18 +1,13 @@
 use std::path::PathBuf;
 
+use crate::log::UnsupportedVersion;
+
 /// Why a checkpoint could not be opened, loaded or saved. What was saved before is still there.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum CheckpointError {
     /// Another version of this program made it.
-    #[error("{} is of version {found}, this program knows {known} only", .file.display())]
-    Version {
-        /// The file.
-        file: PathBuf,
-        /// Its version.
-        found: u64,
-        /// What it should be.
-        known: u64,
-    },
+    #[error(transparent)]
+    Version(#[from] UnsupportedVersion),
     /// The database refused.
     #[error("cannot {action} {}: {source}", .file.display())]
     Database {

@@ -15,4 +15,4 @@ mod store;
 mod tests;
 
 pub(crate) use error::CheckpointError;
-pub(crate) use store::{Checkpoint, Entry};
+pub(crate) use store::{Checkpoint, EntryChange};

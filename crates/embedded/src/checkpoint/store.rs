@@ -1,12 +1,13 @@
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use redb::{Builder, Database, ReadableDatabase as _, ReadableTable as _, TableDefinition};
 
 use super::error::CheckpointError;
 use super::load::Entries;
+use crate::log::UnsupportedVersion;
 
 const FILE: &str = "checkpoint.redb";
 
@@ -19,12 +20,12 @@ const APPLIED: &str = "applied";
 
 const VERSION: &str = "version";
 
-/// Of the layout of both tables.
+/// Version of the layout of both tables, and of what the entries hold.
 const KNOWN_VERSION: u64 = 1;
 
 /// A change of one entry.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Entry {
+pub(crate) enum EntryChange {
     /// It has this value from now on.
     Put {
         /// Its key.
@@ -72,7 +73,8 @@ impl Checkpoint {
             Ok(version)
         })?;
         if version != KNOWN_VERSION {
-            return Err(CheckpointError::Version { file: checkpoint.file, found: version, known: KNOWN_VERSION });
+            let file = checkpoint.file;
+            return Err(UnsupportedVersion { path: file, found: version, newest: KNOWN_VERSION }.into());
         }
         Ok(checkpoint)
     }
@@ -95,15 +97,19 @@ impl Checkpoint {
     ///
     /// # Errors
     /// When it cannot be written; then nothing of it is saved, and it may be tried again.
-    pub(crate) fn save(&self, changes: impl IntoIterator<Item = Entry>, applied: u64) -> Result<(), CheckpointError> {
+    pub(crate) fn save(
+        &self,
+        changes: impl IntoIterator<Item = EntryChange>,
+        applied: u64,
+    ) -> Result<(), CheckpointError> {
         self.with("save", |database| {
             let write = database.begin_write()?;
             write.open_table(STATE)?.insert(APPLIED, applied)?;
             let mut entries = write.open_table(ENTRIES)?;
             for change in changes {
                 match change {
-                    Entry::Put { key, value } => drop(entries.insert(&key[..], &value[..])?),
-                    Entry::Remove { key } => drop(entries.remove(&key[..])?),
+                    EntryChange::Put { key, value } => drop(entries.insert(&key[..], &value[..])?),
+                    EntryChange::Remove { key } => drop(entries.remove(&key[..])?),
                 }
             }
             drop(entries);
@@ -117,7 +123,8 @@ impl Checkpoint {
         action: &'static str,
         act: impl FnOnce(&Database) -> Result<T, redb::Error>,
     ) -> Result<T, CheckpointError> {
-        let mut open = self.database();
+        // a panic in `act` leaves it empty, so that the next call opens the file again
+        let mut open = self.database.lock();
         let done = match open.take() {
             Some(database) => Ok(database),
             None => self.open_database(),
@@ -133,11 +140,6 @@ impl Checkpoint {
     fn open_database(&self) -> Result<Database, redb::Error> {
         let mut builder = Builder::new();
         Ok(builder.set_cache_size(self.cache_bytes).create(&self.file)?)
-    }
-
-    fn database(&self) -> MutexGuard<'_, Option<Database>> {
-        // Whoever panicked had taken the database out.
-        self.database.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -5,8 +5,6 @@
 
 use std::sync::Arc;
 
-use tonic::Status;
-
 pub(crate) use crate::users::Permission;
 use crate::users::{self, Tokens, Users};
 
@@ -21,7 +19,7 @@ struct Gate {
 }
 
 /// Somebody who passed.
-pub(crate) struct Caller(Option<(Arc<Gate>, users::Caller)>);
+pub(crate) struct Caller(Option<(Arc<Gate>, users::AuthenticatedUser)>);
 
 /// Why a call is not taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +67,6 @@ impl Caller {
     /// Whether anybody is asked for credentials at all.
     pub(crate) fn is_guarded(&self) -> bool {
         self.0.is_some()
-    }
-}
-
-impl From<Denied> for Status {
-    fn from(denied: Denied) -> Self {
-        match denied {
-            Denied::Unauthenticated => Self::unauthenticated("Authentication failed"),
-            Denied::Forbidden => Self::permission_denied("Authorization failed"),
-        }
     }
 }
 

@@ -27,14 +27,14 @@ impl Controller {
     ///
     /// # Cancel safety
     /// Each piece of work is one step, so dropping it leaves nothing half done.
-    pub(crate) async fn keep(self) {
+    pub(crate) async fn run_background(self) {
         let (mut expiry, mut forgetting) = (ticks(EXPIRY), ticks(FORGETTING));
         let (mut watermarks, mut cuts) = (ticks(WATERMARKS), ticks(RETENTION));
         let mut silent = Silent::default();
         loop {
             let done = tokio::select! {
-                _ = expiry.tick() => self.free(transaction::abort_overdue).await,
-                _ = forgetting.tick() => self.free(transaction::forget_ended).await,
+                _ = expiry.tick() => self.step_to_free(transaction::abort_overdue).await,
+                _ = forgetting.tick() => self.step_to_free(transaction::forget_ended).await,
                 _ = watermarks.tick() => self.write_watermarks(&mut silent).await,
                 _ = cuts.tick() => self.retain().await,
             };
@@ -47,7 +47,7 @@ impl Controller {
     /// Cuts every stream that keeps data for a time or up to a size only.
     async fn retain(&self) -> Result<(), ChangeError> {
         for stream in self.look(retention::retained_streams).await? {
-            self.free(|step| retention::retain(step, &stream)).await?;
+            self.step_to_free(|step| retention::retain(step, &stream)).await?;
         }
         Ok(())
     }

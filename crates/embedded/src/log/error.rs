@@ -14,16 +14,32 @@ pub(crate) struct Damage {
     pub(crate) what: &'static str,
 }
 
+/// A directory or a file has a format that this program does not know.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "{} has format version {found}, and this program supports versions up to {newest}: use the release that wrote it, or a \
+     newer one",
+    .path.display()
+)]
+pub(crate) struct UnsupportedVersion {
+    /// The directory or the file.
+    pub(crate) path: PathBuf,
+    /// Its version.
+    pub(crate) found: u64,
+    /// The newest version that is supported.
+    pub(crate) newest: u64,
+}
+
 /// What the operating system refused.
 #[derive(Debug, thiserror::Error)]
 #[error("cannot {action} {}: {source}", .path.display())]
-pub(crate) struct Refused {
+pub(crate) struct DiskError {
     action: &'static str,
     path: PathBuf,
     source: io::Error,
 }
 
-impl Refused {
+impl DiskError {
     /// For `map_err`.
     pub(super) fn to<'a>(action: &'static str, path: &'a Path) -> impl FnOnce(io::Error) -> Self + 'a {
         move |source| Self { action, path: path.to_owned(), source }
@@ -39,7 +55,14 @@ impl Refused {
 #[derive(Debug)]
 pub(super) enum FileError {
     Damaged(Damage),
-    Io(Refused),
+    Version(UnsupportedVersion),
+    Io(DiskError),
+}
+
+impl From<UnsupportedVersion> for FileError {
+    fn from(version: UnsupportedVersion) -> Self {
+        Self::Version(version)
+    }
 }
 
 impl From<Damage> for FileError {
@@ -48,8 +71,8 @@ impl From<Damage> for FileError {
     }
 }
 
-impl From<Refused> for FileError {
-    fn from(refused: Refused) -> Self {
+impl From<DiskError> for FileError {
+    fn from(refused: DiskError) -> Self {
         Self::Io(refused)
     }
 }
@@ -72,27 +95,29 @@ pub(crate) enum OpenError {
         found: String,
     },
     /// Another version of this program made it.
-    #[error("{} is of format {found:?}, this program knows {known:?} only", .dir.display())]
-    Version {
-        /// The directory.
-        dir: PathBuf,
-        /// What its FORMAT says.
+    #[error(transparent)]
+    Version(#[from] UnsupportedVersion),
+    /// Its FORMAT says something else.
+    #[error("{} begins with {found:?}, and not with an embedded node's format and version", .file.display())]
+    UnknownFormat {
+        /// The file.
+        file: PathBuf,
+        /// Its first line.
         found: String,
-        /// What it should say.
-        known: &'static str,
     },
     /// A file is damaged.
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// A file could not be made, read or written.
     #[error(transparent)]
-    Io(#[from] Refused),
+    Io(#[from] DiskError),
 }
 
 impl From<FileError> for OpenError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Version(version) => Self::Version(version),
             FileError::Io(refused) => Self::Io(refused),
         }
     }
@@ -111,18 +136,22 @@ pub(crate) enum ReplayError {
         /// Where its last record ends.
         end: u64,
     },
+    /// Another version of this program wrote a file.
+    #[error(transparent)]
+    Version(#[from] UnsupportedVersion),
     /// A file is damaged; nothing behind is replayed.
     #[error(transparent)]
     Damaged(#[from] Damage),
     /// A file could not be read.
     #[error(transparent)]
-    Io(#[from] Refused),
+    Io(#[from] DiskError),
 }
 
 impl From<FileError> for ReplayError {
     fn from(error: FileError) -> Self {
         match error {
             FileError::Damaged(damage) => Self::Damaged(damage),
+            FileError::Version(version) => Self::Version(version),
             FileError::Io(refused) => Self::Io(refused),
         }
     }
@@ -138,7 +167,7 @@ enum Ended {
     #[error("closed")]
     Closed,
     #[error("out of order since it failed: {0}")]
-    Failed(Refused),
+    Failed(DiskError),
 }
 
 impl LogFailed {
@@ -152,8 +181,8 @@ impl LogFailed {
     }
 }
 
-impl From<Refused> for LogFailed {
-    fn from(refused: Refused) -> Self {
+impl From<DiskError> for LogFailed {
+    fn from(refused: DiskError) -> Self {
         Self(Arc::new(Ended::Failed(refused)))
     }
 }
@@ -163,7 +192,7 @@ impl From<Refused> for LogFailed {
 pub(crate) enum ReserveError {
     /// The disk is full. Later reservations look again.
     #[error("no room for more records: {0}")]
-    NoSpace(Arc<Refused>),
+    NoSpace(Arc<DiskError>),
     /// It will never fit.
     #[error("a record of {bytes} bytes exceeds the log's limit of {max}")]
     TooLarge {

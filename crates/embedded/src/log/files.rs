@@ -3,9 +3,10 @@ use std::fs::{self, File};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::{Mutex, MutexGuard};
 
 use super::directory::log_file;
 use super::layout::FILE_HEADER;
@@ -109,10 +110,10 @@ impl Files {
     }
 
     fn bytes(&self) -> MutexGuard<'_, BTreeMap<u64, u64>> {
-        self.bytes.lock().expect("nobody panics while holding it")
+        self.bytes.lock()
     }
 
     fn open(&self) -> MutexGuard<'_, Vec<(u64, Arc<File>)>> {
-        self.open.lock().expect("nobody panics while holding it")
+        self.open.lock()
     }
 }

@@ -1,3 +1,5 @@
+//! The headers of files and records, byte by byte.
+
 use bytes::{Buf, BufMut};
 use crc32fast::Hasher;
 use uuid::Uuid;
@@ -10,7 +12,8 @@ pub(super) const RECORD_HEADER: u64 = 16;
 
 const MAGIC: [u8; 8] = *b"pravglog";
 
-const VERSION: u32 = 1;
+/// Version of the headers, and the newest that is read.
+pub(super) const VERSION: u32 = 1;
 
 /// Tells the headers of one log from those of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +36,14 @@ impl LogId {
         let crc = crc32fast::hash(&header[..36]);
         (&mut header[36..]).put_u32(crc);
         header
+    }
+
+    /// The version in a header of another one, if these bytes are a file's whole header.
+    pub(super) fn other_version(header: &[u8]) -> Option<u32> {
+        let (checked, mut crc) = header.split_at_checked(FILE_HEADER as usize - 4)?;
+        let mut version = checked.strip_prefix(&MAGIC)?;
+        let is_whole = crc.try_get_u32().ok()? == crc32fast::hash(checked);
+        version.try_get_u32().ok().filter(|version| is_whole && *version != VERSION)
     }
 
     /// A record's header in the bytes at `position`, if they are one.
@@ -87,8 +98,18 @@ impl RecordHeader {
 mod tests {
     use super::*;
 
+    use crate::golden;
+
     const ID: LogId = LogId(Uuid::from_u128(7));
     const HEADER: RecordHeader = RecordHeader { payload_bytes: 300, since_group: 40, payload_crc: 0xabcd_ef01 };
+
+    #[test]
+    fn headers_are_the_pinned_ones() {
+        let id = LogId(Uuid::from_u128(0x0123_4567_89ab_cdef_0123_4567_89ab_cdef));
+        let file = hex::encode(id.file_header(66_941_321));
+        let record = hex::encode(HEADER.encode(id, 66_941_321));
+        golden::check("log.txt", &[("file".to_owned(), file), ("record".to_owned(), record)]);
+    }
 
     #[test]
     fn a_header_is_a_record_at_its_own_position_of_its_own_log_only() {

@@ -1,16 +1,17 @@
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex};
 use std::thread::{self, JoinHandle};
 use std::{fs, io};
 
 use bytes::Bytes;
+use parking_lot::{Condvar, Mutex};
 use tokio::sync::{Semaphore, watch};
 
 use super::directory::{Directory, log_file, spare_file};
 use super::disk::{Direct, Disk};
-use super::error::{Damage, LogFailed, OpenError, Refused, ReserveError};
+use super::error::{Damage, DiskError, LogFailed, OpenError, ReserveError};
 use super::files::{FileSpan, Files};
 use super::layout::FILE_HEADER;
 use super::preallocate::{install, make_file, make_spares};
@@ -18,8 +19,8 @@ use super::replay::Replay;
 use super::reserve::{Reservation, reserve, try_reserve};
 use super::shared::{Progress, Shared};
 use super::tail::Tail;
-use super::write_buffer::{Gather, Receipt, Sizes};
-use super::writer::Writer;
+use super::write_buffer::{Receipt, Sizes, WriteBuffer};
+use super::writer::LogWriter;
 
 /// How a log is kept.
 #[derive(Debug, Clone)]
@@ -70,7 +71,7 @@ impl Log {
             disk,
             sizes,
             memory: Semaphore::new(sizes.gathered as usize),
-            gather: Mutex::new(Gather::new(sizes, tail.end, tail.left)),
+            buffer: Mutex::new(WriteBuffer::new(sizes, tail.end, tail.left)),
             work: Condvar::new(),
             spare_wanted: Condvar::new(),
             spares: AtomicU64::new(0),
@@ -79,19 +80,19 @@ impl Log {
         Ok((Self::start(shared, tail)?, replay))
     }
 
-    fn start(shared: Arc<Shared>, tail: Tail) -> Result<Self, Refused> {
+    fn start(shared: Arc<Shared>, tail: Tail) -> Result<Self, DiskError> {
         let (sender, progress) = watch::channel(Progress { durable: tail.end, ended: None });
-        let writer = Writer::new(Arc::clone(&shared), sender, tail);
+        let writer = LogWriter::new(Arc::clone(&shared), sender, tail);
         let mut log = Self { shared: Arc::clone(&shared), progress, threads: Vec::new() };
         log.spawn("log-writer", move || writer.run())?;
         log.spawn("log-spare", move || make_spares(&shared))?;
         Ok(log)
     }
 
-    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), Refused> {
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), DiskError> {
         let thread = thread::Builder::new().name(name.to_owned()).spawn(run);
         let dir = &self.shared.directory.path;
-        self.threads.push(thread.map_err(Refused::to("start a thread for", dir))?);
+        self.threads.push(thread.map_err(DiskError::to("start a thread for", dir))?);
         Ok(())
     }
 
@@ -122,14 +123,14 @@ impl Log {
     }
 
     /// Why there is no room for another file, if the disk was found full.
-    pub(crate) fn no_space(&self) -> Option<Arc<Refused>> {
-        self.shared.gather().no_space.clone()
+    pub(crate) fn no_space(&self) -> Option<Arc<DiskError>> {
+        self.shared.buffer().no_space.clone()
     }
 
     /// Looks for room again in the background, if the disk was found full.
     pub(crate) fn look_for_space(&self) {
-        let mut gather = self.shared.gather();
-        if gather.no_space.is_some() && gather.wants_spare() {
+        let mut buffer = self.shared.buffer();
+        if buffer.no_space.is_some() && buffer.wants_spare() {
             self.shared.spare_wanted.notify_one();
         }
     }
@@ -154,9 +155,9 @@ impl Log {
     /// When the record is empty, or has 4 GiB.
     pub(crate) fn append(&self, parts: Vec<Bytes>, room: Reservation) -> Receipt {
         let payload_bytes = payload_bytes(&parts);
-        let mut gather = self.shared.gather();
-        gather.take_back(room.promised());
-        self.push(&mut gather, parts, payload_bytes, room.spend(payload_bytes))
+        let mut buffer = self.shared.buffer();
+        buffer.take_back(room.promised());
+        self.push(&mut buffer, parts, payload_bytes, room.spend(payload_bytes))
     }
 
     /// As [`append`](Self::append) when nothing could be reserved, for small records of the node's own: neither memory
@@ -166,13 +167,13 @@ impl Log {
     /// As there.
     pub(crate) fn append_unreserved(&self, parts: Vec<Bytes>) -> Receipt {
         let payload_bytes = payload_bytes(&parts);
-        self.push(&mut self.shared.gather(), parts, payload_bytes, 0)
+        self.push(&mut self.shared.buffer(), parts, payload_bytes, 0)
     }
 
-    fn push(&self, gather: &mut Gather, parts: Vec<Bytes>, payload_bytes: u64, held: usize) -> Receipt {
-        let receipt = gather.push(parts, payload_bytes, held);
+    fn push(&self, buffer: &mut WriteBuffer, parts: Vec<Bytes>, payload_bytes: u64, held: usize) -> Receipt {
+        let receipt = buffer.push(parts, payload_bytes, held);
         self.shared.work.notify_one();
-        if gather.looks_ahead() {
+        if buffer.looks_ahead() {
             self.shared.spare_wanted.notify_one();
         }
         receipt
@@ -207,7 +208,7 @@ impl Log {
 
     /// Where the next record will begin.
     pub(crate) fn end(&self) -> u64 {
-        self.shared.gather().end
+        self.shared.buffer().end
     }
 
     /// Reads bytes of a durable record, from any position in its payload on. Blocks.
@@ -276,7 +277,7 @@ fn payload_bytes(parts: &[Bytes]) -> u64 {
 }
 
 /// The files' first positions in order; a new log gets its first file.
-fn found_or_begun(directory: &Directory, disk: &dyn Disk, sizes: Sizes) -> Result<Vec<u64>, Refused> {
+fn found_or_begun(directory: &Directory, disk: &dyn Disk, sizes: Sizes) -> Result<Vec<u64>, DiskError> {
     let firsts = directory.log_files()?;
     if !firsts.is_empty() {
         return Ok(firsts);
@@ -292,7 +293,7 @@ fn measure(dir: &Path, firsts: &[u64]) -> Result<BTreeMap<u64, u64>, OpenError> 
     let mut files = BTreeMap::new();
     for (&first, &end) in firsts.iter().zip(ends) {
         let file = log_file(dir, first);
-        let bytes = fs::metadata(&file).map_err(Refused::to("read", &file))?.len();
+        let bytes = fs::metadata(&file).map_err(DiskError::to("read", &file))?.len();
         if bytes < FILE_HEADER + end - first {
             return Err(Damage { file, offset: bytes, what: "the file ends before the next one begins" }.into());
         }

@@ -39,7 +39,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use error::{LogFailed, OpenError, ReplayError, ReserveError};
+pub(crate) use error::{LogFailed, OpenError, ReplayError, ReserveError, UnsupportedVersion};
 pub(crate) use files::FileSpan;
 pub(crate) use log::{Log, Options};
 pub(crate) use replay::Records;

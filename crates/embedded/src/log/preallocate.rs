@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 
 use super::directory::{Directory, log_file, spare_file};
 use super::disk::{Disk, write_zeros};
-use super::error::Refused;
+use super::error::DiskError;
 use super::layout::FILE_HEADER;
 use super::shared::Shared;
 use super::write_buffer::SpareFile;
@@ -16,7 +16,7 @@ const STEP_BYTES: u64 = 4 * 1024 * 1024;
 
 /// The thread that makes spare files.
 pub(super) fn make_spares(shared: &Arc<Shared>) {
-    let is_wanted = || !shared.gather().is_ending();
+    let is_wanted = || !shared.buffer().is_ending();
     while shared.await_want() {
         shared.spare_is_made(shared.make_spare(shared.sizes.room, shared.sizes.beside, is_wanted));
     }
@@ -30,7 +30,7 @@ impl Shared {
         room: u64,
         beside: u64,
         is_wanted: impl Fn() -> bool,
-    ) -> Result<SpareFile, Refused> {
+    ) -> Result<SpareFile, DiskError> {
         let number = self.spares.fetch_add(1, Ordering::Relaxed);
         make_file(&*self.disk, spare_file(&self.directory.path, number), room, beside, is_wanted)
     }
@@ -44,14 +44,14 @@ pub(super) fn make_file(
     room: u64,
     beside: u64,
     is_wanted: impl Fn() -> bool,
-) -> Result<SpareFile, Refused> {
+) -> Result<SpareFile, DiskError> {
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(true).clone();
-    let file = options.open(&path).map_err(Refused::to("make", &path))?;
+    let file = options.open(&path).map_err(DiskError::to("make", &path))?;
     match fill(disk, &file, FILE_HEADER + room, beside, is_wanted) {
         Ok(()) => Ok(SpareFile { path, file, room }),
         Err(error) => {
             let _ = fs::remove_file(&path);
-            Err(Refused::to("fill", &path)(error))
+            Err(DiskError::to("fill", &path)(error))
         }
     }
 }
@@ -69,15 +69,15 @@ fn fill(disk: &dyn Disk, file: &File, bytes: u64, beside: u64, is_wanted: impl F
 }
 
 /// Makes a file the one whose first record is at `first`. Its name tells that all of its header is there.
-pub(super) fn install(directory: &Directory, disk: &dyn Disk, spare: SpareFile, first: u64) -> Result<File, Refused> {
+pub(super) fn install(directory: &Directory, disk: &dyn Disk, spare: SpareFile, first: u64) -> Result<File, DiskError> {
     let SpareFile { path, file, .. } = spare;
     let written = disk.write_at(&file, &directory.id.file_header(first), 0).and_then(|()| disk.sync_data(&file));
-    written.map_err(Refused::to("write", &path))?;
-    fs::rename(&path, log_file(&directory.path, first)).map_err(Refused::to("rename", &path))?;
+    written.map_err(DiskError::to("write", &path))?;
+    fs::rename(&path, log_file(&directory.path, first)).map_err(DiskError::to("rename", &path))?;
     sync_directory(disk, &directory.path)?;
     Ok(file)
 }
 
-fn sync_directory(disk: &dyn Disk, dir: &Path) -> Result<(), Refused> {
-    File::open(dir).and_then(|file| disk.sync_all(&file)).map_err(Refused::to("sync directory", dir))
+fn sync_directory(disk: &dyn Disk, dir: &Path) -> Result<(), DiskError> {
+    File::open(dir).and_then(|file| disk.sync_all(&file)).map_err(DiskError::to("sync directory", dir))
 }

@@ -29,7 +29,7 @@ impl Reservation {
 impl Drop for Reservation {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.shared.gather().take_back(self.bytes);
+            self.shared.buffer().take_back(self.bytes);
             self.shared.memory.add_permits(self.bytes as usize);
         }
     }
@@ -44,7 +44,7 @@ pub(super) async fn reserve(
     let bytes = RECORD_HEADER + payload_bytes as u64;
     let permits = shared.check_size(bytes)?;
     let Ok(memory) = shared.memory.acquire_many(permits).await else {
-        return Err(shared.gather().ended().unwrap_or_else(LogFailed::closed).into());
+        return Err(shared.buffer().ended().unwrap_or_else(LogFailed::closed).into());
     };
     shared.promise(bytes, kept).await?;
     memory.forget();
@@ -56,7 +56,7 @@ pub(super) fn try_reserve(shared: &Arc<Shared>, payload_bytes: usize, kept: u64)
     let bytes = RECORD_HEADER + payload_bytes as u64;
     let permits = shared.check_size(bytes).ok()?;
     let memory = shared.memory.try_acquire_many(permits).ok()?;
-    shared.gather().promise(bytes, kept).then(|| {
+    shared.buffer().promise(bytes, kept).then(|| {
         memory.forget();
         Reservation { shared: Arc::clone(shared), bytes }
     })
@@ -81,17 +81,17 @@ impl Shared {
 
     /// Promises room; where there is none, asks for a spare file, or tells why there is none.
     fn try_promise(&self, bytes: u64, kept: u64, has_asked: bool) -> Result<bool, ReserveError> {
-        let mut gather = self.gather();
-        if let Some(ended) = gather.ended() {
+        let mut buffer = self.buffer();
+        if let Some(ended) = buffer.ended() {
             return Err(ended.into());
         }
-        if gather.promise(bytes, kept) {
+        if buffer.promise(bytes, kept) {
             return Ok(true);
         }
-        if let Some(refused) = gather.no_space.clone().filter(|_| has_asked) {
+        if let Some(refused) = buffer.no_space.clone().filter(|_| has_asked) {
             return Err(ReserveError::NoSpace(refused));
         }
-        if gather.wants_spare() {
+        if buffer.wants_spare() {
             self.spare_wanted.notify_one();
         }
         Ok(false)

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use bytes::Bytes;
 
 use super::directory::log_file;
-use super::error::{Damage, FileError, Refused};
-use super::layout::{FILE_HEADER, LogId, RECORD_HEADER};
+use super::error::{Damage, DiskError, FileError, UnsupportedVersion};
+use super::layout::{FILE_HEADER, LogId, RECORD_HEADER, VERSION};
 use super::replay::Record;
 
 const BUFFER_BYTES: usize = 64 * 1024;
@@ -28,7 +28,7 @@ impl Scan {
     /// Of the file that begins at `first`, from the record at `position` on; none reaches beyond `limit`.
     pub(super) fn open(dir: &Path, id: LogId, first: u64, position: u64, limit: u64) -> Result<Self, FileError> {
         let path = log_file(dir, first);
-        let file = File::open(&path).map_err(Refused::to("read", &path))?;
+        let file = File::open(&path).map_err(DiskError::to("read", &path))?;
         let mut scan = Self { path, reader: BufReader::with_capacity(BUFFER_BYTES, file), id, first, position, limit };
         scan.check_header()?;
         let offset = scan.offset();
@@ -42,7 +42,11 @@ impl Scan {
         if header[..read] == self.id.file_header(self.first) {
             return Ok(());
         }
-        Err(Damage { file: self.path.clone(), offset: 0, what: "this is not the header of a file of this log" }.into())
+        let path = self.path.clone();
+        if let Some(found) = LogId::other_version(&header[..read]) {
+            return Err(UnsupportedVersion { path, found: found.into(), newest: VERSION.into() }.into());
+        }
+        Err(Damage { file: path, offset: 0, what: "this is not the header of a file of this log" }.into())
     }
 
     pub(super) fn position(&self) -> u64 {
@@ -59,7 +63,7 @@ impl Scan {
     }
 
     /// The next record, if a whole one is there; else the scan ends.
-    pub(super) fn next(&mut self) -> Result<Option<Record>, Refused> {
+    pub(super) fn next(&mut self) -> Result<Option<Record>, DiskError> {
         let mut header = [0; RECORD_HEADER as usize];
         let read = self.io(|reader| read_up_to(reader, &mut header))?;
         let Some(header) = self.id.record_at(self.position, &header[..read]) else { return Ok(None) };
@@ -76,8 +80,8 @@ impl Scan {
         Ok(Some(Record { start, payload_at: start + RECORD_HEADER, end, payload: Bytes::from(payload) }))
     }
 
-    fn io<T>(&mut self, read: impl FnOnce(&mut BufReader<File>) -> io::Result<T>) -> Result<T, Refused> {
-        read(&mut self.reader).map_err(Refused::to("read", &self.path))
+    fn io<T>(&mut self, read: impl FnOnce(&mut BufReader<File>) -> io::Result<T>) -> Result<T, DiskError> {
+        read(&mut self.reader).map_err(DiskError::to("read", &self.path))
     }
 }
 

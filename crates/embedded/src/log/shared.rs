@@ -1,13 +1,14 @@
+use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
 
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::sync::{Semaphore, watch};
 
 use super::directory::Directory;
 use super::disk::Disk;
-use super::error::{LogFailed, Refused};
+use super::error::{DiskError, LogFailed};
 use super::files::Files;
-use super::write_buffer::{Gather, Group, Sizes, Spare, SpareFile};
+use super::write_buffer::{RecordGroup, Sizes, Spare, SpareFile, WriteBuffer};
 
 /// How far the log is.
 #[derive(Debug)]
@@ -27,7 +28,7 @@ pub(super) struct Shared {
     pub(super) files: Files,
     /// Bytes that may still gather.
     pub(super) memory: Semaphore,
-    pub(super) gather: Mutex<Gather>,
+    pub(super) buffer: Mutex<WriteBuffer>,
     /// Told when there is something to write, and when it ends.
     pub(super) work: Condvar,
     /// Told when a spare file is wanted, and when it ends.
@@ -39,48 +40,50 @@ pub(super) struct Shared {
 }
 
 impl Shared {
-    pub(super) fn gather(&self) -> MutexGuard<'_, Gather> {
-        self.gather.lock().expect("nobody panics while holding it")
+    pub(super) fn buffer(&self) -> MutexGuard<'_, WriteBuffer> {
+        self.buffer.lock()
     }
 
     /// Waits for something to write; `None` when there never will be.
-    pub(super) fn next_group(&self) -> Option<Group> {
-        let idle = |gather: &mut Gather| gather.is_idle() && !gather.is_ending();
-        let gather = self.work.wait_while(self.gather(), idle);
-        gather.expect("nobody panics while holding it").next_group()
+    pub(super) fn next_group(&self) -> Option<RecordGroup> {
+        let idle = |buffer: &mut WriteBuffer| buffer.is_idle() && !buffer.is_ending();
+        let mut buffer = self.buffer();
+        self.work.wait_while(&mut buffer, idle);
+        buffer.next_group()
     }
 
     /// Waits until a spare file is wanted; `false` when none ever will be.
     pub(super) fn await_want(&self) -> bool {
-        let content = |gather: &mut Gather| !matches!(gather.spare, Spare::Wanted) && !gather.is_ending();
-        let gather = self.spare_wanted.wait_while(self.gather(), content);
-        !gather.expect("nobody panics while holding it").is_ending()
+        let content = |buffer: &mut WriteBuffer| !matches!(buffer.spare, Spare::Wanted) && !buffer.is_ending();
+        let mut buffer = self.buffer();
+        self.spare_wanted.wait_while(&mut buffer, content);
+        !buffer.is_ending()
     }
 
-    pub(super) fn spare_is_made(&self, made: Result<SpareFile, Refused>) {
-        let mut gather = self.gather();
-        (gather.spare, gather.no_space) = match made {
+    pub(super) fn spare_is_made(&self, made: Result<SpareFile, DiskError>) {
+        let mut buffer = self.buffer();
+        (buffer.spare, buffer.no_space) = match made {
             Ok(spare) => (Spare::Ready(spare), None),
             // It was left unfinished, and nobody needs it.
-            Err(_) if gather.is_ending() => return,
+            Err(_) if buffer.is_ending() => return,
             Err(refused) if refused.is_full() => (Spare::Absent, Some(Arc::new(refused))),
-            Err(refused) => return self.fail(gather, refused.into()),
+            Err(refused) => return self.fail(buffer, refused.into()),
         };
-        drop(gather);
+        drop(buffer);
         self.spare_tried.send_replace(());
     }
 
     /// Ends the log, whoever finds it broken first.
-    pub(super) fn fail(&self, mut gather: MutexGuard<'_, Gather>, failed: LogFailed) {
+    pub(super) fn fail(&self, mut buffer: MutexGuard<'_, WriteBuffer>, failed: LogFailed) {
         tracing::error!(log.dir = %self.directory.path.display(), error = %failed, "no more records are taken");
-        gather.fail(failed);
-        drop(gather);
+        buffer.fail(failed);
+        drop(buffer);
         self.wake_all();
     }
 
     /// Lets the threads end, once all that was gathered is written.
     pub(super) fn close(&self) {
-        self.gather().closing = true;
+        self.buffer().closing = true;
         self.wake_all();
     }
 

@@ -9,7 +9,7 @@ use tracing::warn;
 
 use super::directory::log_file;
 use super::disk::{Disk, write_zeros};
-use super::error::{OpenError, Refused};
+use super::error::{DiskError, OpenError};
 use super::layout::{FILE_HEADER, LogId, RECORD_HEADER};
 use super::scan::Scan;
 
@@ -35,17 +35,17 @@ impl Tail {
         let mut scan = Scan::open(dir, id, first, first, u64::MAX)?;
         while scan.next()?.is_some() {}
         let path = log_file(dir, first);
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(Refused::to("write", &path))?;
-        let bytes = file.metadata().map_err(Refused::to("read", &path))?.len();
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(DiskError::to("write", &path))?;
+        let bytes = file.metadata().map_err(DiskError::to("read", &path))?.len();
         let end = scan.position();
         let tail = Self { file, first, end, left: bytes - tail_offset(first, end) };
-        let garbage_bytes = tail.garbage_bytes(bytes).map_err(Refused::to("read", &path))?;
+        let garbage_bytes = tail.garbage_bytes(bytes).map_err(DiskError::to("read", &path))?;
         if garbage_bytes > 0 {
-            let behind = tail.read(tail.offset(), bytes).map_err(Refused::to("read", &path))?;
+            let behind = tail.read(tail.offset(), bytes).map_err(DiskError::to("read", &path))?;
             if tail.proves_damage(id, &behind, garbage_bytes) {
                 return Err(scan.damage().into());
             }
-            tail.wipe(disk, garbage_bytes).map_err(Refused::to("write", &path))?;
+            tail.wipe(disk, garbage_bytes).map_err(DiskError::to("write", &path))?;
             let at = tail.offset();
             warn!(log.file = %path.display(), log.offset = at, log.cut_bytes = garbage_bytes, "cut what a crash left");
         }

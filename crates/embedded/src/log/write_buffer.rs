@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::error::{LogFailed, Refused};
+use super::error::{DiskError, LogFailed};
 use super::layout::{FILE_HEADER, RECORD_HEADER};
 
 /// Where a record will be, once it is durable.
@@ -49,7 +49,7 @@ pub(super) enum Begins {
 
 /// Records that are written to one file and synced as one.
 #[derive(Debug)]
-pub(super) struct Group {
+pub(super) struct RecordGroup {
     /// Where its first record begins.
     pub(super) start: u64,
     /// The file that it begins, if it is not the one of the group before.
@@ -91,7 +91,7 @@ impl Sizes {
 
 /// Records that are not written yet, and the room for more. Does no I/O.
 #[derive(Debug)]
-pub(super) struct Gather {
+pub(super) struct WriteBuffer {
     sizes: Sizes,
     /// Where the next record begins.
     pub(super) end: u64,
@@ -99,18 +99,18 @@ pub(super) struct Gather {
     left: u64,
     /// Bytes reserved for records that are still to come.
     promised: u64,
-    groups: VecDeque<Group>,
+    groups: VecDeque<RecordGroup>,
     pub(super) spare: Spare,
     /// Whether a spare file was wanted ahead of need already, so that a full disk is not asked by every append.
     looked_ahead: bool,
     /// Why the last attempt at a spare file failed, if it did.
-    pub(super) no_space: Option<Arc<Refused>>,
+    pub(super) no_space: Option<Arc<DiskError>>,
     /// Ends what is running: nothing more is gathered.
     pub(super) closing: bool,
     pub(super) failed: Option<LogFailed>,
 }
 
-impl Gather {
+impl WriteBuffer {
     pub(super) fn new(sizes: Sizes, end: u64, left: u64) -> Self {
         Self {
             sizes,
@@ -152,7 +152,7 @@ impl Gather {
         if bytes > self.left {
             self.begin_file(bytes);
         } else if self.groups.is_empty() {
-            self.groups.push_back(Group::new(self.end, None));
+            self.groups.push_back(RecordGroup::new(self.end, None));
         }
         let group = self.groups.back_mut().expect("was begun");
         group.records.push(parts);
@@ -172,7 +172,7 @@ impl Gather {
         };
         self.left = begins.room();
         self.looked_ahead = false;
-        self.groups.push_back(Group::new(self.end, Some(begins)));
+        self.groups.push_back(RecordGroup::new(self.end, Some(begins)));
     }
 
     /// Whether it is time to make a spare file, so that it is there when it is needed.
@@ -206,7 +206,7 @@ impl Gather {
     }
 
     /// What to write next.
-    pub(super) fn next_group(&mut self) -> Option<Group> {
+    pub(super) fn next_group(&mut self) -> Option<RecordGroup> {
         self.groups.pop_front()
     }
 
@@ -217,7 +217,7 @@ impl Gather {
     }
 }
 
-impl Group {
+impl RecordGroup {
     fn new(start: u64, begins: Option<Begins>) -> Self {
         Self { start, begins, records: Vec::new(), held: 0 }
     }

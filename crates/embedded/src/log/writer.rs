@@ -6,12 +6,12 @@ use crc32fast::Hasher;
 use tokio::sync::watch;
 
 use super::directory::log_file;
-use super::error::Refused;
+use super::error::DiskError;
 use super::layout::{FILE_HEADER, RecordHeader};
 use super::preallocate::install;
 use super::shared::{Progress, Shared};
 use super::tail::Tail;
-use super::write_buffer::{Begins, Group};
+use super::write_buffer::{Begins, RecordGroup};
 
 /// Parts of at least this size are written from where they lie; smaller ones are put together.
 const OWN_WRITE_BYTES: usize = 64 * 1024;
@@ -21,7 +21,7 @@ const WRITE_BYTES: usize = 256 * 1024;
 
 /// The thread that writes records.
 #[derive(Debug)]
-pub(super) struct Writer {
+pub(super) struct LogWriter {
     shared: Arc<Shared>,
     progress: watch::Sender<Progress>,
     file: File,
@@ -33,7 +33,7 @@ pub(super) struct Writer {
     offset: u64,
 }
 
-impl Writer {
+impl LogWriter {
     pub(super) fn new(shared: Arc<Shared>, progress: watch::Sender<Progress>, tail: Tail) -> Self {
         Self { shared, progress, file: tail.file, first: tail.first, buffer: Vec::new(), offset: 0 }
     }
@@ -43,14 +43,14 @@ impl Writer {
         while let Some(mut group) = self.shared.next_group() {
             match self.write_group(&mut group) {
                 Ok(durable) => self.progress.send_modify(|progress| progress.durable = durable),
-                Err(refused) => return self.shared.fail(self.shared.gather(), refused.into()),
+                Err(refused) => return self.shared.fail(self.shared.buffer(), refused.into()),
             }
             self.shared.memory.add_permits(group.held);
         }
     }
 
     /// Writes a group, and gives the position up to which all is durable.
-    fn write_group(&mut self, group: &mut Group) -> Result<u64, Refused> {
+    fn write_group(&mut self, group: &mut RecordGroup) -> Result<u64, DiskError> {
         if let Some(begins) = group.begins.take() {
             self.begin_file(begins, group.start)?;
         }
@@ -64,7 +64,7 @@ impl Writer {
         Ok(position)
     }
 
-    fn write_record(&mut self, position: u64, since_group: u64, parts: &[Bytes]) -> Result<u64, Refused> {
+    fn write_record(&mut self, position: u64, since_group: u64, parts: &[Bytes]) -> Result<u64, DiskError> {
         let header = RecordHeader {
             payload_bytes: small(parts.iter().map(|part| part.len() as u64).sum()),
             since_group: small(since_group),
@@ -75,7 +75,7 @@ impl Writer {
         Ok(position + header.record_bytes())
     }
 
-    fn write(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    fn write(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         if bytes.len() >= OWN_WRITE_BYTES {
             self.flush()?;
             return self.write_out(bytes);
@@ -84,7 +84,7 @@ impl Writer {
         if self.buffer.len() >= WRITE_BYTES { self.flush() } else { Ok(()) }
     }
 
-    fn flush(&mut self) -> Result<(), Refused> {
+    fn flush(&mut self) -> Result<(), DiskError> {
         let mut buffer = std::mem::take(&mut self.buffer);
         self.write_out(&buffer)?;
         buffer.clear();
@@ -92,7 +92,7 @@ impl Writer {
         Ok(())
     }
 
-    fn write_out(&mut self, bytes: &[u8]) -> Result<(), Refused> {
+    fn write_out(&mut self, bytes: &[u8]) -> Result<(), DiskError> {
         self.shared.disk.write_at(&self.file, bytes, self.offset).map_err(self.refused("write"))?;
         self.offset += bytes.len() as u64;
         Ok(())
@@ -100,7 +100,7 @@ impl Writer {
 
     /// Goes on in another file. The blocks that the last one did not need are given back; that they may still be there
     /// after a crash does no harm.
-    fn begin_file(&mut self, begins: Begins, first: u64) -> Result<(), Refused> {
+    fn begin_file(&mut self, begins: Begins, first: u64) -> Result<(), DiskError> {
         let spare = match begins {
             Begins::Spare(spare) => spare,
             Begins::Unprepared { room } => self.shared.make_spare(room, 0, || true)?,
@@ -118,9 +118,9 @@ impl Writer {
         FILE_HEADER + position - self.first
     }
 
-    fn refused(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> Refused {
+    fn refused(&self, action: &'static str) -> impl FnOnce(std::io::Error) -> DiskError {
         let path = log_file(&self.shared.directory.path, self.first);
-        move |source| Refused::to(action, &path)(source)
+        move |source| DiskError::to(action, &path)(source)
     }
 }
 
@@ -135,10 +135,10 @@ fn small(bytes: u64) -> u32 {
 }
 
 /// However the thread ends, nobody waits for it in vain.
-impl Drop for Writer {
+impl Drop for LogWriter {
     fn drop(&mut self) {
         self.shared.close();
-        let ended = self.shared.gather().ended();
+        let ended = self.shared.buffer().ended();
         self.progress.send_modify(|progress| progress.ended = ended);
     }
 }

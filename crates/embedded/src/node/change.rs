@@ -1,3 +1,5 @@
+//! What steps consist of, and what the log therefore holds: see [`record`](super::record) before you change it.
+
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;

@@ -5,16 +5,19 @@
 //! s <u64 key>    segment
 //! r <key>        record of the controller
 //! ```
+//!
+//! Values are laid out by postcard, fields in the order of their declaration, except for the controller's records, which
+//! are JSON. `tests/golden/format/checkpoint.txt` pins them.
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
 use super::change::{AttributeValues, SegmentKey};
 use super::dirty::Dirty;
-use super::segment::{Segment, SegmentKind};
+use super::segment::{SegmentKind, StoredSegment};
 use super::segment_data::{SegmentData, Stretch};
 use super::state::State;
-use crate::checkpoint::Entry;
+use crate::checkpoint::EntryChange;
 use crate::table::{Keys, Table};
 
 const NEXT_KEY: &[u8] = b"n";
@@ -23,7 +26,7 @@ const RECORD: u8 = b'r';
 
 /// A checkpoint holds what no version of this program wrote.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the checkpoint holds what is none of this program's")]
+#[error("the checkpoint holds an entry that cannot be decoded")]
 pub(crate) struct BadImage;
 
 /// One segment.
@@ -47,8 +50,8 @@ struct TableImage {
     entries: Vec<(i64, Bytes, Bytes)>,
 }
 
-impl From<&Segment> for SegmentImage {
-    fn from(segment: &Segment) -> Self {
+impl From<&StoredSegment> for SegmentImage {
+    fn from(segment: &StoredSegment) -> Self {
         Self {
             name: segment.name.as_ref().to_owned(),
             kind: segment.kind,
@@ -70,7 +73,7 @@ impl From<&Table> for TableImage {
     }
 }
 
-impl From<SegmentImage> for Segment {
+impl From<SegmentImage> for StoredSegment {
     fn from(image: SegmentImage) -> Self {
         let SegmentImage { name, kind, sealed, last_modified, attributes, start, length, stretches, table } = image;
         let mut segment = Self::new(&name, kind, &attributes, last_modified);
@@ -91,7 +94,7 @@ impl TableImage {
 
 impl State {
     /// What has changed since the last time, and as entries of a checkpoint.
-    pub(super) fn take_dirty(&mut self) -> (Dirty, Vec<Entry>) {
+    pub(super) fn take_dirty(&mut self) -> (Dirty, Vec<EntryChange>) {
         let dirty = std::mem::replace(&mut self.dirty, Dirty::kept());
         let segments = dirty.segments.iter().map(|key| {
             let image = self.by_key(*key).map(|segment| to_bytes(&SegmentImage::from(segment)));
@@ -133,10 +136,10 @@ impl State {
     }
 }
 
-fn entry(key: Bytes, value: Option<Bytes>) -> Entry {
+fn entry(key: Bytes, value: Option<Bytes>) -> EntryChange {
     match value {
-        Some(value) => Entry::Put { key, value },
-        None => Entry::Remove { key },
+        Some(value) => EntryChange::Put { key, value },
+        None => EntryChange::Remove { key },
     }
 }
 

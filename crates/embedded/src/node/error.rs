@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crate::log::{LogFailed, ReserveError};
-use crate::table::Refusal;
+use crate::table::TableRejection;
 
 /// Why an operation on a segment was refused; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -49,16 +49,16 @@ pub(crate) enum TableError {
     NoTable,
     /// The table does not take it.
     #[error("{0:?}")]
-    Refused(Refusal),
+    Rejected(TableRejection),
 }
 
-impl From<Refusal> for TableError {
-    fn from(refusal: Refusal) -> Self {
-        Self::Refused(refusal)
+impl From<TableRejection> for TableError {
+    fn from(rejection: TableRejection) -> Self {
+        Self::Rejected(rejection)
     }
 }
 
-/// Why a change is not kept.
+/// Why a change is not kept, or a look not durable.
 #[derive(Debug, Clone, thiserror::Error)]
 pub(crate) enum ChangeError {
     /// Nothing was changed.
@@ -67,7 +67,17 @@ pub(crate) enum ChangeError {
     /// It was made and can't be written down: a restart may show it or not.
     #[error(transparent)]
     Log(#[from] LogFailed),
+    /// Nothing was changed.
+    #[error(transparent)]
+    Broken(#[from] NodeBroken),
 }
+
+/// An earlier step panicked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error(
+    "the embedded node is broken since one of its steps panicked: restart it, and it is as it was before that step"
+)]
+pub(crate) struct NodeBroken;
 
 /// There is no room for a change; nothing was changed.
 #[derive(Debug, Clone, thiserror::Error)]

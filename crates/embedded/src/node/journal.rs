@@ -1,16 +1,19 @@
 use std::collections::VecDeque;
 use std::io;
-use std::sync::{Arc, Mutex, MutexGuard};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use super::change::SegmentKey;
+use super::record;
 use super::room::Purpose;
 use super::segment_data::Part;
 use super::state::State;
-use super::{Position, Written, record};
+use super::step::Written;
+use super::undurable::Position;
 use crate::checkpoint::Checkpoint;
 use crate::log::{Log, LogFailed, Reservation, ReserveError};
 
@@ -88,7 +91,7 @@ impl Journal {
     }
 
     fn last(&self) -> MutexGuard<'_, Saved> {
-        self.saved.lock().expect("nobody panics while holding it")
+        self.saved.lock()
     }
 
     /// Takes room on disk, if it is there now.

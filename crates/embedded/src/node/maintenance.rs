@@ -11,13 +11,15 @@ use tokio_util::sync::CancellationToken;
 use super::change::SegmentKey;
 use super::checkpoint_format::BadImage;
 use super::dirty::Dirty;
+use super::error::{NoRoom, NodeBroken};
 use super::journal::Journal;
+use super::node::{Held, Node, NodeLimits};
 use super::record::{self, BadRecord};
 use super::room::Purpose;
 use super::segment_data::{Part, Stretch};
 use super::state::State;
-use super::{Held, NoRoom, Node, NodeLimits, Position};
-use crate::checkpoint::{Checkpoint, CheckpointError, Entry};
+use super::undurable::Position;
+use crate::checkpoint::{Checkpoint, CheckpointError, EntryChange};
 use crate::log::{self, FileSpan, Log, LogFailed, Records, ReplayError};
 
 /// Memory for the checkpoint's database, which is read at the start only.
@@ -67,6 +69,8 @@ pub(super) enum KeepError {
     Checkpoint(#[from] CheckpointError),
     #[error(transparent)]
     Room(#[from] NoRoom),
+    #[error(transparent)]
+    Broken(#[from] NodeBroken),
     #[error("the log cannot be read or removed: {0}")]
     Io(#[from] std::io::Error),
 }
@@ -99,7 +103,7 @@ impl Node {
         let end = replay.end();
         apply_all(&mut state, replay.records_from(loaded.applied)?)?;
         let journal = Journal::new(log, checkpoint, loaded.applied);
-        let held = Held { state, last: Position(end), ..Held::default() };
+        let held = Held::restored(state, Position(end));
         Ok(Self::with(held, limits, Some(journal)))
     }
 
@@ -108,7 +112,7 @@ impl Node {
     ///
     /// # Cancel safety
     /// What was acknowledged is safe whenever it is dropped; a restart only takes longer.
-    pub(crate) async fn keep(&self, stop: CancellationToken) {
+    pub(crate) async fn run_maintenance(&self, stop: CancellationToken) {
         let Some(journal) = &self.journal else { return };
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -131,6 +135,7 @@ impl Node {
 
     /// Makes a checkpoint, and gives back the disk that nothing needs any more; all that can be had if it is full.
     pub(super) async fn tidy(&self, journal: &Journal) -> Result<(), KeepError> {
+        self.check()?;
         if journal.log.no_space().is_none() {
             return self.tidy_beyond(journal, WASTE_ALLOWED).await;
         }
@@ -167,7 +172,7 @@ impl Node {
         saved
     }
 
-    async fn save(&self, journal: &Journal, entries: Vec<Entry>, position: Position) -> Result<(), KeepError> {
+    async fn save(&self, journal: &Journal, entries: Vec<EntryChange>, position: Position) -> Result<(), KeepError> {
         // a checkpoint must not know more than the log
         journal.reached(position).await?;
         let bytes = entries.iter().map(entry_bytes).sum();
@@ -250,9 +255,9 @@ fn is_wasteful(files: &[FileSpan], live: &[Live], allowed: u64) -> bool {
     files.len() > 1 && last.end - first.first > 2 * alive + allowed
 }
 
-fn entry_bytes(entry: &Entry) -> u64 {
+fn entry_bytes(entry: &EntryChange) -> u64 {
     match entry {
-        Entry::Put { key, value } => (key.len() + value.len()) as u64,
-        Entry::Remove { key } => key.len() as u64,
+        EntryChange::Put { key, value } => (key.len() + value.len()) as u64,
+        EntryChange::Remove { key } => key.len() as u64,
     }
 }

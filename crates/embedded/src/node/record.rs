@@ -3,6 +3,10 @@
 //! ```text
 //! u32 length of the changes │ changes, by postcard │ their bodies, one after the other
 //! ```
+//!
+//! Postcard numbers the kinds of [`Change`] in the order of their declaration and writes no names of fields, so that order
+//! is the format. `tests/golden/format/records.txt` pins it: add kinds at the end, and raise the directory's version when
+//! an older program would misread the new form.
 
 use bytes::{Buf as _, Bytes};
 
@@ -15,7 +19,7 @@ const LENGTH_BYTES: usize = 4;
 
 /// A record is not one of a step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a record of the log is none of this program's")]
+#[error("the log holds a record that cannot be decoded")]
 pub(crate) struct BadRecord;
 
 /// The record, in parts: the changes, then the bodies.

@@ -7,8 +7,9 @@ use tokio::time::{Instant, timeout_at};
 
 use super::error::{ChangeError, NoRoom};
 use super::journal::Journal;
+use super::node::Node;
 use super::step::Step;
-use super::{Node, Stepped};
+use super::undurable::Undurable;
 use crate::log::Reservation;
 
 /// What a change does to the room on a disk.
@@ -38,8 +39,7 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         if self.bytes > 0 {
-            self.node.held().state.promised -= self.bytes;
-            self.node.freed.send_modify(|freed| *freed += 1);
+            self.node.take_back(self.bytes);
         }
     }
 }
@@ -88,7 +88,7 @@ impl Node {
     /// Runs one atomic step that changes a few bytes, once there is room for it, and waits until it is durable.
     ///
     /// # Errors
-    /// [`ChangeError::NoRoom`] if the step did not run, [`ChangeError::Log`] if it may be lost.
+    /// [`ChangeError::NoRoom`] or [`ChangeError::Broken`] if the step did not run, [`ChangeError::Log`] if it may be lost.
     ///
     /// # Cancel safety
     /// Dropped, the step has happened or has not.
@@ -97,9 +97,10 @@ impl Node {
         purpose: Purpose,
         act: impl FnOnce(&mut Step<'_>) -> T,
     ) -> Result<T, ChangeError> {
+        self.check()?;
         let room = self.room_to_change(0, purpose).await?;
-        let stepped: Stepped<T> = self.step_in(room, act);
-        Ok(self.durable(stepped).await?)
+        let undurable: Undurable<T> = self.step_in(room, act);
+        Ok(self.durable(undurable).await?)
     }
 
     fn room(self: &Arc<Self>, bytes: u64, reservation: Option<Reservation>) -> Room {

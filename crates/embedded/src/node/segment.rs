@@ -6,9 +6,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::Position;
 use super::change::AttributeValues;
 use super::segment_data::SegmentData;
+use super::undurable::Position;
 use crate::table::{Keys, Table};
 
 /// What a segment is for.
@@ -25,6 +25,12 @@ pub(crate) enum SegmentKind {
 }
 
 impl SegmentKind {
+    /// Whether it holds entries.
+    #[cfg(test)]
+    pub(super) fn is_table(self) -> bool {
+        self.table().is_some()
+    }
+
     /// An empty table, if it is one.
     fn table(self) -> Option<Table> {
         match self {
@@ -48,7 +54,7 @@ pub(crate) struct NewSegment {
 
 /// One segment.
 #[derive(Debug)]
-pub(crate) struct Segment {
+pub(crate) struct StoredSegment {
     pub(super) name: Arc<str>,
     pub(super) kind: SegmentKind,
     pub(super) data: SegmentData,
@@ -62,7 +68,7 @@ pub(crate) struct Segment {
     pub(super) changed: watch::Sender<bool>,
 }
 
-impl Segment {
+impl StoredSegment {
     pub(super) fn new(name: &str, kind: SegmentKind, attributes: &AttributeValues, at: i64) -> Self {
         let mut segment = Self {
             name: name.into(),

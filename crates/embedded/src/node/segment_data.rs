@@ -34,11 +34,11 @@ pub(crate) struct SegmentData {
 #[derive(Debug)]
 struct Piece {
     offset: u64,
-    place: Place,
+    place: Storage,
 }
 
 #[derive(Debug)]
-enum Place {
+enum Storage {
     Growing(BytesMut),
     Whole(Bytes),
     Logged(Logged),
@@ -149,9 +149,9 @@ pub(crate) struct Stretch {
 impl Piece {
     fn len(&self) -> u64 {
         match &self.place {
-            Place::Growing(bytes) => bytes.len() as u64,
-            Place::Whole(bytes) => bytes.len() as u64,
-            Place::Logged(logged) => u64::from(logged.len),
+            Storage::Growing(bytes) => bytes.len() as u64,
+            Storage::Whole(bytes) => bytes.len() as u64,
+            Storage::Logged(logged) => u64::from(logged.len),
         }
     }
 
@@ -162,26 +162,28 @@ impl Piece {
     /// What counts as held in memory; what is cached counts elsewhere.
     fn in_memory(&self) -> u64 {
         match &self.place {
-            Place::Growing(_) | Place::Whole(_) => self.len(),
-            Place::Logged(_) => PIECE_OVERHEAD,
+            Storage::Growing(_) | Storage::Whole(_) => self.len(),
+            Storage::Logged(_) => PIECE_OVERHEAD,
         }
     }
 
     fn stretch(&self) -> Option<Stretch> {
         match &self.place {
-            Place::Logged(logged) => Some(Stretch { offset: self.offset, position: logged.position, len: logged.len }),
-            Place::Growing(_) | Place::Whole(_) => None,
+            Storage::Logged(logged) => {
+                Some(Stretch { offset: self.offset, position: logged.position, len: logged.len })
+            }
+            Storage::Growing(_) | Storage::Whole(_) => None,
         }
     }
 
     fn part(&self, from: usize, to: usize) -> Part {
         match &self.place {
             // Goes on growing, so it cannot be shared.
-            Place::Growing(bytes) => Part::Bytes(Bytes::copy_from_slice(&bytes[from..to])),
-            Place::Whole(bytes) | Place::Logged(Logged { cached: Some(bytes), .. }) => {
+            Storage::Growing(bytes) => Part::Bytes(Bytes::copy_from_slice(&bytes[from..to])),
+            Storage::Whole(bytes) | Storage::Logged(Logged { cached: Some(bytes), .. }) => {
                 Part::Bytes(bytes.slice(from..to))
             }
-            Place::Logged(logged) => Part::Logged { position: logged.position + from as u64, len: to - from },
+            Storage::Logged(logged) => Part::Logged { position: logged.position + from as u64, len: to - from },
         }
     }
 }
@@ -207,16 +209,16 @@ impl SegmentData {
         self.length += body.len();
         match body {
             body if body.len() == 0 => {}
-            Body::Memory(data) => self.keep(offset, data),
-            body => self.push(offset, Place::Logged(Logged::from(body))),
+            Body::Memory(data) => self.append_in_memory(offset, data),
+            body => self.push(offset, Storage::Logged(Logged::from(body))),
         }
     }
 
-    fn keep(&mut self, offset: u64, data: Bytes) {
+    fn append_in_memory(&mut self, offset: u64, data: Bytes) {
         if data.len() >= PIECE_BYTES {
-            return self.push(offset, Place::Whole(data));
+            return self.push(offset, Storage::Whole(data));
         }
-        if let Some(Piece { place: Place::Growing(bytes), .. }) = self.pieces.back_mut()
+        if let Some(Piece { place: Storage::Growing(bytes), .. }) = self.pieces.back_mut()
             && bytes.len() + data.len() <= PIECE_BYTES
         {
             bytes.extend_from_slice(&data);
@@ -225,10 +227,10 @@ impl SegmentData {
         }
         let mut bytes = BytesMut::with_capacity(data.len().max(FIRST_BYTES));
         bytes.extend_from_slice(&data);
-        self.push(offset, Place::Growing(bytes));
+        self.push(offset, Storage::Growing(bytes));
     }
 
-    fn push(&mut self, offset: u64, place: Place) {
+    fn push(&mut self, offset: u64, place: Storage) {
         let piece = Piece { offset, place };
         self.in_memory += piece.in_memory();
         self.pieces.push_back(piece);
@@ -237,8 +239,8 @@ impl SegmentData {
     fn find(&mut self, offset: u64) -> Option<&mut Logged> {
         let index = self.pieces.binary_search_by_key(&offset, |piece| piece.offset).ok()?;
         match &mut self.pieces[index].place {
-            Place::Logged(logged) => Some(logged),
-            Place::Growing(_) | Place::Whole(_) => None,
+            Storage::Logged(logged) => Some(logged),
+            Storage::Growing(_) | Storage::Whole(_) => None,
         }
     }
 
@@ -265,7 +267,7 @@ impl SegmentData {
     pub(super) fn restore(start: u64, length: u64, stretches: &[Stretch]) -> Self {
         let mut data = Self { start, length, ..Self::default() };
         for &Stretch { offset, position, len } in stretches {
-            data.push(offset, Place::Logged(Logged { position, len, cached: None }));
+            data.push(offset, Storage::Logged(Logged { position, len, cached: None }));
         }
         data
     }
@@ -286,7 +288,7 @@ impl SegmentData {
     pub(super) fn relocate(&mut self, stretches: &[Stretch], body: Body) {
         let Some(first) = stretches.first() else { return };
         let indices = self.indices(stretches);
-        let piece = Piece { offset: first.offset, place: Place::Logged(Logged::from(body)) };
+        let piece = Piece { offset: first.offset, place: Storage::Logged(Logged::from(body)) };
         let removed: u64 = self.pieces.drain(indices.clone()).map(|piece| piece.in_memory()).sum();
         self.in_memory = self.in_memory - removed + piece.in_memory();
         self.pieces.insert(indices.start, piece);

@@ -3,17 +3,17 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
-use super::Position;
 use super::change::{Change, SegmentKey};
 use super::dirty::Dirty;
 use super::recent::RecentNames;
-use super::segment::Segment;
+use super::segment::StoredSegment;
 use super::segment_data::{Body, SegmentData};
+use super::undurable::Position;
 
 /// Everything that the node knows. Changes only by [`apply`](Self::apply), also when the log is read back.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    segments: HashMap<SegmentKey, Segment>,
+    segments: HashMap<SegmentKey, StoredSegment>,
     names: HashMap<Arc<str>, SegmentKey>,
     pub(super) next_key: u64,
     pub(super) records: BTreeMap<String, Bytes>,
@@ -36,7 +36,7 @@ impl State {
     }
 
     /// The segment of this name.
-    pub(crate) fn segment(&self, name: &str) -> Option<&Segment> {
+    pub(crate) fn segment(&self, name: &str) -> Option<&StoredSegment> {
         self.segments.get(&self.key(name)?)
     }
 
@@ -46,17 +46,17 @@ impl State {
     }
 
     /// The segment of this key, unless it is gone.
-    pub(crate) fn by_key(&self, key: SegmentKey) -> Option<&Segment> {
+    pub(crate) fn by_key(&self, key: SegmentKey) -> Option<&StoredSegment> {
         self.segments.get(&key)
     }
 
     /// All segments, in no order.
-    pub(crate) fn segments(&self) -> impl Iterator<Item = &Segment> {
+    pub(crate) fn segments(&self) -> impl Iterator<Item = &StoredSegment> {
         self.segments.values()
     }
 
     /// All segments with their keys, in no order.
-    pub(super) fn keyed(&self) -> impl Iterator<Item = (SegmentKey, &Segment)> {
+    pub(super) fn keyed(&self) -> impl Iterator<Item = (SegmentKey, &StoredSegment)> {
         self.segments.iter().map(|(key, segment)| (*key, segment))
     }
 
@@ -83,7 +83,7 @@ impl State {
             Change::SegmentCreated { name, kind, attributes, at } => {
                 let key = SegmentKey(self.next_key);
                 self.next_key += 1;
-                let segment = Segment::new(name, *kind, attributes, *at);
+                let segment = StoredSegment::new(name, *kind, attributes, *at);
                 self.merged.remove(name);
                 self.names.insert(Arc::clone(&segment.name), key);
                 self.segments.insert(key, segment);
@@ -148,7 +148,7 @@ impl State {
     }
 
     /// Adds a segment as it was.
-    pub(super) fn restore_segment(&mut self, key: SegmentKey, segment: Segment) {
+    pub(super) fn restore_segment(&mut self, key: SegmentKey, segment: StoredSegment) {
         self.bytes += segment.bytes();
         self.names.insert(Arc::clone(&segment.name), key);
         self.segments.insert(key, segment);
@@ -159,7 +159,7 @@ impl State {
         self.segments.get_mut(&key).map(|segment| &mut segment.data)
     }
 
-    fn modify(&mut self, key: SegmentKey, at: i64, change: impl FnOnce(&mut Segment)) {
+    fn modify(&mut self, key: SegmentKey, at: i64, change: impl FnOnce(&mut StoredSegment)) {
         let segment = self.segments.get_mut(&key).expect("changes name segments that exist");
         self.bytes -= segment.bytes();
         change(segment);
@@ -168,7 +168,7 @@ impl State {
         segment.changed.send_replace(segment.sealed);
     }
 
-    fn take(&mut self, key: SegmentKey) -> Segment {
+    fn take(&mut self, key: SegmentKey) -> StoredSegment {
         let segment = self.segments.remove(&key).expect("changes name segments that exist");
         self.names.remove(&segment.name);
         self.bytes -= segment.bytes();

@@ -1,4 +1,4 @@
-use std::ops::Deref;
+//! One atomic step: what may be changed, and the checks that come before each change.
 
 use bytes::{Bytes, BytesMut};
 use pravega_protocol::wire::{AttributeUpdate, NO_VALUE, TableEntry, TableKey};
@@ -8,11 +8,11 @@ use super::change::{AttributeValues, Change, SegmentKey};
 use super::error::{SegmentError, TableError};
 use super::journal::Journal;
 use super::room::Purpose;
-use super::segment::{NewSegment, Segment};
+use super::segment::{NewSegment, StoredSegment};
 use super::segment_data::{Body, Stretch};
 use super::state::State;
 use crate::log::Reservation;
-use crate::table::{Keys, Refusal, Table, TableChange};
+use crate::table::{Keys, Table, TableChange, TableRejection};
 
 /// Set whatever the attribute's value is.
 pub(crate) const REPLACE: i8 = 1;
@@ -23,7 +23,7 @@ pub(crate) const ACCUMULATE: i8 = 3;
 /// Set if the attribute has the old value.
 pub(crate) const REPLACE_IF_EQUALS: i8 = 4;
 
-/// One atomic step: looks at the state through `Deref`, and changes it.
+/// One atomic step: looks at the state, and changes it.
 #[derive(Debug)]
 pub(crate) struct Step<'a> {
     state: &'a mut State,
@@ -59,14 +59,6 @@ pub(crate) struct Appended {
     pub(crate) length: u64,
 }
 
-impl Deref for Step<'_> {
-    type Target = State;
-
-    fn deref(&self) -> &State {
-        self.state
-    }
-}
-
 impl<'a> Step<'a> {
     /// A step at this time; what it writes goes into the journal, if there is one, in the room that was taken.
     pub(super) fn new(
@@ -95,6 +87,11 @@ impl<'a> Step<'a> {
         self.written.reservation.is_some() && self.state.fits(0, self.max_bytes)
     }
 
+    /// The state as the step has changed it so far.
+    pub(crate) fn state(&self) -> &State {
+        self.state
+    }
+
     /// Milliseconds since 1970: when the step happens.
     pub(crate) fn at(&self) -> i64 {
         self.at
@@ -105,7 +102,7 @@ impl<'a> Step<'a> {
     /// # Errors
     /// [`SegmentError::Exists`].
     pub(crate) fn create_segment(&mut self, new: NewSegment) -> Result<(), SegmentError> {
-        if self.key(&new.name).is_some() {
+        if self.state().key(&new.name).is_some() {
             return Err(SegmentError::Exists);
         }
         let NewSegment { name, kind, attributes } = new;
@@ -233,12 +230,12 @@ impl<'a> Step<'a> {
     fn change_table(
         &mut self,
         name: &str,
-        check: impl FnOnce(&Table) -> Result<TableChange, Refusal>,
+        check: impl FnOnce(&Table) -> Result<TableChange, TableRejection>,
     ) -> Result<Vec<i64>, TableError> {
         let (segment, found) = self.found(name)?;
         let table = found.table().ok_or(TableError::NoTable)?;
         let checked = check(table);
-        if found.is_sealed() && checked.as_ref().err().is_none_or(|refusal| seal_comes_before(refusal, table)) {
+        if found.is_sealed() && checked.as_ref().err().is_none_or(|rejection| seal_comes_before(rejection, table)) {
             return Err(SegmentError::Sealed.into());
         }
         let change = checked?;
@@ -265,7 +262,7 @@ impl<'a> Step<'a> {
 
     /// Removes a record of the controller, if it is there.
     pub(crate) fn remove(&mut self, key: &str) {
-        if self.record(key).is_some() {
+        if self.state().record(key).is_some() {
             self.apply(Change::RecordRemoved { key: key.to_owned() });
         }
     }
@@ -273,19 +270,19 @@ impl<'a> Step<'a> {
     /// Puts the bytes of neighbouring stretches, read before, together at the end of the log, if the segment still has
     /// them.
     pub(super) fn relocate(&mut self, segment: SegmentKey, stretches: Vec<Stretch>, data: Bytes) {
-        let has_them = self.by_key(segment).is_some_and(|segment| segment.data().has(&stretches));
+        let has_them = self.state().by_key(segment).is_some_and(|segment| segment.data().has(&stretches));
         if has_them {
             let len = u32::try_from(data.len()).expect("a relocation is shorter");
             self.apply_with(Change::Relocated { segment, stretches, len }, data);
         }
     }
 
-    fn found(&self, name: &str) -> Result<(SegmentKey, &Segment), SegmentError> {
-        let key = self.key(name).ok_or(SegmentError::NotFound)?;
-        Ok((key, self.by_key(key).ok_or(SegmentError::NotFound)?))
+    fn found(&self, name: &str) -> Result<(SegmentKey, &StoredSegment), SegmentError> {
+        let key = self.state().key(name).ok_or(SegmentError::NotFound)?;
+        Ok((key, self.state().by_key(key).ok_or(SegmentError::NotFound)?))
     }
 
-    fn open(&self, name: &str) -> Result<(SegmentKey, &Segment), SegmentError> {
+    fn open(&self, name: &str) -> Result<(SegmentKey, &StoredSegment), SegmentError> {
         let (key, segment) = self.found(name)?;
         if segment.is_sealed() { Err(SegmentError::Sealed) } else { Ok((key, segment)) }
     }
@@ -306,7 +303,9 @@ impl<'a> Step<'a> {
     /// Where a change's body begins in its segment.
     fn place_of(&self, change: &Change) -> Option<(SegmentKey, u64)> {
         match change {
-            Change::Appended { segment, len: 1.., .. } => Some((*segment, self.by_key(*segment)?.data().length())),
+            Change::Appended { segment, len: 1.., .. } => {
+                Some((*segment, self.state().by_key(*segment)?.data().length()))
+            }
             Change::Relocated { segment, stretches, .. } => Some((*segment, stretches.first()?.offset)),
             _ => None,
         }
@@ -315,10 +314,10 @@ impl<'a> Step<'a> {
 
 /// Whether a sealed table is told to be sealed rather than this: hashed keys are judged by the table, fixed ones and the
 /// length by its segment.
-fn seal_comes_before(refusal: &Refusal, table: &Table) -> bool {
-    match refusal {
-        Refusal::Truncated { .. } => true,
-        Refusal::KeyDoesNotExist | Refusal::BadVersion => table.keys() != Keys::Hashed,
+fn seal_comes_before(rejection: &TableRejection, table: &Table) -> bool {
+    match rejection {
+        TableRejection::Truncated { .. } => true,
+        TableRejection::KeyDoesNotExist | TableRejection::BadVersion => table.keys() != Keys::Hashed,
         _ => false,
     }
 }
@@ -329,7 +328,7 @@ fn is_core(id: Uuid) -> bool {
 }
 
 /// What the attributes become.
-fn updated(segment: &Segment, updates: &[AttributeUpdate]) -> Result<AttributeValues, SegmentError> {
+fn updated(segment: &StoredSegment, updates: &[AttributeUpdate]) -> Result<AttributeValues, SegmentError> {
     updates
         .iter()
         .map(|update| {

@@ -6,15 +6,16 @@ use pravega_protocol::wire::{
 };
 
 use super::attributes::EVENT_COUNT;
+use super::close_reason::CloseReason;
+use super::command_result::{RequestContext, offset_of};
 use super::conversation::{Conversation, Next};
-use super::refused::{Asked, offset_of};
-use super::room::Delayed;
+use super::room::Deferred;
 use super::writers::{Append, WriterState};
 use crate::node::{ACCUMULATE, Appended, REPLACE_IF_EQUALS, Room, SegmentError, Step};
 
 impl Conversation {
     /// Appends what the commands of a block came to.
-    pub(super) fn try_append(&mut self, append: Result<Append, &'static str>) -> Next {
+    pub(super) fn try_append(&mut self, append: Result<Append, CloseReason>) -> Next {
         match append {
             Ok(append) => self.append(append, None),
             Err(why) => Next::Close(why),
@@ -46,7 +47,7 @@ impl Conversation {
         };
         let (appended, place) = appended.split();
         match appended {
-            None => Next::WaitForRoom(Delayed::Append(append)),
+            None => Next::WaitForRoom(Deferred::Append(append)),
             Some(Ok(Appended { length })) => {
                 *state = WriterState::Stored(append.number);
                 self.replies.appended(bytes, place.with(()));
@@ -109,12 +110,12 @@ fn refused(append: &Append, error: SegmentError) -> (WireCommand, Next) {
         SegmentError::BadAttribute => {
             let server_stack_trace = JavaStr::default();
             let reply = InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number };
-            (reply.into(), Next::Close("another connection wrote with the same writer id"))
+            (reply.into(), Next::close("another connection wrote with the same writer id"))
         }
         error => {
-            let asked = Asked::new(request_id, &append.segment);
-            let asked = if error == SegmentError::Sealed { asked.at(Offset(number)) } else { asked };
-            (asked.refuse(error).expect("appends meet nothing else"), Next::Hear)
+            let request = RequestContext::new(request_id, &append.segment);
+            let request = if error == SegmentError::Sealed { request.at(Offset(number)) } else { request };
+            (request.error_reply(error).expect("appends meet nothing else"), Next::Hear)
         }
     }
 }

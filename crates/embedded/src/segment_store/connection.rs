@@ -14,9 +14,10 @@ use tokio_util::codec::Decoder as _;
 use tokio_util::sync::CancellationToken;
 
 use super::StoreContext;
+use super::close_reason::CloseReason;
 use super::conversation::{Conversation, Next};
 use super::reads::Awaited;
-use super::room::Delayed;
+use super::room::Deferred;
 use crate::node::{LogFailed, NoRoom, Node, Room};
 
 /// Room that is made for each read of the socket.
@@ -48,7 +49,7 @@ where
         node,
     };
     let why = connection.converse(&stop).await;
-    tracing::debug!(why, "a client's connection ends");
+    tracing::debug!(%why, "a client's connection ends");
     connection.say_goodbye().await;
 }
 
@@ -58,9 +59,9 @@ enum Event {
     Written(io::Result<usize>),
     Reached(Result<(), LogFailed>),
     Changed(Awaited),
-    Room(Delayed, Result<Room, NoRoom>),
+    Room(Deferred, Result<Room, NoRoom>),
     Expired,
-    End(&'static str),
+    Stopped,
 }
 
 struct Connection<R, W> {
@@ -70,7 +71,7 @@ struct Connection<R, W> {
     incoming: BytesMut,
     conversation: Conversation,
     /// Waited for by an append; nothing else is heard meanwhile.
-    room: Option<BoxFuture<'static, (Delayed, Result<Room, NoRoom>)>>,
+    room: Option<BoxFuture<'static, (Deferred, Result<Room, NoRoom>)>>,
     node: Arc<Node>,
 }
 
@@ -80,23 +81,28 @@ where
     W: AsyncWrite + Unpin,
 {
     /// Hears and answers until one side ends it, and says why.
-    async fn converse(&mut self, stop: &CancellationToken) -> &'static str {
+    async fn converse(&mut self, stop: &CancellationToken) -> CloseReason {
         loop {
-            if let Err(why) = self.hear_all().and_then(|()| self.settle()) {
+            if let Err(why) = self.check().and_then(|()| self.hear_all()).and_then(|()| self.settle()) {
                 return why;
             }
             let event = self.next_event(stop).await;
-            if let Err(why) = self.meet(event) {
+            if let Err(why) = self.check().and_then(|()| self.meet(event)) {
                 return why;
             }
         }
     }
 
+    /// A node that is broken answers nothing more.
+    fn check(&self) -> Result<(), CloseReason> {
+        self.node.check().map_err(|_| CloseReason("a step of the node panicked"))
+    }
+
     /// Handles the commands that have arrived, as long as there is room for their replies.
-    fn hear_all(&mut self) -> Result<(), &'static str> {
+    fn hear_all(&mut self) -> Result<(), CloseReason> {
         while self.hears() {
             let decoded = self.codec.decode(&mut self.incoming);
-            let Some(frame) = decoded.map_err(|_| "bytes that are no frame")? else { break };
+            let Some(frame) = decoded.map_err(|_| CloseReason("bytes that are not a frame"))? else { break };
             let next = self.conversation.hear(frame);
             self.go_on(next)?;
         }
@@ -107,19 +113,19 @@ where
         self.room.is_none() && self.conversation.has_room()
     }
 
-    fn settle(&mut self) -> Result<(), &'static str> {
+    fn settle(&mut self) -> Result<(), CloseReason> {
         self.conversation.replies.settle(&self.node).map_err(log_failed)
     }
 
-    fn go_on(&mut self, next: Next) -> Result<(), &'static str> {
+    fn go_on(&mut self, next: Next) -> Result<(), CloseReason> {
         match next {
             Next::Hear => Ok(()),
             Next::Close(why) => Err(why),
-            Next::WaitForRoom(delayed) => {
+            Next::WaitForRoom(deferred) => {
                 let node = Arc::clone(&self.node);
                 let waiting = async move {
-                    let room = delayed.room(&node).await;
-                    (delayed, room)
+                    let room = deferred.room(&node).await;
+                    (deferred, room)
                 };
                 self.room = Some(Box::pin(waiting));
                 Ok(())
@@ -141,35 +147,35 @@ where
             written = writer.write_buf(&mut replies.outbox), if replies.outbox.has_remaining() => Event::Written(written),
             reached = node.reached(awaited.unwrap_or_default()), if awaited.is_some() => Event::Reached(reached),
             Some(read) = waiting.next(), if resumes => Event::Changed(read),
-            Some((delayed, room)) = OptionFuture::from(room.as_mut()), if room.is_some() => Event::Room(delayed, room),
+            Some((deferred, room)) = OptionFuture::from(room.as_mut()), if room.is_some() => Event::Room(deferred, room),
             Some(()) = OptionFuture::from(expiry.map(sleep_until)) => Event::Expired,
-            () = stop.cancelled() => Event::End("the store stops"),
+            () = stop.cancelled() => Event::Stopped,
         }
     }
 
-    fn meet(&mut self, event: Event) -> Result<(), &'static str> {
+    fn meet(&mut self, event: Event) -> Result<(), CloseReason> {
         match event {
-            Event::Read(Ok(0)) => Err("the client closed"),
-            Event::Read(Err(_)) | Event::Written(Err(_)) => Err("the connection failed"),
+            Event::Read(Ok(0)) => Err(CloseReason("the client closed")),
+            Event::Read(Err(_)) | Event::Written(Err(_)) => Err(CloseReason("the connection failed")),
             Event::Read(Ok(_)) | Event::Written(Ok(_)) => Ok(()),
             Event::Reached(reached) => self.conversation.replies.settled(reached).map_err(log_failed),
             Event::Changed(awaited) => {
                 let next = self.conversation.resume(awaited);
                 self.go_on(next)
             }
-            Event::Room(delayed, room) => {
+            Event::Room(deferred, room) => {
                 self.room = None;
                 let next = match room {
-                    Ok(room) => self.conversation.go_on(delayed, room),
-                    Err(why) => self.conversation.refuse(&delayed, &why),
+                    Ok(room) => self.conversation.go_on(deferred, room),
+                    Err(why) => self.conversation.refuse(&deferred, &why),
                 };
                 self.go_on(next)
             }
             Event::Expired => {
                 self.conversation.drop_transients();
-                Err("a writer's token has expired")
+                Err(CloseReason("a writer's token has expired"))
             }
-            Event::End(why) => Err(why),
+            Event::Stopped => Err(CloseReason("the store stops")),
         }
     }
 
@@ -210,7 +216,7 @@ where
     }
 }
 
-fn log_failed(error: LogFailed) -> &'static str {
+fn log_failed(error: LogFailed) -> CloseReason {
     tracing::error!(%error, "replies of the embedded store are lost");
-    "the log failed"
+    CloseReason("the log failed")
 }

@@ -10,14 +10,15 @@ use pravega_protocol::wire::{
 use tokio::time::Instant;
 
 use super::StoreContext;
+use super::close_reason::CloseReason;
+use super::command_result::{CommandResult, Rejection, RequestContext, text};
 use super::reads::{Awaited, Read, ReadAnswer, WaitingReads, fetch, in_memory};
-use super::refused::{Answered, Asked, Refused, text};
 use super::replies::Replies;
-use super::room::{Delayed, Needs, named_by};
+use super::room::{Deferred, Needs, named_by};
 use super::segments::token_refused;
 use super::writers::Writers;
-use crate::node::{NoRoom, Purpose, Room, Stepped};
-use crate::users::{Permission, Refusal};
+use crate::node::{NoRoom, Purpose, Room, Undurable};
+use crate::users::{Permission, TokenError};
 
 /// Most reads of one connection that may wait; more are told to ask again.
 const MAX_WAITING_READS: usize = 4096;
@@ -34,9 +35,15 @@ pub(super) enum Next {
     /// Hear the next command.
     Hear,
     /// Wait for room, and hear nothing before.
-    WaitForRoom(Delayed),
-    /// Write what is due, and end; why is for the log.
-    Close(&'static str),
+    WaitForRoom(Deferred),
+    /// Write what is due, and end.
+    Close(CloseReason),
+}
+
+impl Next {
+    pub(super) fn close(why: &'static str) -> Self {
+        Self::Close(CloseReason(why))
+    }
 }
 
 /// One client's commands and their replies.
@@ -76,14 +83,14 @@ impl Conversation {
     /// Handles one command.
     pub(super) fn hear(&mut self, frame: Frame) -> Next {
         match CommandType::from_code(frame.code) {
-            None | Some(CommandType::LocateOffset) => Next::Close("a type of command that this version does not know"),
+            None | Some(CommandType::LocateOffset) => Next::close("a type of command that this version does not know"),
             // whatever it is filled with
             Some(CommandType::Padding) => closing(self.writers.expect_no_block()),
             Some(command) => match WireCommand::decode(command, frame.payload) {
                 Ok((command, _)) => self.handle(command),
                 Err(error) => {
                     tracing::debug!(%error, "undecodable command");
-                    Next::Close("a command that can't be decoded")
+                    Next::close("a command that can't be decoded")
                 }
             },
         }
@@ -97,8 +104,8 @@ impl Conversation {
                 Next::Hear
             }
             WireCommand::SetupAppend(command) => {
-                let answered = self.set_up(command);
-                self.tell(answered)
+                let result = self.set_up(command);
+                self.tell(result)
             }
             WireCommand::AppendBlock(block) => closing(self.writers.begin(block)),
             WireCommand::AppendBlockEnd(end) => {
@@ -118,8 +125,8 @@ impl Conversation {
             command => match Needs::of(&command) {
                 Some(needs) => self.try_change(command, needs),
                 None => {
-                    let answered = self.context.answer(command);
-                    self.tell(answered)
+                    let result = self.context.answer(command);
+                    self.tell(result)
                 }
             },
         }
@@ -128,39 +135,39 @@ impl Conversation {
     fn try_change(&mut self, command: WireCommand, needs: Needs) -> Next {
         match needs.try_room(&self.context.node) {
             Some(room) => self.change(command, room),
-            None => Next::WaitForRoom(Delayed::Change(Box::new(command), needs)),
+            None => Next::WaitForRoom(Deferred::Change(Box::new(command), needs)),
         }
     }
 
     fn change(&mut self, command: WireCommand, room: Room) -> Next {
-        let answered = match command {
+        let result = match command {
             WireCommand::CreateTransientSegment(command) => self.create_transient(command, room),
             command => self.context.change(command, room),
         };
-        self.tell(answered)
+        self.tell(result)
     }
 
-    fn tell(&mut self, answered: Answered) -> Next {
-        match answered {
+    fn tell(&mut self, result: CommandResult) -> Next {
+        match result {
             Ok(reply) => {
                 self.push(reply);
                 Next::Hear
             }
-            Err(Refused::Told(reply)) => {
-                self.replies.push(Stepped::known(*reply));
+            Err(Rejection::Reply(reply)) => {
+                self.replies.push(Undurable::known(*reply));
                 Next::Hear
             }
-            Err(Refused::Closed(why)) => Next::Close(why),
+            Err(Rejection::Close(why)) => Next::Close(why),
         }
     }
 
     /// Adds a reply, or tells why that can never be told.
-    fn push(&mut self, reply: Stepped<WireCommand>) {
+    fn push(&mut self, reply: Undurable<WireCommand>) {
         let reply = match self.context.node.lost(&reply) {
             None => reply,
             Some(why) => {
                 let request_id = reply.value().request_id().unwrap_or(RequestId(-1));
-                Stepped::known(failed(request_id, &Segment(JavaStr::default()), text(&why.to_string())))
+                Undurable::known(failed(request_id, &Segment(JavaStr::default()), text(&why.to_string())))
             }
         };
         self.replies.push(reply);
@@ -168,62 +175,62 @@ impl Conversation {
 
     fn hello(&mut self, hello: &Hello) -> Next {
         let ours = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
-        self.replies.push(Stepped::known(ours.into()));
+        self.replies.push(Undurable::known(ours.into()));
         if hello.low_version > WIRE_VERSION || hello.high_version < OLDEST_COMPATIBLE_VERSION {
             self.drop_transients();
-            Next::Close("a client of another protocol version")
+            Next::close("a client of another protocol version")
         } else {
             Next::Hear
         }
     }
 
-    fn set_up(&mut self, command: SetupAppend) -> Answered {
+    fn set_up(&mut self, command: SetupAppend) -> CommandResult {
         let SetupAppend { request_id, writer_id, segment, delegation_token } = command;
-        self.writers.expect_no_block().map_err(Refused::Closed)?;
+        self.writers.expect_no_block().map_err(Rejection::Close)?;
         let expiry = match self.context.check(&delegation_token, &segment, Permission::ReadUpdate) {
             Ok(expiry) => expiry,
-            Err(Refusal::Expired) => return Err(Refused::Closed("a writer's token has expired")),
+            Err(TokenError::Expired) => return Err(Rejection::close("a writer's token has expired")),
             Err(refused) => {
-                self.writers.set_up(writer_id, &segment, None).map_err(Refused::Closed)?;
-                return Err(Refused::told(token_refused(request_id, refused)));
+                self.writers.set_up(writer_id, &segment, None).map_err(Rejection::Close)?;
+                return Err(Rejection::reply(token_refused(request_id, refused)));
             }
         };
         let seen = self.context.look_at(&segment, |stored| stored.attribute(writer_id.0));
         let number = seen.value().as_ref().ok().copied();
-        self.writers.set_up(writer_id, &segment, number).map_err(Refused::Closed)?;
+        self.writers.set_up(writer_id, &segment, number).map_err(Rejection::Close)?;
         if number.is_some() {
             self.expiry = self.expiry.into_iter().chain(expiry).min();
         }
-        Asked::new(request_id, &segment).answer(seen, |number| {
+        RequestContext::new(request_id, &segment).reply(seen, |number| {
             AppendSetup { request_id, segment, writer_id, last_event_number: EventNumber(number) }.into()
         })
     }
 
     fn update_table(&mut self, command: UpdateTableEntries, room: Option<Room>) -> Next {
         match self.context.update_table(&command, room) {
-            Some(answered) => self.tell(answered),
-            None => Next::WaitForRoom(Delayed::Table(command)),
+            Some(result) => self.tell(result),
+            None => Next::WaitForRoom(Deferred::Table(command)),
         }
     }
 
     /// There is room for what waited for it.
-    pub(super) fn go_on(&mut self, delayed: Delayed, room: Room) -> Next {
-        match delayed {
-            Delayed::Append(append) => self.append(append, Some(room)),
-            Delayed::Table(command) => self.update_table(command, Some(room)),
-            Delayed::Change(command, _) => self.change(*command, room),
+    pub(super) fn go_on(&mut self, deferred: Deferred, room: Room) -> Next {
+        match deferred {
+            Deferred::Append(append) => self.append(append, Some(room)),
+            Deferred::Table(command) => self.update_table(command, Some(room)),
+            Deferred::Change(command, _) => self.change(*command, room),
         }
     }
 
     /// Refuses what found no room.
-    pub(super) fn refuse(&mut self, delayed: &Delayed, why: &NoRoom) -> Next {
+    pub(super) fn refuse(&mut self, deferred: &Deferred, why: &NoRoom) -> Next {
         let message = text(&why.to_string());
-        match delayed {
-            Delayed::Append(append) => self.refuse_append(append, message),
-            Delayed::Table(UpdateTableEntries { request_id, segment, .. }) => {
+        match deferred {
+            Deferred::Append(append) => self.refuse_append(append, message),
+            Deferred::Table(UpdateTableEntries { request_id, segment, .. }) => {
                 self.tell_failure(*request_id, segment, message)
             }
-            Delayed::Change(command, _) => {
+            Deferred::Change(command, _) => {
                 let (request_id, segment) = named_by(command);
                 self.tell_failure(request_id, &segment, message)
             }
@@ -232,18 +239,18 @@ impl Conversation {
 
     /// Tells that a command failed for a reason that is not its own.
     pub(super) fn tell_failure(&mut self, request_id: RequestId, segment: &Segment, message: JavaStr) -> Next {
-        self.replies.push(Stepped::known(failed(request_id, segment, message)));
+        self.replies.push(Undurable::known(failed(request_id, segment, message)));
         Next::Hear
     }
 
-    fn create_transient(&mut self, command: CreateTransientSegment, room: Room) -> Answered {
-        let (segment, answered) = self.context.create_transient(command, room)?;
+    fn create_transient(&mut self, command: CreateTransientSegment, room: Room) -> CommandResult {
+        let (segment, result) = self.context.create_transient(command, room)?;
         if self.transients.len() >= MAX_TRANSIENTS {
             let exists = |segment: &Segment| self.context.node.look(|state| state.key(segment.0.as_str()).is_some());
             self.transients.retain(|segment| exists(segment).into_inner());
         }
         self.transients.push(segment);
-        Ok(answered)
+        Ok(result)
     }
 
     /// Deletes the transient segments that were made here, as a real store does where it ends a connection because of an
@@ -283,7 +290,7 @@ impl Conversation {
                     Ok(reply) => self.replies.push_read(reply),
                     Err(error) => {
                         tracing::error!(%error, "the log can't be read");
-                        return Next::Close("the log can't be read");
+                        return Next::close("the log can't be read");
                     }
                 }
             }
@@ -309,12 +316,12 @@ impl Conversation {
             ReadAnswer::Waits(read) if self.waiting.len() < MAX_WAITING_READS => {
                 self.waiting.push(Box::pin(read.changed()));
             }
-            ReadAnswer::Waits(read) => self.replies.push(Stepped::known(read.ask_again())),
+            ReadAnswer::Waits(read) => self.replies.push(Undurable::known(read.ask_again())),
         }
     }
 }
 
-fn closing(result: Result<(), &'static str>) -> Next {
+fn closing(result: Result<(), CloseReason>) -> Next {
     result.map_or_else(Next::Close, |()| Next::Hear)
 }
 

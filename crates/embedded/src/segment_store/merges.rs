@@ -6,7 +6,7 @@ use pravega_protocol::wire::{
 };
 
 use super::StoreContext;
-use super::refused::{Answered, Asked, Refused, offset_of};
+use super::command_result::{CommandResult, Rejection, RequestContext, offset_of};
 use super::segments::token_refused;
 use crate::node::{Room, SegmentError, Step};
 use crate::users::Permission;
@@ -20,12 +20,12 @@ enum Merged {
 }
 
 impl StoreContext {
-    pub(super) fn merge_segments(&self, command: MergeSegments, room: Room) -> Answered {
+    pub(super) fn merge_segments(&self, command: MergeSegments, room: Room) -> CommandResult {
         let MergeSegments { request_id, target, source, delegation_token, attribute_updates } = command;
         let named_source = Segment(source.clone());
         self.allow(&delegation_token, &named_source, request_id)?;
         let merged = self.node.step_in(room, |step| merge(step, &target, &source, Some(&attribute_updates)));
-        Asked::new(request_id, &named_source).answer(merged, |merged| match merged {
+        RequestContext::new(request_id, &named_source).reply(merged, |merged| match merged {
             Merged::BadAttribute => SegmentAttributeUpdated { request_id, success: false }.into(),
             Merged::Length(length) => {
                 SegmentsMerged { request_id, target, source, new_target_write_offset: offset_of(length) }.into()
@@ -33,10 +33,10 @@ impl StoreContext {
         })
     }
 
-    pub(super) fn merge_segments_batch(&self, command: MergeSegmentsBatch, room: Room) -> Answered {
+    pub(super) fn merge_segments_batch(&self, command: MergeSegmentsBatch, room: Room) -> CommandResult {
         let MergeSegmentsBatch { request_id, target_segment_id: target, source_segment_ids, delegation_token } =
             command;
-        let refused = |refused| Refused::told(token_refused(request_id, refused));
+        let refused = |refused| Rejection::reply(token_refused(request_id, refused));
         self.check(&delegation_token, &target, Permission::ReadUpdate).map_err(refused)?;
         for source in &source_segment_ids {
             self.check(&delegation_token, &Segment(source.clone()), Permission::Read).map_err(refused)?;
@@ -50,8 +50,8 @@ impl StoreContext {
             let merged: Vec<Result<_, SegmentError>> = source_segment_ids.into_iter().map(merge).collect();
             merged.into_iter().collect::<Result<Vec<_>, _>>()
         });
-        Asked::new(request_id, &target)
-            .answer(merged, |merged| SegmentsBatchMerged { request_id, target, sources: MergedSources(merged) }.into())
+        RequestContext::new(request_id, &target)
+            .reply(merged, |merged| SegmentsBatchMerged { request_id, target, sources: MergedSources(merged) }.into())
     }
 }
 
@@ -64,11 +64,11 @@ fn merge(
     updates: Option<&[AttributeUpdate]>,
 ) -> Result<Merged, SegmentError> {
     let (target, source) = (target.0.as_str(), source.as_str());
-    let length = step.segment(target).ok_or(SegmentError::NotFound)?.data().length();
-    if step.was_merged(source) {
+    let length = step.state().segment(target).ok_or(SegmentError::NotFound)?.data().length();
+    if step.state().was_merged(source) {
         return Ok(Merged::Length(length));
     }
-    let found = step.segment(source).ok_or(SegmentError::NotFound)?;
+    let found = step.state().segment(source).ok_or(SegmentError::NotFound)?;
     let (is_sealed, is_empty) = (found.is_sealed(), found.data().length() == 0);
     let is_truncated = found.data().start() > 0;
     if target == source {
@@ -94,8 +94,8 @@ fn merge(
 
 /// In a batch, a source that is not there counts as merged.
 fn merge_one_of_many(step: &mut Step<'_>, target: &Segment, source: &JavaStr) -> Result<u64, SegmentError> {
-    let length = step.segment(target.0.as_str()).ok_or(SegmentError::NotFound)?.data().length();
-    if step.segment(source.as_str()).is_none() {
+    let length = step.state().segment(target.0.as_str()).ok_or(SegmentError::NotFound)?.data().length();
+    if step.state().segment(source.as_str()).is_none() {
         return Ok(length);
     }
     match merge(step, target, source, None)? {

@@ -89,9 +89,9 @@ proptest! {
             let code = frame.code;
             match conversation.hear(frame) {
                 Next::Close(_) => break,
-                Next::WaitForRoom(delayed) => {
+                Next::WaitForRoom(deferred) => {
                     let full = NoRoom::Memory { max_bytes: MAX_BYTES };
-                    prop_assert!(matches!(conversation.refuse(&delayed, &full), Next::Hear));
+                    prop_assert!(matches!(conversation.refuse(&deferred, &full), Next::Hear));
                 }
                 Next::Hear => {
                     let now = conversation.replies.cost();

@@ -7,8 +7,9 @@ use futures::stream::FuturesUnordered;
 use pravega_protocol::wire::{Data, Offset, ReadSegment, RequestId, Segment, SegmentRead, WireCommand};
 use tokio::sync::watch;
 
-use super::refused::Asked;
-use crate::node::{Node, Part, Segment as StoredSegment, SegmentError, SegmentKey, Stepped};
+use super::close_reason::CloseReason;
+use super::command_result::RequestContext;
+use crate::node::{Node, Part, SegmentError, SegmentKey, StoredSegment, Undurable};
 
 /// Most bytes of one reply. Source: PravegaRequestProcessor.java, `MAX_READ_SIZE`.
 const MAX_READ_BYTES: usize = 2 * 1024 * 1024;
@@ -20,10 +21,10 @@ const MIN_READ_BYTES: usize = 8;
 pub(super) type WaitingReads = FuturesUnordered<BoxFuture<'static, Awaited>>;
 
 /// A reply, and where its bytes are.
-pub(super) type Located = Stepped<(SegmentRead, Vec<Part>)>;
+pub(super) type Located = Undurable<(SegmentRead, Vec<Part>)>;
 
 /// A reply, and its bytes.
-pub(super) type Found = Stepped<(SegmentRead, Vec<Bytes>)>;
+pub(super) type Found = Undurable<(SegmentRead, Vec<Bytes>)>;
 
 /// What a read waited for.
 #[derive(Debug)]
@@ -56,7 +57,7 @@ pub(super) enum ReadAnswer {
     /// Bytes.
     Bytes(Located),
     /// Another reply.
-    Refused(Stepped<WireCommand>),
+    Refused(Undurable<WireCommand>),
     /// None yet.
     Waits(WaitingRead),
 }
@@ -83,8 +84,8 @@ impl Read {
     ///
     /// # Errors
     /// A mistake that ends the connection.
-    pub(super) fn begin(self, node: &Node) -> Result<ReadAnswer, &'static str> {
-        let place = u64::try_from(self.offset.0).map_err(|_| "a read at a negative offset")?;
+    pub(super) fn begin(self, node: &Node) -> Result<ReadAnswer, CloseReason> {
+        let place = u64::try_from(self.offset.0).map_err(|_| CloseReason("a read at a negative offset"))?;
         let seen = node.look_at(self.segment.0.as_str(), |key, segment| see(segment, key, place, self.max));
         let (seen, place) = seen.split();
         Ok(match seen {
@@ -92,7 +93,7 @@ impl Read {
             Some(Seen::Truncated { start }) => {
                 ReadAnswer::Refused(place.with(self.refused(SegmentError::Truncated { start })))
             }
-            Some(Seen::BeyondEnd) => return Err("a read beyond the end of a sealed segment"),
+            Some(Seen::BeyondEnd) => return Err(CloseReason("a read beyond the end of a sealed segment")),
             Some(Seen::End) => ReadAnswer::Bytes(place.with((self.told(false, true), Vec::new()))),
             Some(Seen::Bytes { parts, ran_out, is_sealed }) => {
                 let reply = self.told(ran_out && !is_sealed, ran_out && is_sealed);
@@ -113,8 +114,8 @@ impl Read {
     }
 
     fn refused(self, error: SegmentError) -> WireCommand {
-        let asked = Asked::new(self.request_id, &self.segment).at(self.offset);
-        asked.refuse(error).expect("clients are told of what a read meets")
+        let request = RequestContext::new(self.request_id, &self.segment).at(self.offset);
+        request.error_reply(error).expect("clients are told of what a read meets")
     }
 }
 

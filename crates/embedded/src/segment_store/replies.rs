@@ -2,7 +2,7 @@ use bytes::Bytes;
 use futures::FutureExt as _;
 use pravega_protocol::wire::{Command as _, Outbox, SegmentRead, WireCommand};
 
-use crate::node::{LogFailed, Node, Position, Stepped};
+use crate::node::{LogFailed, Node, Position, Undurable};
 
 /// Replies, and bytes of appends that they stand for, above which a connection takes no more commands.
 const DUE_BYTES: usize = 8 * 1024 * 1024;
@@ -40,22 +40,22 @@ impl Batch {
 
 impl Replies {
     /// Adds a reply.
-    pub(super) fn push(&mut self, reply: Stepped<WireCommand>) {
+    pub(super) fn push(&mut self, reply: Undurable<WireCommand>) {
         let (reply, position) = reply.into_parts();
         self.gathered.position = self.gathered.position.max(position);
         reply.encode_frame(self.gathered.frames.small());
     }
 
     /// Adds a reply to a read, whose data are not copied.
-    pub(super) fn push_read(&mut self, reply: Stepped<(SegmentRead, Vec<Bytes>)>) {
+    pub(super) fn push_read(&mut self, reply: Undurable<(SegmentRead, Vec<Bytes>)>) {
         let ((read, parts), position) = reply.into_parts();
         self.gathered.position = self.gathered.position.max(position);
         push_read(&mut self.gathered.frames, &read, parts);
     }
 
     /// Adds bytes of an append that the log has yet to take.
-    pub(super) fn appended<T>(&mut self, bytes: usize, stepped: Stepped<T>) -> T {
-        let (value, position) = stepped.into_parts();
+    pub(super) fn appended<T>(&mut self, bytes: usize, undurable: Undurable<T>) -> T {
+        let (value, position) = undurable.into_parts();
         self.gathered.position = self.gathered.position.max(position);
         self.gathered.appended += bytes;
         value

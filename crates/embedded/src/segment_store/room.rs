@@ -13,7 +13,7 @@ const CHANGE_BYTES: usize = 64;
 
 /// What waits for room.
 #[derive(Debug)]
-pub(super) enum Delayed {
+pub(super) enum Deferred {
     Append(Append),
     Table(UpdateTableEntries),
     /// One that needs room on a disk only.
@@ -27,7 +27,7 @@ pub(super) struct Needs {
     purpose: Purpose,
 }
 
-impl Delayed {
+impl Deferred {
     /// Waits for the room. Cancel safe.
     ///
     /// # Errors

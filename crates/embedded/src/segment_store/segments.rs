@@ -10,12 +10,10 @@ use tokio::time::Instant;
 
 use super::StoreContext;
 use super::attributes::{CREATION_TIME, ROLLOVER_SIZE, SCALE_RATE, SCALE_TYPE, segment_type};
-use super::refused::{Answered, Asked, Refused, offset_of};
+use super::command_result::{CommandResult, Rejection, RequestContext, offset_of};
 use super::transients::transient;
-use crate::node::{
-    NewSegment, REPLACE, REPLACE_IF_EQUALS, Room, Segment as StoredSegment, SegmentError, SegmentKind, Stepped,
-};
-use crate::users::{Expiry, Permission, Refusal};
+use crate::node::{NewSegment, REPLACE, REPLACE_IF_EQUALS, Room, SegmentError, SegmentKind, StoredSegment, Undurable};
+use crate::users::{Expiry, Permission, TokenError};
 
 impl StoreContext {
     /// Checks that the token allows to read the segment, which most commands are content with.
@@ -24,9 +22,9 @@ impl StoreContext {
         token: &DelegationToken,
         segment: &Segment,
         request_id: RequestId,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), Rejection> {
         let checked = self.check(token, segment, Permission::Read).map(drop);
-        checked.map_err(|refused| Refused::told(token_refused(request_id, refused)))
+        checked.map_err(|refused| Rejection::reply(token_refused(request_id, refused)))
     }
 
     /// When the token expires, if it allows that at all and ever expires.
@@ -35,7 +33,7 @@ impl StoreContext {
         token: &DelegationToken,
         segment: &Segment,
         needed: Permission,
-    ) -> Result<Option<Instant>, Refusal> {
+    ) -> Result<Option<Instant>, TokenError> {
         match &self.tokens {
             Some(tokens) => tokens.check(token.0.as_str(), segment.0.as_str(), needed).map(Expiry::at),
             None => Ok(None),
@@ -43,7 +41,7 @@ impl StoreContext {
     }
 
     /// The reply to any command that only looks, but for reads of a segment's bytes.
-    pub(super) fn answer(&self, command: WireCommand) -> Answered {
+    pub(super) fn answer(&self, command: WireCommand) -> CommandResult {
         match command {
             WireCommand::GetStreamSegmentInfo(command) => self.segment_info(command),
             WireCommand::GetSegmentAttribute(command) => self.attribute(command),
@@ -52,12 +50,12 @@ impl StoreContext {
             WireCommand::ReadTableKeys(command) => self.read_table_keys(&command),
             WireCommand::ReadTableEntries(command) => self.read_table_entries(&command),
             WireCommand::ReadTableEntriesDelta(command) => self.read_table_delta(&command),
-            _ => Err(Refused::Closed("a command that the store does not take")),
+            _ => Err(Rejection::close("a command that the store does not take")),
         }
     }
 
     /// The reply to any command that changes something and neither appends nor adds entries.
-    pub(super) fn change(&self, command: WireCommand, room: Room) -> Answered {
+    pub(super) fn change(&self, command: WireCommand, room: Room) -> CommandResult {
         match command {
             WireCommand::CreateSegment(command) => self.create_segment(command, room),
             WireCommand::SealSegment(command) => self.seal_segment(command, room),
@@ -70,7 +68,7 @@ impl StoreContext {
             WireCommand::CreateTableSegment(command) => self.create_table(command, room),
             WireCommand::DeleteTableSegment(command) => self.delete_table(&command, room),
             WireCommand::RemoveTableKeys(command) => self.remove_table_keys(&command, room),
-            _ => Err(Refused::Closed("a command that the store does not take")),
+            _ => Err(Rejection::close("a command that the store does not take")),
         }
     }
 
@@ -79,12 +77,12 @@ impl StoreContext {
         &self,
         segment: &Segment,
         see: impl FnOnce(&StoredSegment) -> T,
-    ) -> Stepped<Result<T, SegmentError>> {
+    ) -> Undurable<Result<T, SegmentError>> {
         let seen = self.node.look_at(segment.0.as_str(), |_, segment| see(segment));
         seen.map(|seen| seen.ok_or(SegmentError::NotFound))
     }
 
-    fn segment_info(&self, command: GetStreamSegmentInfo) -> Answered {
+    fn segment_info(&self, command: GetStreamSegmentInfo) -> CommandResult {
         let GetStreamSegmentInfo { request_id, segment_name, delegation_token } = command;
         self.allow(&delegation_token, &segment_name, request_id)?;
         let seen = self.look_at(&segment_name, |segment| {
@@ -92,7 +90,7 @@ impl StoreContext {
             let length = segment.table().map_or(data.length(), |table| table.length().unsigned_abs());
             (segment.is_sealed(), segment.last_modified(), length, data.start())
         });
-        Asked::new(request_id, &segment_name).answer(seen, |(is_sealed, last_modified, length, start)| {
+        RequestContext::new(request_id, &segment_name).reply(seen, |(is_sealed, last_modified, length, start)| {
             let (exists, is_deleted) = (true, false);
             let (write_offset, start_offset) = (offset_of(length), offset_of(start));
             StreamSegmentInfo {
@@ -109,7 +107,7 @@ impl StoreContext {
         })
     }
 
-    fn create_segment(&self, command: CreateSegment, room: Room) -> Answered {
+    fn create_segment(&self, command: CreateSegment, room: Room) -> CommandResult {
         let CreateSegment { request_id, segment, target_rate, scale_type, delegation_token, rollover_size_bytes } =
             command;
         self.allow(&delegation_token, &segment, request_id)?;
@@ -125,7 +123,7 @@ impl StoreContext {
             ];
             step.create_segment(NewSegment { name, kind, attributes })
         });
-        Asked::new(request_id, &segment).answer(created, |()| SegmentCreated { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).reply(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
     /// Creates a transient segment and says which.
@@ -133,7 +131,7 @@ impl StoreContext {
         &self,
         command: CreateTransientSegment,
         room: Room,
-    ) -> Result<(Segment, Stepped<WireCommand>), Refused> {
+    ) -> Result<(Segment, Undurable<WireCommand>), Rejection> {
         let CreateTransientSegment { request_id, writer_id, parent_segment, .. } = command;
         let created = self.node.step_in(room, |step| {
             let new = transient(parent_segment.0.as_str(), writer_id, step.at());
@@ -141,43 +139,45 @@ impl StoreContext {
             step.create_segment(new).map(|()| name)
         });
         let name = created.map(|created| JavaStr::new(created.expect("the name is random")).map(Segment));
-        let name = name.transpose().map_err(|_| Refused::Closed("the transient segment's name is too long"))?;
+        let name = name.transpose().map_err(|_| Rejection::close("the transient segment's name is too long"))?;
         let (segment, place) = name.split();
         Ok((segment.clone(), place.with(SegmentCreated { request_id, segment }.into())))
     }
 
-    fn seal_segment(&self, command: SealSegment, room: Room) -> Answered {
+    fn seal_segment(&self, command: SealSegment, room: Room) -> CommandResult {
         let SealSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let sealed = self.node.step_in(room, |step| step.seal_segment(segment.0.as_str()));
-        Asked::new(request_id, &segment).answer(sealed, |_| SegmentSealed { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).reply(sealed, |_| SegmentSealed { request_id, segment }.into())
     }
 
-    fn delete_segment(&self, command: DeleteSegment, room: Room) -> Answered {
+    fn delete_segment(&self, command: DeleteSegment, room: Room) -> CommandResult {
         let DeleteSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let deleted = self.node.step_in(room, |step| step.delete_segment(segment.0.as_str()));
-        Asked::new(request_id, &segment).answer(deleted, |()| SegmentDeleted { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).reply(deleted, |()| SegmentDeleted { request_id, segment }.into())
     }
 
-    fn update_policy(&self, command: UpdateSegmentPolicy, room: Room) -> Answered {
+    fn update_policy(&self, command: UpdateSegmentPolicy, room: Room) -> CommandResult {
         let UpdateSegmentPolicy { request_id, segment, target_rate, scale_type, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let replace =
             |attribute_id, new_value| AttributeUpdate { attribute_id, update_type: REPLACE, new_value, old_value: 0 };
         let updates = [replace(SCALE_TYPE, i64::from(scale_type)), replace(SCALE_RATE, i64::from(target_rate))];
         let updated = self.node.step_in(room, |step| step.update_attributes(segment.0.as_str(), &updates));
-        Asked::new(request_id, &segment).answer(updated, |()| SegmentPolicyUpdated { request_id, segment }.into())
+        RequestContext::new(request_id, &segment)
+            .reply(updated, |()| SegmentPolicyUpdated { request_id, segment }.into())
     }
 
-    fn attribute(&self, command: GetSegmentAttribute) -> Answered {
+    fn attribute(&self, command: GetSegmentAttribute) -> CommandResult {
         let GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token } = command;
         self.allow(&delegation_token, &segment_name, request_id)?;
         let seen = self.look_at(&segment_name, |segment| segment.attribute(attribute_id.0));
-        Asked::new(request_id, &segment_name).answer(seen, |value| SegmentAttribute { request_id, value }.into())
+        RequestContext::new(request_id, &segment_name)
+            .reply(seen, |value| SegmentAttribute { request_id, value }.into())
     }
 
-    fn update_attribute(&self, command: UpdateSegmentAttribute, room: Room) -> Answered {
+    fn update_attribute(&self, command: UpdateSegmentAttribute, room: Room) -> CommandResult {
         let UpdateSegmentAttribute { request_id, segment_name, attribute_id, .. } = command;
         let (new_value, old_value) = (command.new_value, command.expected_value);
         self.allow(&command.delegation_token, &segment_name, request_id)?;
@@ -189,26 +189,26 @@ impl StoreContext {
             updated => updated.map(|()| true),
         });
         let reply = |success| SegmentAttributeUpdated { request_id, success }.into();
-        Asked::new(request_id, &segment_name).answer(updated, reply)
+        RequestContext::new(request_id, &segment_name).reply(updated, reply)
     }
 
-    fn truncate_segment(&self, command: TruncateSegment, room: Room) -> Answered {
+    fn truncate_segment(&self, command: TruncateSegment, room: Room) -> CommandResult {
         let TruncateSegment { request_id, segment, truncation_offset, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
-        let offset = u64::try_from(truncation_offset.0).map_err(|_| Refused::Closed("a negative offset"))?;
+        let offset = u64::try_from(truncation_offset.0).map_err(|_| Rejection::close("a negative offset"))?;
         let truncated = self.node.step_in(room, |step| step.truncate_segment(segment.0.as_str(), offset));
-        let asked = Asked::new(request_id, &segment).at(truncation_offset);
-        asked.answer(truncated, |()| SegmentTruncated { request_id, segment }.into())
+        let request = RequestContext::new(request_id, &segment).at(truncation_offset);
+        request.reply(truncated, |()| SegmentTruncated { request_id, segment }.into())
     }
 }
 
 /// Refuses the empty name, which no segment can have.
-pub(super) fn named(segment: &Segment) -> Result<(), Refused> {
-    if segment.0.as_str().is_empty() { Err(Refused::Closed("an empty segment name")) } else { Ok(()) }
+pub(super) fn named(segment: &Segment) -> Result<(), Rejection> {
+    if segment.0.as_str().is_empty() { Err(Rejection::close("an empty segment name")) } else { Ok(()) }
 }
 
 /// Tells that a token was refused.
-pub(super) fn token_refused(request_id: RequestId, refused: Refusal) -> WireCommand {
+pub(super) fn token_refused(request_id: RequestId, refused: TokenError) -> WireCommand {
     let error_code = AuthErrorCode::from(refused);
     AuthTokenCheckFailed { request_id, server_stack_trace: JavaStr::default(), error_code }.into()
 }

@@ -9,10 +9,10 @@ use pravega_protocol::wire::{
 
 use super::StoreContext;
 use super::attributes::{KEY_LENGTH, ROLLOVER_SIZE, segment_type};
-use super::refused::{Answered, Asked, Refused};
+use super::command_result::{CommandResult, Rejection, RequestContext};
 use super::segments::named;
 use crate::node::{NewSegment, Room, SegmentError, SegmentKind, State, TableError};
-use crate::table::{ENTRY_OVERHEAD_BYTES, Keys, Refusal, Table};
+use crate::table::{ENTRY_OVERHEAD_BYTES, Keys, Table, TableRejection};
 
 /// Rollover size of a table that is created without one. Source: TableExtensionConfig.java, `DEFAULT_ROLLOVER_SIZE`.
 const ROLLOVER_BYTES: i64 = 16 * 1024 * 1024;
@@ -29,14 +29,14 @@ pub(super) fn removal_bytes(removal: &RemoveTableKeys) -> usize {
 }
 
 impl StoreContext {
-    pub(super) fn create_table(&self, command: CreateTableSegment, room: Room) -> Answered {
+    pub(super) fn create_table(&self, command: CreateTableSegment, room: Room) -> CommandResult {
         let CreateTableSegment { request_id, segment, delegation_token, key_length, rollover_size_bytes, .. } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         named(&segment)?;
         let kind = match Keys::of_length(key_length) {
             Ok(Keys::Hashed) => SegmentKind::HashTable,
             Ok(Keys::Fixed(length)) => SegmentKind::FixedKeyTable(length),
-            Err(_) => return Err(Refused::Closed("a table with keys of more than 256 bytes")),
+            Err(_) => return Err(Rejection::close("a table with keys of more than 256 bytes")),
         };
         let rollover = if rollover_size_bytes > 0 { rollover_size_bytes } else { ROLLOVER_BYTES };
         let mut attributes = vec![(ROLLOVER_SIZE, rollover), segment_type(kind)];
@@ -45,23 +45,23 @@ impl StoreContext {
         }
         let name = segment.0.as_str().to_owned();
         let created = self.node.step_in(room, |step| step.create_segment(NewSegment { name, kind, attributes }));
-        Asked::new(request_id, &segment).answer(created, |()| SegmentCreated { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).reply(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
-    pub(super) fn delete_table(&self, command: &DeleteTableSegment, room: Room) -> Answered {
+    pub(super) fn delete_table(&self, command: &DeleteTableSegment, room: Room) -> CommandResult {
         let DeleteTableSegment { request_id, segment, must_be_empty, delegation_token } = command;
         let request_id = *request_id;
         self.allow(delegation_token, segment, request_id)?;
         let deleted = self.node.step_in(room, |step| {
-            table(step, segment)?.check_deletion(*must_be_empty)?;
+            table(step.state(), segment)?.check_deletion(*must_be_empty)?;
             step.delete_segment(segment.0.as_str())?;
             Ok::<_, TableError>(())
         });
         let reply = |()| SegmentDeleted { request_id, segment: segment.clone() }.into();
-        Asked::new(request_id, segment).answer(deleted, reply)
+        RequestContext::new(request_id, segment).reply(deleted, reply)
     }
 
-    pub(super) fn table_info(&self, command: &GetTableSegmentInfo) -> Answered {
+    pub(super) fn table_info(&self, command: &GetTableSegmentInfo) -> CommandResult {
         let GetTableSegmentInfo { request_id, segment_name, delegation_token } = command;
         self.allow(delegation_token, segment_name, *request_id)?;
         self.see_table(*request_id, segment_name, |table| {
@@ -79,7 +79,7 @@ impl StoreContext {
     }
 
     /// Updates entries in the room that was waited for, if any; `None` if room must be waited for.
-    pub(super) fn update_table(&self, command: &UpdateTableEntries, room: Option<Room>) -> Option<Answered> {
+    pub(super) fn update_table(&self, command: &UpdateTableEntries, room: Option<Room>) -> Option<CommandResult> {
         let UpdateTableEntries { request_id, segment, delegation_token, table_entries, table_segment_offset } = command;
         let request_id = *request_id;
         if let Err(refused) = self.allow(delegation_token, segment, request_id) {
@@ -96,21 +96,21 @@ impl StoreContext {
         };
         let (updated, place) = updated.split();
         let reply = |updated_versions| TableEntriesUpdated { request_id, updated_versions }.into();
-        let asked = Asked::new(request_id, segment).at(*table_segment_offset);
-        updated.map(|updated| asked.answer(place.with(updated), reply))
+        let request = RequestContext::new(request_id, segment).at(*table_segment_offset);
+        updated.map(|updated| request.reply(place.with(updated), reply))
     }
 
-    pub(super) fn remove_table_keys(&self, command: &RemoveTableKeys, room: Room) -> Answered {
+    pub(super) fn remove_table_keys(&self, command: &RemoveTableKeys, room: Room) -> CommandResult {
         let RemoveTableKeys { request_id, segment, delegation_token, keys, table_segment_offset } = command;
         let request_id = *request_id;
         self.allow(delegation_token, segment, request_id)?;
         let removed =
             self.node.step_in(room, |step| step.remove_keys(segment.0.as_str(), keys, table_segment_offset.0));
         let reply = |()| TableKeysRemoved { request_id, segment: segment.clone() }.into();
-        Asked::new(request_id, segment).at(*table_segment_offset).answer(removed, reply)
+        RequestContext::new(request_id, segment).at(*table_segment_offset).reply(removed, reply)
     }
 
-    pub(super) fn read_table(&self, command: &ReadTable) -> Answered {
+    pub(super) fn read_table(&self, command: &ReadTable) -> CommandResult {
         let ReadTable { request_id, segment, delegation_token, keys } = command;
         self.allow(delegation_token, segment, *request_id)?;
         self.see_table(*request_id, segment, |table| {
@@ -119,7 +119,7 @@ impl StoreContext {
         })
     }
 
-    pub(super) fn read_table_keys(&self, command: &ReadTableKeys) -> Answered {
+    pub(super) fn read_table_keys(&self, command: &ReadTableKeys) -> CommandResult {
         let ReadTableKeys { request_id, segment, delegation_token, suggested_key_count, args } = command;
         self.allow(delegation_token, segment, *request_id)?;
         self.see_table(*request_id, segment, |table| {
@@ -134,7 +134,7 @@ impl StoreContext {
         })
     }
 
-    pub(super) fn read_table_entries(&self, command: &ReadTableEntries) -> Answered {
+    pub(super) fn read_table_entries(&self, command: &ReadTableEntries) -> CommandResult {
         let ReadTableEntries { request_id, segment, delegation_token, suggested_entry_count, args } = command;
         self.allow(delegation_token, segment, *request_id)?;
         self.see_table(*request_id, segment, |table| {
@@ -144,7 +144,7 @@ impl StoreContext {
         })
     }
 
-    pub(super) fn read_table_delta(&self, command: &ReadTableEntriesDelta) -> Answered {
+    pub(super) fn read_table_delta(&self, command: &ReadTableEntriesDelta) -> CommandResult {
         let ReadTableEntriesDelta { request_id, segment, delegation_token, from_position, suggested_entry_count } =
             command;
         self.allow(delegation_token, segment, *request_id)?;
@@ -165,14 +165,14 @@ impl StoreContext {
         &self,
         request_id: RequestId,
         segment: &Segment,
-        see: impl FnOnce(&Table) -> Result<T, Refusal>,
-    ) -> Answered {
+        see: impl FnOnce(&Table) -> Result<T, TableRejection>,
+    ) -> CommandResult {
         let seen = self.look_at(segment, |segment| {
             let table = segment.table().ok_or(TableError::NoTable)?;
             Ok::<_, TableError>(see(table)?)
         });
         let seen = seen.map(|seen| seen.map_err(TableError::from).flatten());
-        Asked::new(request_id, segment).answer(seen, Into::into)
+        RequestContext::new(request_id, segment).reply(seen, Into::into)
     }
 }
 

@@ -1,5 +1,6 @@
 mod broken_disk;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -10,15 +11,20 @@ use pravega_protocol::wire::{
     RequestId, SealSegment, Segment, SegmentCreated, SegmentIsSealed, SegmentRead, SegmentSealed, SetupAppend,
     TruncateSegment, WireCommand, WriterId,
 };
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_util::codec::Framed;
 use uuid::Uuid;
 
+use http_server::tls::Acceptor;
+use tokio_util::sync::CancellationToken;
+
 use super::*;
+use crate::node::Node;
 use crate::node::NodeLimits;
 use crate::users::Permission;
+use crate::users::Tokens;
 
 /// Longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -7,7 +7,7 @@ use pravega_protocol::wire::WriterId;
 use uuid::Uuid;
 
 use super::attributes::{CREATION_EPOCH, CREATION_TIME, segment_type};
-use crate::node::{NewSegment, Node, Purpose, Segment, SegmentKind};
+use crate::node::{ChangeError, NewSegment, Node, Purpose, SegmentKind, StoredSegment};
 
 /// Silence after which nobody will complete the event.
 const IDLE: Duration = Duration::from_secs(10 * 60);
@@ -41,15 +41,19 @@ pub(super) async fn sweep(node: Arc<Node>) {
     }
 }
 
-async fn remove(node: &Arc<Node>, is_left: impl Fn(&Segment) -> bool) {
-    let is_left = |segment: &&Segment| segment.kind() == SegmentKind::Transient && is_left(segment);
+async fn remove(node: &Arc<Node>, is_left: impl Fn(&StoredSegment) -> bool) {
+    let is_left = |segment: &&StoredSegment| segment.kind() == SegmentKind::Transient && is_left(segment);
     let names =
-        node.look(|state| state.segments().filter(is_left).map(|left| left.name().to_owned()).collect::<Vec<_>>());
-    for name in names.into_inner() {
-        // one that was merged meanwhile is gone
-        if let Err(error) = node.change(Purpose::Free, |step| step.delete_segment(&name).is_ok()).await {
-            tracing::warn!(%error, "transient segments are left");
-            return;
-        }
+        node.look_durably(|state| state.segments().filter(is_left).map(|left| left.name().to_owned()).collect()).await;
+    if let Err(error) = delete(node, names).await {
+        tracing::warn!(%error, "transient segments are left");
     }
+}
+
+async fn delete(node: &Arc<Node>, names: Result<Vec<String>, ChangeError>) -> Result<(), ChangeError> {
+    for name in names? {
+        // one that was merged meanwhile is gone
+        node.change(Purpose::Free, |step| step.delete_segment(&name).is_ok()).await?;
+    }
+    Ok(())
 }

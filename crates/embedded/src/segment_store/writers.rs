@@ -1,3 +1,5 @@
+//! The writers of a connection: what their append commands amount to, and which mistakes end the connection.
+
 use std::collections::HashMap;
 
 use bytes::{Buf as _, Bytes, BytesMut};
@@ -6,6 +8,8 @@ use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, ConditionalAppend, ConditionalBlockEnd, HEADER_BYTES, JavaStr, RequestId, Segment,
     WriterId,
 };
+
+use super::close_reason::CloseReason;
 
 /// Most writers of one connection. Java clients set up 2,000 and take another.
 const MAX_WRITERS: usize = 100_000;
@@ -54,14 +58,11 @@ pub(super) struct Append {
     pub(super) request_id: RequestId,
 }
 
-/// A mistake that ends the connection.
-type Mistake = &'static str;
-
 impl Writers {
     /// A set-up came to this. One that failed leaves what the writer has on the same segment.
-    pub(super) fn set_up(&mut self, id: WriterId, segment: &Segment, stored: Option<i64>) -> Result<(), Mistake> {
+    pub(super) fn set_up(&mut self, id: WriterId, segment: &Segment, stored: Option<i64>) -> Result<(), CloseReason> {
         if self.writers.len() >= MAX_WRITERS {
-            return Err("too many writers on one connection");
+            return Err(CloseReason("too many writers on one connection"));
         }
         let state = match (stored, self.writers.remove(&id)) {
             (Some(number), _) => WriterState::Stored(number),
@@ -73,12 +74,12 @@ impl Writers {
     }
 
     /// Nothing else of the append commands may come between a block and its end.
-    pub(super) fn expect_no_block(&self) -> Result<(), Mistake> {
-        if self.block.is_some() { Err("something else than its end follows a block") } else { Ok(()) }
+    pub(super) fn expect_no_block(&self) -> Result<(), CloseReason> {
+        if self.block.is_some() { Err(CloseReason("something else than its end follows a block")) } else { Ok(()) }
     }
 
     /// Begins a block.
-    pub(super) fn begin(&mut self, block: AppendBlock) -> Result<(), Mistake> {
+    pub(super) fn begin(&mut self, block: AppendBlock) -> Result<(), CloseReason> {
         self.expect_no_block()?;
         self.writer(block.writer_id)?;
         self.block = Some(block);
@@ -86,14 +87,16 @@ impl Writers {
     }
 
     /// Completes a block, or is one by itself.
-    pub(super) fn end(&mut self, end: AppendBlockEnd) -> Result<Append, Mistake> {
+    pub(super) fn end(&mut self, end: AppendBlockEnd) -> Result<Append, CloseReason> {
         let AppendBlockEnd { writer_id, size_of_whole_events, data, num_events, last_event_number, request_id } = end;
         if num_events <= 0 {
-            return Err("a block without events");
+            return Err(CloseReason("a block without events"));
         }
         let data = match self.block.take() {
             None => data.0.0,
-            Some(block) if block.writer_id != writer_id => return Err("a block and its end have two writers"),
+            Some(block) if block.writer_id != writer_id => {
+                return Err(CloseReason("a block and its end have two writers"));
+            }
             Some(block) => joined(block.data.0, size_of_whole_events, data.0.0)?,
         };
         let segment = self.sent(writer_id, last_event_number.0)?;
@@ -102,7 +105,7 @@ impl Writers {
     }
 
     /// One event for an offset.
-    pub(super) fn conditional(&mut self, append: ConditionalAppend) -> Result<Append, Mistake> {
+    pub(super) fn conditional(&mut self, append: ConditionalAppend) -> Result<Append, CloseReason> {
         let ConditionalAppend { writer_id, event_number, expected_offset, event, request_id } = append;
         self.expect_no_block()?;
         let segment = self.sent(writer_id, event_number.0)?;
@@ -114,7 +117,7 @@ impl Writers {
     }
 
     /// Bytes for an offset.
-    pub(super) fn conditional_block(&mut self, block: ConditionalBlockEnd) -> Result<Append, Mistake> {
+    pub(super) fn conditional_block(&mut self, block: ConditionalBlockEnd) -> Result<Append, CloseReason> {
         let ConditionalBlockEnd { writer_id, event_number, expected_offset, data, request_id } = block;
         self.expect_no_block()?;
         let segment = self.sent(writer_id, event_number.0)?;
@@ -123,22 +126,22 @@ impl Writers {
     }
 
     /// What became of a writer, who sends this number now.
-    pub(super) fn state(&mut self, id: WriterId, number: i64) -> Result<&mut WriterState, Mistake> {
+    pub(super) fn state(&mut self, id: WriterId, number: i64) -> Result<&mut WriterState, CloseReason> {
         match &mut self.writer(id)?.state {
-            WriterState::NotSetUp => Err("an append of a writer that is not set up"),
-            WriterState::Stored(last) if number < *last => Err("an event number that went back"),
+            WriterState::NotSetUp => Err(CloseReason("an append of a writer that is not set up")),
+            WriterState::Stored(last) if number < *last => Err(CloseReason("an event number that went back")),
             state => Ok(state),
         }
     }
 
-    fn writer(&mut self, id: WriterId) -> Result<&mut Writer, Mistake> {
-        self.writers.get_mut(&id).ok_or("an append of a writer that was never set up")
+    fn writer(&mut self, id: WriterId) -> Result<&mut Writer, CloseReason> {
+        self.writers.get_mut(&id).ok_or(CloseReason("an append of a writer that was never set up"))
     }
 
-    fn sent(&mut self, id: WriterId, number: i64) -> Result<Segment, Mistake> {
+    fn sent(&mut self, id: WriterId, number: i64) -> Result<Segment, CloseReason> {
         let writer = self.writer(id)?;
         if number < writer.sent {
-            return Err("an event number that went back");
+            return Err(CloseReason("an event number that went back"));
         }
         writer.sent = number;
         Ok(writer.segment.clone())
@@ -147,23 +150,24 @@ impl Writers {
 
 /// The bytes that a block and its end stand for. What the end brings for a block of whole events only is dropped, as
 /// stores do. Source: AppendDecoder.java, `getAppendDataBuf`.
-fn joined(mut block: Bytes, whole: i32, end: Bytes) -> Result<Bytes, Mistake> {
-    let whole = usize::try_from(whole).ok().filter(|whole| *whole <= block.len()).ok_or("a block is too short")?;
+fn joined(mut block: Bytes, whole: i32, end: Bytes) -> Result<Bytes, CloseReason> {
+    let whole =
+        usize::try_from(whole).ok().filter(|whole| *whole <= block.len()).ok_or(CloseReason("a block is too short"))?;
     let mut rest = block.split_off(whole);
     if rest.is_empty() {
         return Ok(block);
     }
     if rest.len() < HEADER_BYTES {
-        return Err("stray bytes at the end of a block");
+        return Err(CloseReason("stray bytes at the end of a block"));
     }
     let (code, length) = (rest.get_i32(), rest.get_i32());
     if usize::try_from(length).is_ok_and(|length| length != rest.len()) || length < 0 {
-        return Err("a frame at the end of a block has another length");
+        return Err(CloseReason("a frame at the end of a block has another length"));
     }
     match code {
         PADDING if end.is_empty() => Ok(block),
-        PADDING => Err("a padded block has more in its end"),
+        PADDING => Err(CloseReason("a padded block has more in its end")),
         PARTIAL_EVENT => Ok([block, rest, end].concat().into()),
-        _ => Err("neither partial event nor padding at the end of a block"),
+        _ => Err(CloseReason("neither partial event nor padding at the end of a block")),
     }
 }

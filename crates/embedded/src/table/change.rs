@@ -10,12 +10,12 @@ const REMOVED: i32 = -1;
 
 /// One key's part of a change: its new value, or none if it is removed.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Record {
+pub(super) struct KeyChange {
     pub(super) key: Bytes,
     pub(super) value: Option<Bytes>,
 }
 
-impl Record {
+impl KeyChange {
     pub(super) fn len(&self) -> usize {
         RECORD_HEADER_BYTES + self.key.len() + self.value.as_ref().map_or(0, Bytes::len)
     }
@@ -24,7 +24,7 @@ impl Record {
 /// A batch that a table found right, to be applied to it as it is, or again after a restart.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct TableChange {
-    pub(super) records: Vec<Record>,
+    pub(super) records: Vec<KeyChange>,
 }
 
 /// Bytes are not the records of a change.
@@ -35,7 +35,7 @@ pub(crate) struct BadRecords;
 impl TableChange {
     /// Bytes that [`encode`](Self::encode) writes.
     pub(crate) fn encoded_len(&self) -> usize {
-        self.records.iter().map(Record::len).sum()
+        self.records.iter().map(KeyChange::len).sum()
     }
 
     /// Writes the records as they would lie in the table's segment.
@@ -64,7 +64,7 @@ impl TableChange {
     }
 }
 
-fn take_record(bytes: &mut Bytes) -> Option<Record> {
+fn take_record(bytes: &mut Bytes) -> Option<KeyChange> {
     let layout = bytes.try_get_u8().ok()?;
     let key_length = bytes.try_get_i32().ok()?;
     let value_length = bytes.try_get_i32().ok()?;
@@ -74,7 +74,7 @@ fn take_record(bytes: &mut Bytes) -> Option<Record> {
     }
     let key = take(bytes, key_length)?;
     let value = if value_length == REMOVED { None } else { Some(take(bytes, value_length)?) };
-    Some(Record { key, value })
+    Some(KeyChange { key, value })
 }
 
 fn take(bytes: &mut Bytes, length: i32) -> Option<Bytes> {
@@ -87,8 +87,8 @@ mod tests {
     use super::*;
 
     fn change() -> TableChange {
-        let updated = Record { key: "a".into(), value: Some("12".into()) };
-        let removed = Record { key: "b".into(), value: None };
+        let updated = KeyChange { key: "a".into(), value: Some("12".into()) };
+        let removed = KeyChange { key: "b".into(), value: None };
         TableChange { records: vec![updated, removed] }
     }
 

@@ -3,8 +3,9 @@
 
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 
+use super::TableRejection;
 use super::key_hash::KeyHash;
-use super::{Place, Refusal};
+use super::keys::KeyOrder;
 
 /// Format 0, version 0, one revision, revision 0. Source: `VersionedSerializer.java`.
 const HEADER: [u8; 4] = [0, 0, 1, 0];
@@ -13,11 +14,11 @@ const HEADER: [u8; 4] = [0, 0, 1, 0];
 pub(super) const HASH_TOKEN_BYTES: usize = HEADER.len() + 4 + KeyHash::BYTES;
 
 /// Writes the token that goes on after `last`.
-pub(super) fn token_after(last: &Place) -> Bytes {
+pub(super) fn token_after(last: &KeyOrder) -> Bytes {
     let mut payload = BytesMut::new();
     match last {
-        Place::Hash(hash) => payload.put_slice(&hash.to_bytes()),
-        Place::Key(key) => put_key(key, &mut payload),
+        KeyOrder::Hash(hash) => payload.put_slice(&hash.to_bytes()),
+        KeyOrder::Key(key) => put_key(key, &mut payload),
     }
     let mut token = BytesMut::from(&HEADER[..]);
     token.put_u32(payload.len() as u32);
@@ -35,9 +36,9 @@ fn put_key(key: &[u8], out: &mut BytesMut) {
 }
 
 /// Reads the hash that a hash table's iteration goes on after.
-pub(super) fn hash_of(token: &[u8]) -> Result<KeyHash, Refusal> {
-    let hash = parse(token).ok_or(Refusal::ClosesConnection("a continuation token that is none"))?;
-    if hash.is_valid() { Ok(hash) } else { Err(Refusal::illegal(INVALID_HASH)) }
+pub(super) fn hash_of(token: &[u8]) -> Result<KeyHash, TableRejection> {
+    let hash = parse(token).ok_or(TableRejection::ClosesConnection("a continuation token that is none"))?;
+    if hash.is_valid() { Ok(hash) } else { Err(TableRejection::illegal(INVALID_HASH)) }
 }
 
 const INVALID_HASH: &str = "keyHash must be at least IteratorState.MIN_HASH and at most IteratorState.MAX_HASH.";
@@ -55,12 +56,12 @@ mod tests {
     use super::*;
 
     fn key_token(length: usize) -> String {
-        hex::encode(&token_after(&Place::Key(vec![b'k'; length].into()))[..12])
+        hex::encode(&token_after(&KeyOrder::Key(vec![b'k'; length].into()))[..12])
     }
 
     #[test]
     fn tokens_are_laid_out_as_those_of_the_store() {
-        let token = token_after(&Place::Hash(KeyHash::of(b"bb")));
+        let token = token_after(&KeyOrder::Hash(KeyHash::of(b"bb")));
         assert_eq!(hex::encode(&token), "00000100000000103b64db95cb55c763391c707108489ae1");
         assert_eq!(token.len(), HASH_TOKEN_BYTES);
         assert_eq!(key_token(127), "00000100000000807f6b6b6b");
@@ -71,7 +72,7 @@ mod tests {
     #[test]
     fn a_token_is_read_back_with_whatever_follows() {
         let hash = KeyHash::of(b"key");
-        let mut token = token_after(&Place::Hash(hash)).to_vec();
+        let mut token = token_after(&KeyOrder::Hash(hash)).to_vec();
         assert_eq!(hash_of(&token), Ok(hash));
         token.extend(b"zz");
         assert_eq!(hash_of(&token), Ok(hash));
@@ -81,9 +82,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_token_close_the_connection() {
-        let token = token_after(&Place::Hash(KeyHash::of(b"key")));
+        let token = token_after(&KeyOrder::Hash(KeyHash::of(b"key")));
         for wrong in [&b"xyz"[..], &[0xff; 24], &[0], &token[..23]] {
-            assert!(matches!(hash_of(wrong), Err(Refusal::ClosesConnection(_))), "{wrong:?}");
+            assert!(matches!(hash_of(wrong), Err(TableRejection::ClosesConnection(_))), "{wrong:?}");
         }
     }
 
@@ -91,7 +92,7 @@ mod tests {
     fn a_hash_that_no_key_has_is_an_illegal_argument() {
         for high in [i64::MIN, i64::MAX] {
             let token = [&HEADER[..], &[0, 0, 0, 16], &high.to_be_bytes(), &[0; 8]].concat();
-            assert_eq!(hash_of(&token), Err(Refusal::illegal(INVALID_HASH)));
+            assert_eq!(hash_of(&token), Err(TableRejection::illegal(INVALID_HASH)));
         }
     }
 }

@@ -1,7 +1,8 @@
 use pravega_protocol::wire::TableEntry;
 
 use super::read::{entry_bytes, wire_entry};
-use super::{Keys, MAX_REPLY_BYTES, Refusal, Table};
+use super::table::MAX_REPLY_BYTES;
+use super::{Keys, Table, TableRejection};
 
 /// What a table has got since a position.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,8 +26,8 @@ impl Table {
     /// What the table has got from a position on, not many more than `suggested_count` entries and 2 MiB.
     ///
     /// # Errors
-    /// [`Refusal::Unsupported`] for fixed keys, [`Refusal::IllegalArgument`] for a position outside of the table.
-    pub(crate) fn delta(&self, from_position: i64, suggested_count: i32) -> Result<Delta, Refusal> {
+    /// [`TableRejection::Unsupported`] for fixed keys, [`TableRejection::IllegalArgument`] for a position outside of the table.
+    pub(crate) fn delta(&self, from_position: i64, suggested_count: i32) -> Result<Delta, TableRejection> {
         self.check_position(from_position)?;
         let suggested = usize::try_from(suggested_count).unwrap_or(0);
         if suggested == 0 || from_position == self.length {
@@ -35,11 +36,11 @@ impl Table {
         Ok(self.collect_delta(from_position, suggested))
     }
 
-    fn check_position(&self, position: i64) -> Result<(), Refusal> {
+    fn check_position(&self, position: i64) -> Result<(), TableRejection> {
         match (self.keys, position) {
-            (Keys::Fixed(_), _) => Err(Refusal::Unsupported("readTableEntriesDelta")),
-            (_, ..0) => Err(Refusal::illegal("startOffset: startOffset must be a non-negative number.")),
-            _ if position > self.length => Err(Refusal::illegal(format!(
+            (Keys::Fixed(_), _) => Err(TableRejection::Unsupported("readTableEntriesDelta")),
+            (_, ..0) => Err(TableRejection::illegal("startOffset: startOffset must be a non-negative number.")),
+            _ if position > self.length => Err(TableRejection::illegal(format!(
                 "fromPosition ({position}) can not exceed the length ({}) of the TableSegment.",
                 self.length
             ))),

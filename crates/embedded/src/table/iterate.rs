@@ -4,8 +4,10 @@ use bytes::Bytes;
 use pravega_protocol::wire::{IteratorArgs, TableEntry, TableKey};
 
 use super::continuation::{HASH_TOKEN_BYTES, hash_of, token_after};
+use super::keys::KeyOrder;
 use super::read::{entry_bytes, key_bytes, wire_entry, wire_key};
-use super::{Entry, Keys, MAX_REPLY_BYTES, Place, Refusal, Table};
+use super::table::{Entry, MAX_REPLY_BYTES};
+use super::{Keys, Table, TableRejection};
 
 /// A half full page of the index of fixed keys, which iterations take as a whole: a store's pages lie between
 /// that and twice as much. Source: `BTreeIndex.java`, pages split in halves.
@@ -29,7 +31,11 @@ impl Table {
     ///
     /// # Errors
     /// As [`iterate_entries`](Self::iterate_entries).
-    pub(crate) fn iterate_keys(&self, suggested_count: i32, args: &IteratorArgs) -> Result<Page<TableKey>, Refusal> {
+    pub(crate) fn iterate_keys(
+        &self,
+        suggested_count: i32,
+        args: &IteratorArgs,
+    ) -> Result<Page<TableKey>, TableRejection> {
         self.page(suggested_count, args, wire_key, |entry| key_bytes(&entry.key))
     }
 
@@ -37,13 +43,13 @@ impl Table {
     /// lives through a whole iteration is in exactly one page of it.
     ///
     /// # Errors
-    /// [`Refusal::IllegalArgument`] for arguments that the table does not take, [`Refusal::ClosesConnection`] for a
+    /// [`TableRejection::IllegalArgument`] for arguments that the table does not take, [`TableRejection::ClosesConnection`] for a
     /// token that is none.
     pub(crate) fn iterate_entries(
         &self,
         suggested_count: i32,
         args: &IteratorArgs,
-    ) -> Result<Page<TableEntry>, Refusal> {
+    ) -> Result<Page<TableEntry>, TableRejection> {
         self.page(suggested_count, args, wire_entry, |entry| entry_bytes(&entry.key, &entry.value))
     }
 
@@ -53,7 +59,7 @@ impl Table {
         args: &IteratorArgs,
         item: impl Fn(i64, &Entry) -> T,
         size: impl Fn(&Entry) -> usize,
-    ) -> Result<Page<T>, Refusal> {
+    ) -> Result<Page<T>, TableRejection> {
         let suggested = usize::try_from(suggested_count).unwrap_or(0);
         let mut items = Vec::new();
         let mut last = None;
@@ -79,7 +85,7 @@ impl Table {
         }
     }
 
-    fn range(&self, args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+    fn range(&self, args: &IteratorArgs) -> Result<(Bound<KeyOrder>, Bound<KeyOrder>), TableRejection> {
         match self.keys {
             Keys::Hashed => hash_range(args),
             Keys::Fixed(length) => fixed_range(length, args),
@@ -87,33 +93,33 @@ impl Table {
     }
 }
 
-fn hash_range(args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+fn hash_range(args: &IteratorArgs) -> Result<(Bound<KeyOrder>, Bound<KeyOrder>), TableRejection> {
     if !args.from_key.is_empty() || !args.to_key.is_empty() {
-        return Err(Refusal::illegal("Range Iterators not supported for HashTableSegments."));
+        return Err(TableRejection::illegal("Range Iterators not supported for HashTableSegments."));
     }
     match &args.continuation_token {
         token if token.is_empty() => Ok((Unbounded, Unbounded)),
-        token => Ok((Excluded(Place::Hash(hash_of(token)?)), Unbounded)),
+        token => Ok((Excluded(KeyOrder::Hash(hash_of(token)?)), Unbounded)),
     }
 }
 
-fn fixed_range(length: u32, args: &IteratorArgs) -> Result<(Bound<Place>, Bound<Place>), Refusal> {
+fn fixed_range(length: u32, args: &IteratorArgs) -> Result<(Bound<KeyOrder>, Bound<KeyOrder>), TableRejection> {
     if !args.continuation_token.is_empty() {
-        return Err(Refusal::illegal("ContinuationToken not supported for FixedKeyLengthTableSegments."));
+        return Err(TableRejection::illegal("ContinuationToken not supported for FixedKeyLengthTableSegments."));
     }
     let (from, to) = (fixed_bound(length, &args.from_key)?, fixed_bound(length, &args.to_key)?);
     match (&from, &to) {
         (Included(first), Included(last)) if first > last => {
-            Err(Refusal::illegal("firstKey must be smaller than or equal to lastKey."))
+            Err(TableRejection::illegal("firstKey must be smaller than or equal to lastKey."))
         }
         _ => Ok((from, to)),
     }
 }
 
-fn fixed_bound(length: u32, key: &Bytes) -> Result<Bound<Place>, Refusal> {
+fn fixed_bound(length: u32, key: &Bytes) -> Result<Bound<KeyOrder>, TableRejection> {
     match key.len() {
         0 => Ok(Unbounded),
-        given if given == length as usize => Ok(Included(Place::Key(key.clone()))),
-        given => Err(Refusal::illegal_length(length, given)),
+        given if given == length as usize => Ok(Included(KeyOrder::Key(key.clone()))),
+        given => Err(TableRejection::illegal_length(length, given)),
     }
 }

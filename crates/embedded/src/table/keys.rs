@@ -1,6 +1,6 @@
 use bytes::Bytes;
 
-use super::Refusal;
+use super::TableRejection;
 use super::key_hash::KeyHash;
 
 /// Longest key of a table with fixed keys. Source: `AttributeId.MAX_LENGTH`.
@@ -19,12 +19,12 @@ impl Keys {
     /// What `keyLength` of a create request asks for.
     ///
     /// # Errors
-    /// [`Refusal::ClosesConnection`] for keys of more than 256 bytes.
-    pub(crate) fn of_length(key_length: i32) -> Result<Self, Refusal> {
+    /// [`TableRejection::ClosesConnection`] for keys of more than 256 bytes.
+    pub(crate) fn of_length(key_length: i32) -> Result<Self, TableRejection> {
         match key_length {
             ..=0 => Ok(Self::Hashed),
             1..=MAX_FIXED_KEY_BYTES => Ok(Self::Fixed(key_length.unsigned_abs())),
-            _ => Err(Refusal::ClosesConnection("keys of more than 256 bytes")),
+            _ => Err(TableRejection::ClosesConnection("keys of more than 256 bytes")),
         }
     }
 
@@ -36,17 +36,17 @@ impl Keys {
         }
     }
 
-    pub(super) fn place(self, key: &Bytes) -> Place {
+    pub(super) fn place(self, key: &Bytes) -> KeyOrder {
         match self {
-            Self::Hashed => Place::Hash(KeyHash::of(key)),
-            Self::Fixed(_) => Place::Key(key.clone()),
+            Self::Hashed => KeyOrder::Hash(KeyHash::of(key)),
+            Self::Fixed(_) => KeyOrder::Key(key.clone()),
         }
     }
 }
 
 /// Where a key stands in the table's order; all places of one table are of one kind.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum KeyOrder {
     Hash(KeyHash),
     Key(Bytes),
 }

@@ -2,7 +2,8 @@ use bytes::Bytes;
 use pravega_protocol::wire::{MAX_PAYLOAD_FROM_STORE, TableEntry, TableKey};
 
 use super::keys::MAX_FIXED_KEY_BYTES;
-use super::{Entry, Keys, NOT_EXISTS, Refusal, Table};
+use super::table::{Entry, NOT_EXISTS};
+use super::{Keys, Table, TableRejection};
 
 /// What a reply holds before its entries: request id, the longest name of a segment, a count.
 const REPLY_HEADER_BYTES: usize = 8 + 2 + u16::MAX as usize + 4;
@@ -34,8 +35,8 @@ impl Table {
     /// One entry for each key, in their order; a missing key has version −1 and an empty value.
     ///
     /// # Errors
-    /// [`Refusal::IllegalArgument`] for a fixed key of another length, and for more values than a frame holds.
-    pub(crate) fn read(&self, keys: &[TableKey]) -> Result<Vec<TableEntry>, Refusal> {
+    /// [`TableRejection::IllegalArgument`] for a fixed key of another length, and for more values than a frame holds.
+    pub(crate) fn read(&self, keys: &[TableKey]) -> Result<Vec<TableEntry>, TableRejection> {
         let mut bytes = REPLY_HEADER_BYTES;
         let mut found = Vec::new();
         for key in keys {
@@ -43,7 +44,7 @@ impl Table {
             let entry = self.find(&key.data);
             bytes += entry_bytes(&entry.key.data, &entry.value);
             if bytes > MAX_PAYLOAD_FROM_STORE {
-                return Err(Refusal::illegal("The values of these keys exceed a reply; ask for fewer keys."));
+                return Err(TableRejection::illegal("The values of these keys exceed a reply; ask for fewer keys."));
             }
             found.push(entry);
         }
@@ -53,26 +54,28 @@ impl Table {
     /// Judges the table's deletion.
     ///
     /// # Errors
-    /// [`Refusal::NotEmpty`] as it says, [`Refusal::Unsupported`] if fixed keys must be none.
-    pub(crate) fn check_deletion(&self, must_be_empty: bool) -> Result<(), Refusal> {
+    /// [`TableRejection::NotEmpty`] as it says, [`TableRejection::Unsupported`] if fixed keys must be none.
+    pub(crate) fn check_deletion(&self, must_be_empty: bool) -> Result<(), TableRejection> {
         match self.keys {
             _ if !must_be_empty => Ok(()),
-            Keys::Fixed(_) => Err(Refusal::Unsupported("deleteTableSegment")),
+            Keys::Fixed(_) => Err(TableRejection::Unsupported("deleteTableSegment")),
             Keys::Hashed if self.entries.is_empty() => Ok(()),
-            Keys::Hashed => Err(Refusal::NotEmpty),
+            Keys::Hashed => Err(TableRejection::NotEmpty),
         }
     }
 
-    fn check_readable(&self, key: &Bytes) -> Result<(), Refusal> {
+    fn check_readable(&self, key: &Bytes) -> Result<(), TableRejection> {
         match self.keys {
             Keys::Fixed(_) if key.is_empty() || key.len() > MAX_FIXED_KEY_BYTES as usize => {
-                Err(Refusal::illegal(format!(
+                Err(TableRejection::illegal(format!(
                     "Segment KeyLength must be a positive integer smaller than or equal to {MAX_FIXED_KEY_BYTES}; \
                      actual {}.",
                     key.len()
                 )))
             }
-            Keys::Fixed(length) if key.len() != length as usize => Err(Refusal::illegal_length(length, key.len())),
+            Keys::Fixed(length) if key.len() != length as usize => {
+                Err(TableRejection::illegal_length(length, key.len()))
+            }
             _ => Ok(()),
         }
     }

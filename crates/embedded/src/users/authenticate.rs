@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::num::NonZeroU32;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use ring::hmac;
 use ring::rand::SystemRandom;
 use thiserror::Error;
@@ -52,7 +53,7 @@ struct Remembered {
 
 /// Somebody who has shown to be a user of the file.
 #[derive(Debug, Clone)]
-pub(crate) struct Caller(Arc<Known>);
+pub(crate) struct AuthenticatedUser(Arc<Known>);
 
 /// Why a caller is nobody.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
@@ -72,7 +73,7 @@ pub(crate) enum AuthenticationError {
 #[derive(Debug, Error)]
 pub(crate) enum LoadError {
     /// The file cannot be read.
-    #[error("user file {path} cannot be read")]
+    #[error("user file {path} cannot be read: {source}")]
     Read {
         /// The file.
         path: PathBuf,
@@ -130,7 +131,10 @@ impl Users {
     ///
     /// # Cancel safety
     /// Safe: it changes nothing but what is remembered. It awaits its turn and a blocking thread.
-    pub(crate) async fn authenticate(&self, authorization: Option<&str>) -> Result<Caller, AuthenticationError> {
+    pub(crate) async fn authenticate(
+        &self,
+        authorization: Option<&str>,
+    ) -> Result<AuthenticatedUser, AuthenticationError> {
         let value = authorization.ok_or(AuthenticationError::Missing)?;
         let credentials = Credentials::from_authorization(value).ok_or(AuthenticationError::Malformed)?;
         if let Some(caller) = self.recall(&credentials) {
@@ -144,12 +148,12 @@ impl Users {
         }
     }
 
-    fn recall(&self, credentials: &Credentials) -> Option<Caller> {
+    fn recall(&self, credentials: &Credentials) -> Option<AuthenticatedUser> {
         let known = self.users.get(&credentials.user)?;
-        let remembered = known.remembered.lock().unwrap_or_else(PoisonError::into_inner);
+        let remembered = known.remembered.lock();
         let Remembered { tag, until } = remembered.as_ref()?;
         let right = hmac::verify(&self.remembering, credentials.password.as_bytes(), tag.as_ref()).is_ok();
-        (right && Instant::now() < *until).then(|| Caller(Arc::clone(known)))
+        (right && Instant::now() < *until).then(|| AuthenticatedUser(Arc::clone(known)))
     }
 
     /// Derives the key, also for a user who is not there.
@@ -157,7 +161,7 @@ impl Users {
         &self,
         credentials: Credentials,
         turn: OwnedSemaphorePermit,
-    ) -> Result<Caller, AuthenticationError> {
+    ) -> Result<AuthenticatedUser, AuthenticationError> {
         let known = self.users.get(&credentials.user);
         let hash = known.map_or(&self.nobody, |known| &known.user.hash).clone();
         let tag = hmac::sign(&self.remembering, credentials.password.as_bytes());
@@ -169,14 +173,14 @@ impl Users {
         let right = derived.await.expect("deriving a key does not panic");
         let known = known.filter(|_| right).ok_or(AuthenticationError::Wrong)?;
         known.remember(tag);
-        Ok(Caller(Arc::clone(known)))
+        Ok(AuthenticatedUser(Arc::clone(known)))
     }
 }
 
 impl Known {
     fn remember(&self, tag: hmac::Tag) {
         let remembered = Remembered { tag, until: Instant::now() + REMEMBERED_FOR };
-        *self.remembered.lock().unwrap_or_else(PoisonError::into_inner) = Some(remembered);
+        *self.remembered.lock() = Some(remembered);
     }
 }
 
@@ -186,7 +190,7 @@ impl fmt::Debug for Remembered {
     }
 }
 
-impl Caller {
+impl AuthenticatedUser {
     /// The user's name.
     #[cfg(test)]
     pub(crate) fn name(&self) -> &str {

@@ -1,7 +1,7 @@
 //! Who may do what: the user file, permissions and delegation tokens.
 //!
 //! ```text
-//! controller: Authorization ─▶ Users::authenticate ─▶ Caller::may(resource, Permission) ─▶ Tokens::mint
+//! controller: Authorization ─▶ Users::authenticate ─▶ AuthenticatedUser::may(resource, Permission) ─▶ Tokens::mint
 //! store:      DelegationToken of a command ─▶ Tokens::check ─▶ Expiry, at which a connection that appends is closed
 //! ```
 //!
@@ -18,11 +18,11 @@ mod password;
 mod permission;
 mod tokens;
 
-pub(crate) use authenticate::{Caller, Users};
+pub(crate) use authenticate::{AuthenticatedUser, LoadError, Users};
 pub use entry::EntryError;
 pub use file::LineError;
 pub use line::{UserLineError, user_line};
 pub use password::HashError;
 pub use permission::NoSuchPermission;
 pub(crate) use permission::Permission;
-pub(crate) use tokens::{Expiry, Refusal, Tokens};
+pub(crate) use tokens::{EmptyKey, Expiry, TokenError, Tokens};

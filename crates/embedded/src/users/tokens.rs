@@ -28,7 +28,7 @@ pub(crate) struct Expiry(Option<Instant>);
 
 /// Why a token does not do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
-pub(crate) enum Refusal {
+pub(crate) enum TokenError {
     /// It is no token of this key, or does not grant what is needed.
     #[error("the delegation token does not grant this")]
     Refused,
@@ -64,8 +64,8 @@ impl Tokens {
     /// Whether the token lets its bearer do what `needed` says to the segment, given by its full name.
     ///
     /// # Errors
-    /// [`Refusal`].
-    pub(crate) fn check(&self, token: &str, segment: &str, needed: Permission) -> Result<Expiry, Refusal> {
+    /// [`TokenError`].
+    pub(crate) fn check(&self, token: &str, segment: &str, needed: Permission) -> Result<Expiry, TokenError> {
         self.check_at(since_epoch(), token, segment, needed)
     }
 
@@ -82,14 +82,14 @@ impl Tokens {
         jwt::sign(&self.key, Value::Object(claims).to_string().as_bytes())
     }
 
-    fn check_at(&self, now: Duration, token: &str, segment: &str, needed: Permission) -> Result<Expiry, Refusal> {
-        let claims = jwt::open(&self.key, token).ok_or(Refusal::Refused)?;
-        let claims: Map<String, Value> = serde_json::from_slice(&claims).map_err(|_| Refusal::Refused)?;
+    fn check_at(&self, now: Duration, token: &str, segment: &str, needed: Permission) -> Result<Expiry, TokenError> {
+        let claims = jwt::open(&self.key, token).ok_or(TokenError::Refused)?;
+        let claims: Map<String, Value> = serde_json::from_slice(&claims).map_err(|_| TokenError::Refused)?;
         let expiry = Expiry::from_claim(claims.get("exp"), now)?;
         if claims.iter().any(|(claim, permission)| grants(claim, permission, segment, needed)) {
             Ok(expiry)
         } else {
-            Err(Refusal::Refused)
+            Err(TokenError::Refused)
         }
     }
 }
@@ -106,25 +106,25 @@ impl Expiry {
         self.0
     }
 
-    fn from_claim(exp: Option<&Value>, now: Duration) -> Result<Self, Refusal> {
+    fn from_claim(exp: Option<&Value>, now: Duration) -> Result<Self, TokenError> {
         let exp = match exp {
             None | Some(Value::Null) => return Ok(Self(None)),
-            Some(exp) => exp.as_f64().ok_or(Refusal::Refused)?,
+            Some(exp) => exp.as_f64().ok_or(TokenError::Refused)?,
         };
         let left = exp - now.as_secs_f64();
         if left <= 0.0 {
-            return Err(Refusal::Expired);
+            return Err(TokenError::Expired);
         }
         // What lies beyond the clock's reach never comes.
         Ok(Self(Duration::try_from_secs_f64(left).ok().and_then(|left| Instant::now().checked_add(left))))
     }
 }
 
-impl From<Refusal> for AuthErrorCode {
-    fn from(refusal: Refusal) -> Self {
-        match refusal {
-            Refusal::Refused => Self::TOKEN_CHECK_FAILED,
-            Refusal::Expired => Self::TOKEN_EXPIRED,
+impl From<TokenError> for AuthErrorCode {
+    fn from(error: TokenError) -> Self {
+        match error {
+            TokenError::Refused => Self::TOKEN_CHECK_FAILED,
+            TokenError::Expired => Self::TOKEN_EXPIRED,
         }
     }
 }

@@ -104,11 +104,9 @@ pub(crate) fn is_not_behind(cut: &Cut, span: &Span, earlier: &Cut, earlier_span:
 pub(crate) fn compare(history: &impl History, first: &Cut, second: &Cut) -> Result<Order, CutError> {
     let (one, two) = (Span::of_cut(history, first)?, Span::of_cut(history, second)?);
     let pairs = one.0.iter().flat_map(|(a, _)| two.0.iter().map(move |(b, _)| (a, b)));
-    let orders = pairs.filter_map(|(a, b)| match a.range.overlaps(b.range) {
-        true if a.id == b.id => Some(first[&a.id].cmp(&second[&b.id])),
-        true => Some(a.id.cmp(&b.id)),
-        false => None,
-    });
+    let overlapping = pairs.filter(|(a, b)| a.range.overlaps(b.range));
+    let orders =
+        overlapping.map(|(a, b)| if a.id == b.id { first[&a.id].cmp(&second[&b.id]) } else { a.id.cmp(&b.id) });
     let (mut ahead, mut behind) = (false, false);
     for order in orders {
         ahead |= order.is_gt();

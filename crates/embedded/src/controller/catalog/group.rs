@@ -41,7 +41,7 @@ pub(crate) struct GroupConfig {
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Group {
+pub(crate) struct ReaderGroup {
     pub(crate) id: Uuid,
     pub(crate) generation: i64,
     pub(crate) config: GroupConfig,
@@ -55,7 +55,7 @@ pub(crate) struct Subscriber {
     pub(crate) cut: Cut,
 }
 
-impl Group {
+impl ReaderGroup {
     /// The streams that the group holds data of.
     pub(crate) fn subscribed(&self) -> impl Iterator<Item = &str> {
         let holds = self.config.retention != GroupRetention::None;

@@ -1,7 +1,7 @@
 //! What the controller keeps: records, and the rules by which they follow from each other.
 //!
 //! Everything here is a value: no store, no clock. A record is kept as JSON under a [`key`] of the node's
-//! catalog. The history of a stream is one [`Epoch`] per key, never changed once written, so that a scale
+//! catalog, its fields by their names; `tests/golden/format/catalog.txt` pins both. The history of a stream is one [`Epoch`] per key, never changed once written, so that a scale
 //! costs one record and not the whole history.
 
 pub(crate) mod cut;
@@ -21,7 +21,7 @@ mod transaction;
 
 pub(crate) use cut::{Cut, CutError, Span};
 pub(crate) use epoch::{Epoch, EpochSegment, Range};
-pub(crate) use group::{Group, GroupConfig, GroupRetention, Subscriber};
+pub(crate) use group::{GroupConfig, GroupRetention, ReaderGroup, Subscriber};
 pub(crate) use history::{History, successors};
 pub(crate) use mark::{MarkRefused, Watermark, WriterMark};
 pub(crate) use page::{Page, page};

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::convert::{cut_of, cuts, proto_cuts};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
-use crate::controller::catalog::{Group, GroupConfig, GroupRetention};
+use crate::controller::catalog::{GroupConfig, GroupRetention, ReaderGroup};
 use crate::controller::operations::group::{self, NewGroup, Release};
 
 fn uuid(text: &str) -> Result<Uuid, Status> {
@@ -35,7 +35,7 @@ fn new_group(config: ReaderGroupConfiguration) -> Result<NewGroup, Status> {
     })
 }
 
-fn proto_group(scope: String, name: String, group: &Group) -> ReaderGroupConfiguration {
+fn proto_group(scope: String, name: String, group: &ReaderGroup) -> ReaderGroupConfiguration {
     ReaderGroupConfiguration {
         scope,
         reader_group_name: name,
@@ -64,7 +64,10 @@ pub(super) async fn create(
             status: create_reader_group_response::Status::Success.into(),
             config: Some(proto_group(scope, name, &group)),
         },
-        Err(status) => CreateReaderGroupResponse { status: status.into(), config: None },
+        Err(error) => {
+            let status = create_reader_group_response::Status::from(error).into();
+            CreateReaderGroupResponse { status, config: None }
+        }
     })
 }
 
@@ -80,7 +83,10 @@ pub(super) async fn update(
         Ok(generation) => {
             UpdateReaderGroupResponse { status: update_reader_group_response::Status::Success.into(), generation }
         }
-        Err(status) => UpdateReaderGroupResponse { status: status.into(), generation: asked },
+        Err(error) => {
+            let status = update_reader_group_response::Status::from(error).into();
+            UpdateReaderGroupResponse { status, generation: asked }
+        }
     })
 }
 
@@ -108,8 +114,8 @@ pub(super) async fn delete(
 ) -> Result<DeleteReaderGroupStatus, Status> {
     caller.needs(&access::scope(&info.scope), Permission::ReadUpdate)?;
     let id = info.reader_group_id.parse().map_err(|_| Status::unknown("the id is not a UUID"))?;
-    let status = controller.free(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
-    Ok(DeleteReaderGroupStatus { status: status.into() })
+    let status = controller.step_to_free(|step| group::delete(step, &info.scope, &info.reader_group, id)).await?;
+    Ok(status.into())
 }
 
 pub(super) async fn subscribers(
@@ -134,5 +140,5 @@ pub(super) async fn release(
     let id = uuid(&request.reader_group_id)?;
     let release = Release { subscriber: &request.subscriber, id, generation: request.generation, cut };
     let status = controller.step(|step| group::release(step, &info.scope, &info.stream, release)).await??;
-    Ok(UpdateSubscriberStatus { status: status.into() })
+    Ok(status.into())
 }

@@ -12,7 +12,7 @@ pub(super) async fn create(
 ) -> Result<CreateScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
     let status = controller.step(|step| scope::create(step, &info.scope)).await??;
-    Ok(CreateScopeStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn delete(
@@ -21,8 +21,8 @@ pub(super) async fn delete(
     info: ScopeInfo,
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    let status = controller.free(|step| scope::delete(step, &info.scope)).await??;
-    Ok(DeleteScopeStatus { status: status.into() })
+    let status = controller.step_to_free(|step| scope::delete(step, &info.scope)).await??;
+    Ok(status.into())
 }
 
 pub(super) async fn delete_recursively(
@@ -31,8 +31,8 @@ pub(super) async fn delete_recursively(
     info: ScopeInfo,
 ) -> Result<DeleteScopeStatus, Status> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    let status = controller.free(|step| scope::delete_recursively(step, &info.scope)).await??;
-    Ok(DeleteScopeStatus { status: status.into() })
+    let status = controller.step_to_free(|step| scope::delete_recursively(step, &info.scope)).await??;
+    Ok(status.into())
 }
 
 pub(super) async fn exists(

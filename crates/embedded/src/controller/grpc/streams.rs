@@ -23,7 +23,7 @@ pub(super) async fn create(
     let (info, config) = convert::stream_config(config);
     caller.needs(&access::scope(&info.scope), Permission::ReadUpdate)?;
     let status = controller.step(|step| stream::create(step, &info.scope, &info.stream, config)).await??;
-    Ok(CreateStreamStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn update(
@@ -34,7 +34,7 @@ pub(super) async fn update(
     let (info, config) = convert::stream_config(config);
     caller.needs(&access::stream(&info.scope, &info.stream), Permission::ReadUpdate)?;
     let status = controller.step(|step| stream::update(step, &info.scope, &info.stream, config)).await??;
-    Ok(UpdateStreamStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn truncate(
@@ -44,8 +44,8 @@ pub(super) async fn truncate(
 ) -> Result<UpdateStreamStatus, Status> {
     let (info, cut) = cut_of(cut);
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| segments::truncate(step, &info.scope, &info.stream, &cut)).await?;
-    Ok(UpdateStreamStatus { status: status.into() })
+    let status = controller.step_to_free(|step| segments::truncate(step, &info.scope, &info.stream, &cut)).await?;
+    Ok(status.into())
 }
 
 pub(super) async fn seal(
@@ -54,8 +54,8 @@ pub(super) async fn seal(
     info: StreamInfo,
 ) -> Result<UpdateStreamStatus, Status> {
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| stream::seal(step, &info.scope, &info.stream)).await??;
-    Ok(UpdateStreamStatus { status: status.into() })
+    let status = controller.step_to_free(|step| stream::seal(step, &info.scope, &info.stream)).await??;
+    Ok(status.into())
 }
 
 pub(super) async fn delete(
@@ -64,8 +64,8 @@ pub(super) async fn delete(
     info: StreamInfo,
 ) -> Result<DeleteStreamStatus, Status> {
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| stream::delete(step, &info.scope, &info.stream)).await??;
-    Ok(DeleteStreamStatus { status: status.into() })
+    let status = controller.step_to_free(|step| stream::delete(step, &info.scope, &info.stream)).await??;
+    Ok(status.into())
 }
 
 pub(super) async fn exists(
@@ -105,7 +105,9 @@ pub(super) async fn scale(
     let wanted: Vec<Range> = request.new_key_ranges.iter().map(|range| Range::new(range.start, range.end)).collect();
     let scaled = controller.step(|step| scales::start(step, &info.scope, &info.stream, &sealed, &wanted)).await?;
     Ok(match scaled {
-        Err(status) => ScaleResponse { status: status.into(), ..ScaleResponse::default() },
+        Err(error) => {
+            ScaleResponse { status: scale_response::ScaleStreamStatus::from(error).into(), ..ScaleResponse::default() }
+        }
         Ok(scaled) => ScaleResponse {
             status: scale_response::ScaleStreamStatus::Started.into(),
             segments: ranges(&info.scope, &info.stream, &made(&scaled)),
@@ -122,5 +124,5 @@ pub(super) async fn check_scale(
     let info = request.stream_info.unwrap_or_default();
     caller.needs(&resource(&info), Permission::Read)?;
     let status = controller.look(|state| scales::check(state, &info.scope, &info.stream, request.epoch)).await??;
-    Ok(ScaleStatusResponse { status: status.into() })
+    Ok(status.into())
 }

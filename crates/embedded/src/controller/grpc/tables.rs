@@ -23,7 +23,7 @@ pub(super) async fn create(
         rollover_size_bytes: request.rollover_size_bytes,
     };
     let status = controller.step(|step| table::create(step, &request.scope, &request.kvt_name, config)).await??;
-    Ok(CreateKeyValueTableStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn segments(
@@ -66,6 +66,6 @@ pub(super) async fn delete(
     info: KeyValueTableInfo,
 ) -> Result<DeleteKvTableStatus, Status> {
     caller.needs(&access::table(&info.scope, &info.kvt_name), Permission::ReadUpdate)?;
-    let status = controller.free(|step| table::delete(step, &info.scope, &info.kvt_name)).await?;
-    Ok(DeleteKvTableStatus { status: status.into() })
+    let status = controller.step_to_free(|step| table::delete(step, &info.scope, &info.kvt_name)).await?;
+    Ok(status.into())
 }

@@ -40,7 +40,7 @@ pub(super) async fn ping(
     let (info, id) = (request.stream_info.unwrap_or_default(), transaction_id(request.txn_id));
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
     let status = controller.step(|step| transaction::ping(step, &info.scope, &info.stream, id, request.lease)).await?;
-    Ok(PingTxnStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn commit(controller: &Controller, caller: &Caller, request: TxnRequest) -> Result<TxnStatus, Status> {
@@ -49,21 +49,21 @@ pub(super) async fn commit(controller: &Controller, caller: &Caller, request: Tx
     let time = Some(request.timestamp).filter(|time| *time != NO_TIME);
     let note = transaction::Note { writer: &request.writer_id, time };
     let status = controller.step(|step| transaction::commit(step, &info.scope, &info.stream, id, &note)).await?;
-    Ok(TxnStatus { status: status.into() })
+    Ok(status.into())
 }
 
 pub(super) async fn abort(controller: &Controller, caller: &Caller, request: TxnRequest) -> Result<TxnStatus, Status> {
     let (info, id) = (request.stream_info.unwrap_or_default(), transaction_id(request.txn_id));
     caller.needs(&resource(&info), Permission::ReadUpdate)?;
-    let status = controller.free(|step| transaction::abort(step, &info.scope, &info.stream, id)).await?;
-    Ok(TxnStatus { status: status.into() })
+    let status = controller.step_to_free(|step| transaction::abort(step, &info.scope, &info.stream, id)).await?;
+    Ok(status.into())
 }
 
 pub(super) async fn check(controller: &Controller, caller: &Caller, request: TxnRequest) -> Result<TxnState, Status> {
     let (info, id) = (request.stream_info.unwrap_or_default(), transaction_id(request.txn_id));
     caller.needs(&resource(&info), Permission::Read)?;
     let state = controller.look(|state| transaction::check(state, &info.scope, &info.stream, id)).await?;
-    Ok(TxnState { state: state.into() })
+    Ok(state.into())
 }
 
 pub(super) async fn completed(

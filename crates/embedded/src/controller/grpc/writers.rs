@@ -15,7 +15,7 @@ pub(super) async fn note(
     caller.needs(&access::plain_stream(&info.scope, &info.stream), Permission::ReadUpdate)?;
     let (writer, time) = (request.writer, request.timestamp);
     let noted = controller.step(|step| writer::note(step, &info.scope, &info.stream, &writer, time, position));
-    Ok(TimestampResponse { result: noted.await??.into() })
+    Ok(noted.await??.into())
 }
 
 pub(super) async fn remove(
@@ -26,5 +26,5 @@ pub(super) async fn remove(
     let info = request.stream.unwrap_or_default();
     caller.needs(&access::plain_stream(&info.scope, &info.stream), Permission::ReadUpdate)?;
     let removed = controller.step(|step| writer::remove(step, &info.scope, &info.stream, &request.writer)).await?;
-    Ok(RemoveWriterResponse { result: removed.into() })
+    Ok(removed.into())
 }

@@ -1,14 +1,12 @@
 //! Reader groups.
 
-use pravega_protocol::controller::{
-    create_reader_group_response, delete_reader_group_status, update_reader_group_response, update_subscriber_status,
-};
 use pravega_protocol::stream::{Scope, ScopedStream, StreamName};
 use uuid::{Uuid, uuid};
 
 use super::records::{known, names, read, remove_all, write};
-use super::{Refusal, scope, segment, segments, stream};
-use crate::controller::catalog::{Cut, Group, GroupConfig, Span, StreamConfig, Subscriber, cut, key};
+use super::status::{CutRelease, GroupCreationError, GroupDeletion, GroupUpdateError};
+use super::{OperationError, scope, segment, segments, stream};
+use crate::controller::catalog::{Cut, GroupConfig, ReaderGroup, Span, StreamConfig, Subscriber, cut, key};
 use crate::node::{Part, State, Step};
 
 /// How large the pieces of a group's state are, where the group says nothing.
@@ -34,19 +32,18 @@ pub(crate) fn create(
     scope: &str,
     name: &str,
     new: NewGroup,
-) -> Result<Group, create_reader_group_response::Status> {
-    use create_reader_group_response::Status;
+) -> Result<ReaderGroup, GroupCreationError> {
     if StreamName::new(name).is_err() {
-        return Err(Status::InvalidRgName);
+        return Err(GroupCreationError::InvalidName);
     }
-    let scope = scope::known(step, scope).ok_or(Status::ScopeNotFound)?;
-    if let Some(group) = read(step, &key::group(&scope, name)) {
+    let scope = scope::known(step.state(), scope).ok_or(GroupCreationError::ScopeNotFound)?;
+    if let Some(group) = read(step.state(), &key::group(&scope, name)) {
         return Ok(group);
     }
-    let state_stream = state_stream(&scope, name).ok_or(Status::InvalidRgName)?;
+    let state_stream = state_stream(&scope, name).ok_or(GroupCreationError::InvalidName)?;
     let generation = if new.id.is_some() { new.generation } else { 0 };
-    let group = Group { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
-    if !stream::exists(step, &state_stream) {
+    let group = ReaderGroup { id: new.id.unwrap_or_else(Uuid::new_v4), generation, config: new.config };
+    if !stream::exists(step.state(), &state_stream) {
         let wanted = group.config.rollover_size_bytes;
         let rollover_size_bytes = if wanted == 0 { STATE_ROLLOVER_BYTES } else { wanted };
         let config = StreamConfig { rollover_size_bytes, ..StreamConfig::one_segment() };
@@ -64,13 +61,13 @@ fn state_stream(scope: &Scope, name: &str) -> Option<ScopedStream> {
 }
 
 /// Has the group hold back data of its streams, if its retention says so.
-fn subscribe(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+fn subscribe(step: &mut Step<'_>, scope: &Scope, name: &str, group: &ReaderGroup) {
     for stream in group.subscribed() {
         let Ok(stream) = stream.parse::<ScopedStream>() else { continue };
         let key = key::subscriber(&stream, &format!("{scope}/{name}"));
-        let before: Option<Subscriber> = read(step, &key);
+        let before: Option<Subscriber> = read(step.state(), &key);
         let cut = before.map(|before| before.cut).unwrap_or_default();
-        if stream::exists(step, &stream) {
+        if stream::exists(step.state(), &stream) {
             write(step, &key, &Subscriber { generation: group.generation, cut });
         }
     }
@@ -82,8 +79,8 @@ fn unsubscribe<'a>(step: &mut Step<'_>, scope: &Scope, name: &str, streams: impl
     }
 }
 
-pub(crate) fn get(state: &State, scope: &str, name: &str) -> Result<Option<Group>, Refusal> {
-    let scope = scope::known(state, scope).ok_or_else(|| Refusal::not_found(format_args!("scope {scope}")))?;
+pub(crate) fn get(state: &State, scope: &str, name: &str) -> Result<Option<ReaderGroup>, OperationError> {
+    let scope = scope::known(state, scope).ok_or_else(|| OperationError::not_found(format_args!("scope {scope}")))?;
     Ok(read(state, &key::group(&scope, name)))
 }
 
@@ -93,21 +90,15 @@ pub(crate) fn list(state: &State, scope: &str) -> Option<Vec<String>> {
     Some(names(state, &key::groups(&scope)).map(str::to_owned).collect())
 }
 
-/// Replaces the configuration; gives the new generation, or with a refusal the one asked with.
-pub(crate) fn update(
-    step: &mut Step<'_>,
-    scope: &str,
-    name: &str,
-    new: NewGroup,
-) -> Result<i64, update_reader_group_response::Status> {
-    use update_reader_group_response::Status;
-    let scope = scope::known(step, scope).ok_or(Status::RgNotFound)?;
+/// Replaces the configuration; returns the new generation.
+pub(crate) fn update(step: &mut Step<'_>, scope: &str, name: &str, new: NewGroup) -> Result<i64, GroupUpdateError> {
+    let scope = scope::known(step.state(), scope).ok_or(GroupUpdateError::NotFound)?;
     let key = key::group(&scope, name);
-    let group: Group = read(step, &key).ok_or(Status::RgNotFound)?;
+    let group: ReaderGroup = read(step.state(), &key).ok_or(GroupUpdateError::NotFound)?;
     if group.generation != new.generation || new.id != Some(group.id) {
-        return Err(Status::InvalidConfig);
+        return Err(GroupUpdateError::InvalidConfig);
     }
-    let next = Group { id: group.id, generation: group.generation + 1, config: new.config };
+    let next = ReaderGroup { id: group.id, generation: group.generation + 1, config: new.config };
     let kept: Vec<&str> = next.subscribed().collect();
     unsubscribe(step, &scope, name, group.subscribed().filter(|stream| !kept.contains(stream)));
     subscribe(step, &scope, name, &next);
@@ -115,16 +106,15 @@ pub(crate) fn update(
     Ok(next.generation)
 }
 
-pub(crate) fn delete(step: &mut Step<'_>, scope: &str, name: &str, id: Uuid) -> delete_reader_group_status::Status {
-    use delete_reader_group_status::Status;
-    let Some(scope) = scope::known(step, scope) else { return Status::RgNotFound };
-    let group: Option<Group> = read(step, &key::group(&scope, name));
-    let Some(group) = group.filter(|group| group.id == id) else { return Status::RgNotFound };
+pub(crate) fn delete(step: &mut Step<'_>, scope: &str, name: &str, id: Uuid) -> GroupDeletion {
+    let Some(scope) = scope::known(step.state(), scope) else { return GroupDeletion::NotFound };
+    let group: Option<ReaderGroup> = read(step.state(), &key::group(&scope, name));
+    let Some(group) = group.filter(|group| group.id == id) else { return GroupDeletion::NotFound };
     remove(step, &scope, name, &group);
-    Status::Success
+    GroupDeletion::Deleted
 }
 
-fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
+fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &ReaderGroup) {
     unsubscribe(step, scope, name, group.subscribed());
     if let Some(state_stream) = state_stream(scope, name) {
         let stream = state_stream.stream.as_str();
@@ -136,8 +126,8 @@ fn remove(step: &mut Step<'_>, scope: &Scope, name: &str, group: &Group) {
 }
 
 pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
-    for name in list(step, scope.as_str()).unwrap_or_default() {
-        if let Some(group) = read(step, &key::group(scope, &name)) {
+    for name in list(step.state(), scope.as_str()).unwrap_or_default() {
+        if let Some(group) = read(step.state(), &key::group(scope, &name)) {
             remove(step, scope, &name, &group);
         }
     }
@@ -171,33 +161,32 @@ pub(crate) fn release(
     scope: &str,
     stream: &str,
     release: Release<'_>,
-) -> Result<update_subscriber_status::Status, Refusal> {
-    use update_subscriber_status::Status;
-    let Some(stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+) -> Result<CutRelease, OperationError> {
+    let Some(stream) = known(step.state(), scope, stream) else { return Ok(CutRelease::StreamNotFound) };
     let key = key::subscriber(&stream.name, release.subscriber);
-    let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step, scope, name).ok()?);
-    let Some((subscriber, group)) = read::<Subscriber>(step, &key).zip(group) else {
-        return Ok(Status::SubscriberNotFound);
+    let group = release.subscriber.split_once('/').and_then(|(scope, name)| get(step.state(), scope, name).ok()?);
+    let Some((subscriber, group)) = read::<Subscriber>(step.state(), &key).zip(group) else {
+        return Ok(CutRelease::SubscriberNotFound);
     };
     if group.id != release.id {
-        return Ok(Status::SubscriberNotFound);
+        return Ok(CutRelease::SubscriberNotFound);
     }
     if subscriber.generation != release.generation {
-        return Ok(Status::GenerationMismatch);
+        return Ok(CutRelease::GenerationMismatch);
     }
     if release.cut.is_empty() {
-        return Err(Refusal::unknown("the stream cut is empty"));
+        return Err(OperationError::unknown("the stream cut is empty"));
     }
-    match segments::is_cut_valid(step, scope, stream.name.stream.as_str(), &release.cut) {
-        Ok(true) if is_forward(step, &stream, &release.cut, &subscriber.cut) => {}
-        Ok(_) => return Ok(Status::StreamCutNotValid),
-        Err(_) => return Ok(Status::Failure),
+    match segments::is_cut_valid(step.state(), scope, stream.name.stream.as_str(), &release.cut) {
+        Ok(true) if is_forward(step.state(), &stream, &release.cut, &subscriber.cut) => {}
+        Ok(_) => return Ok(CutRelease::InvalidCut),
+        Err(_) => return Ok(CutRelease::Failed),
     }
     write(step, &key, &Subscriber { generation: subscriber.generation, cut: release.cut });
-    Ok(Status::Success)
+    Ok(CutRelease::Released)
 }
 
-fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cut) -> bool {
+fn is_forward(state: &State, stream: &super::records::KnownStream, to: &Cut, from: &Cut) -> bool {
     let history = stream.history(state);
     match (Span::of_cut(&history, to), Span::of_cut(&history, from)) {
         (Ok(span), Ok(before)) => cut::is_not_behind(to, &span, from, &before),
@@ -210,18 +199,18 @@ fn is_forward(state: &State, stream: &super::records::Known, to: &Cut, from: &Cu
 ///
 /// # Errors
 /// When there is none, or one longer than [`MAX_LOG_BYTES`].
-pub(crate) fn state_log(state: &State, scope: &str, name: &str) -> Result<Vec<Part>, Refusal> {
+pub(crate) fn state_log(state: &State, scope: &str, name: &str) -> Result<Vec<Part>, OperationError> {
     let stream = scope::known(state, scope).and_then(|scope| state_stream(&scope, name));
     let stream = stream.and_then(|stream| known(state, scope, stream.stream.as_str()));
-    let stream = stream.ok_or_else(|| Refusal::not_found("the stream of the group's state"))?;
+    let stream = stream.ok_or_else(|| OperationError::not_found("the stream of the group's state"))?;
     let first = stream.active(state).ids().next().expect("an epoch has segments");
     let segment = state.segment(&segment::of_stream(&stream.name, first));
-    let segment = segment.ok_or_else(|| Refusal::not_found("the segment of the group's state"))?;
+    let segment = segment.ok_or_else(|| OperationError::not_found("the segment of the group's state"))?;
     let data = segment.data();
     let mark = u64::try_from(segment.attribute(MARK)).unwrap_or(0);
     let from = mark.clamp(data.start(), data.length());
     match usize::try_from(data.length() - from) {
         Ok(bytes) if bytes <= MAX_LOG_BYTES => Ok(data.read(from, bytes)),
-        _ => Err(Refusal::internal("the log of the group's state is too long to be read")),
+        _ => Err(OperationError::internal("the log of the group's state is too long to be read")),
     }
 }

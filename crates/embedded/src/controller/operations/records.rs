@@ -26,7 +26,7 @@ pub(crate) fn names<'a>(state: &'a State, prefix: &'a str) -> impl Iterator<Item
 }
 
 pub(crate) fn remove_all(step: &mut Step<'_>, prefix: &str) {
-    let keys: Vec<String> = step.records(prefix).map(|(key, _)| key.to_owned()).collect();
+    let keys: Vec<String> = step.state().records(prefix).map(|(key, _)| key.to_owned()).collect();
     for key in keys {
         step.remove(&key);
     }
@@ -38,18 +38,18 @@ pub(crate) fn name(scope: &str, stream: &str) -> Option<ScopedStream> {
 }
 
 /// A stream that exists, as a look or the beginning of a step sees it.
-pub(crate) struct Known {
+pub(crate) struct KnownStream {
     pub(crate) name: ScopedStream,
     pub(crate) record: StreamRecord,
 }
 
-pub(crate) fn known(state: &State, scope: &str, stream: &str) -> Option<Known> {
+pub(crate) fn known(state: &State, scope: &str, stream: &str) -> Option<KnownStream> {
     let name = name(scope, stream)?;
     let record = read(state, &key::stream(&name))?;
-    Some(Known { name, record })
+    Some(KnownStream { name, record })
 }
 
-impl Known {
+impl KnownStream {
     pub(crate) fn history<'a>(&'a self, state: &'a State) -> Recorded<'a> {
         Recorded { state, stream: &self.name, active: self.record.active }
     }

@@ -2,7 +2,7 @@
 
 use pravega_protocol::stream::ScopedStream;
 
-use super::records::{Known, known, names, read, write};
+use super::records::{KnownStream, known, names, read, write};
 use super::stream::head_span;
 use super::{group, segment, segments};
 use crate::controller::catalog::cut::{Order, compare};
@@ -27,11 +27,11 @@ pub(crate) fn retained_streams(state: &State) -> Vec<ScopedStream> {
 
 /// Cuts the stream at the place that its policy and its readers allow, and remembers where it ends now.
 pub(crate) fn retain(step: &mut Step<'_>, stream: &ScopedStream) {
-    let Some(stream) = known(step, stream.scope.as_str(), stream.stream.as_str()) else { return };
+    let Some(stream) = known(step.state(), stream.scope.as_str(), stream.stream.as_str()) else { return };
     let Some(policy) = stream.record.config.retention.clone() else { return };
-    let places: Vec<RetentionCut> = read(step, &key::retention(&stream.name)).unwrap_or_default();
+    let places: Vec<RetentionCut> = read(step.state(), &key::retention(&stream.name)).unwrap_or_default();
     let now = end_of(step, &stream);
-    if let Some(cut) = wanted(step, &stream, &policy, &places, &now) {
+    if let Some(cut) = wanted(step.state(), &stream, &policy, &places, &now) {
         let name = &stream.name;
         let outcome = segments::truncate(step, name.scope.as_str(), name.stream.as_str(), &cut);
         tracing::debug!(stream = %name, ?outcome, "retention cuts a stream");
@@ -40,25 +40,25 @@ pub(crate) fn retain(step: &mut Step<'_>, stream: &ScopedStream) {
     if places.last().is_none_or(|last| is_worth_remembering(last, &now, &policy)) {
         next.push(now);
     }
-    let next = still_of_use(step, &stream.name, next);
+    let next = still_of_use(step.state(), &stream.name, next);
     if next != places {
         write(step, &key::retention(&stream.name), &next);
     }
 }
 
-fn end_of(step: &Step<'_>, stream: &Known) -> RetentionCut {
-    let active = stream.active(step);
-    let end = |id| (id, segment::length(step, &segment::of_stream(&stream.name, id)));
+fn end_of(step: &Step<'_>, stream: &KnownStream) -> RetentionCut {
+    let active = stream.active(step.state());
+    let end = |id| (id, segment::length(step.state(), &segment::of_stream(&stream.name, id)));
     let cut: Cut = active.ids().map(end).collect();
-    let history = stream.history(step);
+    let history = stream.history(step.state());
     let all = head_span(&history, &stream.record.head).segments_until(&Span::of_epoch(&active), &history);
-    let since_head = segments::size_between(step, &stream.name, &all, &stream.record.head, &cut);
+    let since_head = segments::size_between(step.state(), &stream.name, &all, &stream.record.head, &cut);
     RetentionCut { at: step.at(), size: stream.record.truncated + since_head, cut }
 }
 
 fn wanted(
     state: &State,
-    stream: &Known,
+    stream: &KnownStream,
     policy: &Retention,
     places: &[RetentionCut],
     now: &RetentionCut,

@@ -1,10 +1,10 @@
 //! Scaling by hand.
 
-use pravega_protocol::controller::{scale_response, scale_status_response};
 use pravega_protocol::stream::SegmentId;
 
-use super::Refusal;
+use super::OperationError;
 use super::records::known;
+use super::status::{ScaleError, ScaleProgress};
 use super::stream::replace;
 use crate::controller::catalog::{Epoch, Range, ScaleRefused, scale};
 use crate::node::{State, Step};
@@ -21,15 +21,14 @@ pub(crate) fn start(
     stream: &str,
     sealed: &[SegmentId],
     ranges: &[Range],
-) -> Result<Scaled, scale_response::ScaleStreamStatus> {
-    use scale_response::ScaleStreamStatus as Status;
-    let open = known(step, scope, stream).filter(|stream| !stream.record.sealed);
-    let mut stream = open.ok_or(Status::Failure)?;
-    let active = stream.active(step);
+) -> Result<Scaled, ScaleError> {
+    let open = known(step.state(), scope, stream).filter(|stream| !stream.record.sealed);
+    let mut stream = open.ok_or(ScaleError::Invalid)?;
+    let active = stream.active(step.state());
     let least = usize::try_from(stream.record.config.scaling.min_segments).unwrap_or(0);
     let next = scale(&active, sealed, ranges, least, step.at()).map_err(|refused| match refused {
-        ScaleRefused::Precondition => Status::PreconditionFailed,
-        ScaleRefused::Ranges => Status::Failure,
+        ScaleRefused::Precondition => ScaleError::PreconditionFailed,
+        ScaleRefused::Ranges => ScaleError::Invalid,
     })?;
     replace(step, &mut stream, &active, &next);
     stream.save(step);
@@ -38,21 +37,15 @@ pub(crate) fn start(
 
 /// A scale happens at once, so one of an earlier epoch is done, and one of the active epoch has not begun, which
 /// Pravega calls in progress.
-pub(crate) fn check(
-    state: &State,
-    scope: &str,
-    stream: &str,
-    epoch: i32,
-) -> Result<scale_status_response::ScaleStatus, Refusal> {
-    use scale_status_response::ScaleStatus as Status;
-    let epoch = u32::try_from(epoch).map_err(|_| Refusal::internal("the epoch is negative"))?;
-    let Some(stream) = known(state, scope, stream) else { return Ok(Status::InvalidInput) };
+pub(crate) fn check(state: &State, scope: &str, stream: &str, epoch: i32) -> Result<ScaleProgress, OperationError> {
+    let epoch = u32::try_from(epoch).map_err(|_| OperationError::internal("the epoch is negative"))?;
+    let Some(stream) = known(state, scope, stream) else { return Ok(ScaleProgress::UnknownEpoch) };
     let active = stream.active(state);
     Ok(if epoch > active.number {
-        Status::InvalidInput
+        ScaleProgress::UnknownEpoch
     } else if epoch == active.number || epoch == active.reference {
-        Status::InProgress
+        ScaleProgress::InProgress
     } else {
-        Status::Success
+        ScaleProgress::Done
     })
 }

@@ -1,10 +1,10 @@
 //! Scopes.
 
-use pravega_protocol::controller::{create_scope_status, delete_scope_status};
 use pravega_protocol::stream::Scope;
 
 use super::records::{names, read, write};
-use super::{Refusal, group, stream, table};
+use super::status::{ScopeCreation, ScopeDeletion};
+use super::{OperationError, group, stream, table};
 use crate::controller::catalog::{Page, key, page};
 use crate::node::{State, Step};
 
@@ -14,51 +14,48 @@ const SYSTEM: &str = "_system";
 /// Makes what is there from the start.
 pub(crate) fn prepare(step: &mut Step<'_>) {
     let key = format!("{}{SYSTEM}", key::SCOPES);
-    if step.record(&key).is_none() {
+    if step.state().record(&key).is_none() {
         write(step, &key, &());
     }
 }
 
-fn not_empty(name: &str) -> Result<(), Refusal> {
-    if name.is_empty() { Err(Refusal::internal("the scope has no name")) } else { Ok(()) }
+fn not_empty(name: &str) -> Result<(), OperationError> {
+    if name.is_empty() { Err(OperationError::internal("the scope has no name")) } else { Ok(()) }
 }
 
-pub(crate) fn create(step: &mut Step<'_>, name: &str) -> Result<create_scope_status::Status, Refusal> {
-    use create_scope_status::Status;
+pub(crate) fn create(step: &mut Step<'_>, name: &str) -> Result<ScopeCreation, OperationError> {
     not_empty(name)?;
-    let Ok(scope) = Scope::new(name) else { return Ok(Status::InvalidScopeName) };
-    if exists(step, &scope) {
-        return Ok(Status::ScopeExists);
+    let Ok(scope) = Scope::new(name) else { return Ok(ScopeCreation::InvalidName) };
+    if exists(step.state(), &scope) {
+        return Ok(ScopeCreation::Exists);
     }
     write(step, &key::scope(&scope), &());
-    Ok(Status::Success)
+    Ok(ScopeCreation::Created)
 }
 
-pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<delete_scope_status::Status, Refusal> {
-    use delete_scope_status::Status;
+pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, OperationError> {
     not_empty(name)?;
-    let Some(scope) = known(step, name) else { return Ok(Status::ScopeNotFound) };
+    let Some(scope) = known(step.state(), name) else { return Ok(ScopeDeletion::NotFound) };
     let contents = [key::streams(&scope), key::groups(&scope), key::tables(&scope)];
-    if scope.is_internal() || contents.iter().any(|prefix| names(step, prefix).next().is_some()) {
-        return Ok(Status::ScopeNotEmpty);
+    if scope.is_internal() || contents.iter().any(|prefix| names(step.state(), prefix).next().is_some()) {
+        return Ok(ScopeDeletion::NotEmpty);
     }
     step.remove(&key::scope(&scope));
-    Ok(Status::Success)
+    Ok(ScopeDeletion::Deleted)
 }
 
 /// Deletes the scope with all that is in it; succeeds also where there is none.
-pub(crate) fn delete_recursively(step: &mut Step<'_>, name: &str) -> Result<delete_scope_status::Status, Refusal> {
-    use delete_scope_status::Status;
+pub(crate) fn delete_recursively(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, OperationError> {
     not_empty(name)?;
-    let Some(scope) = known(step, name) else { return Ok(Status::Success) };
+    let Some(scope) = known(step.state(), name) else { return Ok(ScopeDeletion::Deleted) };
     if scope.is_internal() {
-        return Ok(Status::ScopeNotEmpty);
+        return Ok(ScopeDeletion::NotEmpty);
     }
     group::delete_all(step, &scope);
     stream::delete_all(step, &scope);
     table::delete_all(step, &scope);
     step.remove(&key::scope(&scope));
-    Ok(Status::Success)
+    Ok(ScopeDeletion::Deleted)
 }
 
 pub(crate) fn exists(state: &State, scope: &Scope) -> bool {
@@ -66,7 +63,7 @@ pub(crate) fn exists(state: &State, scope: &Scope) -> bool {
 }
 
 /// Whether there is a scope of this name.
-pub(crate) fn check(state: &State, name: &str) -> Result<bool, Refusal> {
+pub(crate) fn check(state: &State, name: &str) -> Result<bool, OperationError> {
     not_empty(name)?;
     Ok(known(state, name).is_some())
 }

@@ -20,7 +20,7 @@ pub(crate) fn of_table(table: &ScopedStream, id: SegmentId) -> String {
 
 /// Creates the segment, unless a client made it before.
 pub(crate) fn create(step: &mut Step<'_>, name: String, kind: SegmentKind) {
-    if step.segment(&name).is_none() {
+    if step.state().segment(&name).is_none() {
         let new = NewSegment { name, kind, attributes: Vec::new() };
         step.create_segment(new).expect("there is no such segment");
     }
@@ -36,14 +36,14 @@ pub(crate) fn create_new(step: &mut Step<'_>, stream: &ScopedStream, epoch: &Epo
 /// Seals the segment, unless a client sealed or deleted it before.
 pub(crate) fn seal(step: &mut Step<'_>, stream: &ScopedStream, id: SegmentId) {
     let name = of_stream(stream, id);
-    if step.segment(&name).is_some_and(|segment| !segment.is_sealed()) {
+    if step.state().segment(&name).is_some_and(|segment| !segment.is_sealed()) {
         step.seal_segment(&name).expect("the segment is there and open");
     }
 }
 
 /// Deletes the segment, if it is there.
 pub(crate) fn delete(step: &mut Step<'_>, name: &str) {
-    if step.segment(name).is_some() {
+    if step.state().segment(name).is_some() {
         step.delete_segment(name).expect("the segment is there");
     }
 }

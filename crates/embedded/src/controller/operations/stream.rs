@@ -1,10 +1,10 @@
 //! Streams: making, changing, sealing, deleting and listing them.
 
-use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
 use pravega_protocol::stream::{Scope, ScopedStream};
 
-use super::records::{Known, known, name, names, read, remove_all, write};
-use super::{Refusal, scope, segment, transaction};
+use super::records::{KnownStream, known, name, names, read, remove_all, write};
+use super::status::{StreamCreation, StreamDeletion, StreamUpdate};
+use super::{OperationError, scope, segment, transaction};
 use crate::controller::catalog::{
     Cut, Epoch, History, Page, ScalingKind, Span, StreamConfig, StreamRecord, even_scale, key, mark_stream, page,
 };
@@ -18,34 +18,33 @@ pub(crate) fn create(
     scope: &str,
     stream: &str,
     config: Option<StreamConfig>,
-) -> Result<create_stream_status::Status, Refusal> {
-    use create_stream_status::Status;
+) -> Result<StreamCreation, OperationError> {
     if let Some(config) = &config {
         check(config)?;
     }
     let valid = name(scope, stream).filter(|name| !name.stream.as_str().starts_with(INTERNAL_MARK));
     let Some(name) = valid else {
         let invalid = name("scope", stream).is_none();
-        return Ok(if invalid { Status::InvalidStreamName } else { Status::ScopeNotFound });
+        return Ok(if invalid { StreamCreation::InvalidName } else { StreamCreation::ScopeNotFound });
     };
-    if exists(step, &name) {
-        return Ok(Status::StreamExists);
+    if exists(step.state(), &name) {
+        return Ok(StreamCreation::Exists);
     }
-    if !scope::exists(step, &name.scope) {
-        return Ok(Status::ScopeNotFound);
+    if !scope::exists(step.state(), &name.scope) {
+        return Ok(StreamCreation::ScopeNotFound);
     }
     let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
-    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
+    let Some((segments, config)) = usable else { return Ok(StreamCreation::InvalidConfig) };
     create_with_marks(step, &name, segments, config);
-    Ok(Status::Success)
+    Ok(StreamCreation::Created)
 }
 
-fn check(config: &StreamConfig) -> Result<(), Refusal> {
+fn check(config: &StreamConfig) -> Result<(), OperationError> {
     if !config.tags_fit() {
-        return Err(Refusal::internal("at most 127 tags of at most 255 characters are allowed"));
+        return Err(OperationError::internal("at most 127 tags of at most 255 characters are allowed"));
     }
     if config.rollover_size_bytes < 0 {
-        return Err(Refusal::internal("the rollover size is negative"));
+        return Err(OperationError::internal("the rollover size is negative"));
     }
     Ok(())
 }
@@ -53,17 +52,17 @@ fn check(config: &StreamConfig) -> Result<(), Refusal> {
 /// Makes the stream and the one for its watermarks.
 pub(crate) fn create_with_marks(step: &mut Step<'_>, name: &ScopedStream, segments: u32, config: StreamConfig) {
     create_one(step, name, segments, config);
-    if let Some(marks) = mark_stream(name).filter(|marks| !exists(step, marks)) {
+    if let Some(marks) = mark_stream(name).filter(|marks| !exists(step.state(), marks)) {
         create_one(step, &marks, 1, StreamConfig::one_segment());
     }
 }
 
 fn create_one(step: &mut Step<'_>, name: &ScopedStream, segments: u32, config: StreamConfig) {
-    let first_number = read(step, &key::first_number(name)).unwrap_or(0);
+    let first_number = read(step.state(), &key::first_number(name)).unwrap_or(0);
     let epoch = Epoch::first(segments, first_number, step.at());
     let record = StreamRecord { config, sealed: false, active: 0, head: Cut::new(), truncated: 0 };
     segment::create_new(step, name, &epoch);
-    let mut stream = Known { name: name.clone(), record };
+    let mut stream = KnownStream { name: name.clone(), record };
     stream.advance(step, &epoch);
     stream.save(step);
 }
@@ -72,9 +71,9 @@ pub(crate) fn exists(state: &State, stream: &ScopedStream) -> bool {
     state.record(&key::stream(stream)).is_some()
 }
 
-/// The stream with its record, or the refusal that says it is missing.
-pub(crate) fn found(state: &State, scope: &str, stream: &str) -> Result<Known, Refusal> {
-    known(state, scope, stream).ok_or_else(|| Refusal::not_found(format_args!("stream {scope}/{stream}")))
+/// The stream with its record, or the error that says it is missing.
+pub(crate) fn found(state: &State, scope: &str, stream: &str) -> Result<KnownStream, OperationError> {
+    known(state, scope, stream).ok_or_else(|| OperationError::not_found(format_args!("stream {scope}/{stream}")))
 }
 
 /// Replaces the whole configuration. A fixed number of segments, or more than there are, is scaled to at once.
@@ -83,18 +82,17 @@ pub(crate) fn update(
     scope: &str,
     stream: &str,
     config: Option<StreamConfig>,
-) -> Result<update_stream_status::Status, Refusal> {
-    use update_stream_status::Status;
+) -> Result<StreamUpdate, OperationError> {
     if let Some(config) = &config {
         check(config)?;
     }
-    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(mut stream) = known(step.state(), scope, stream) else { return Ok(StreamUpdate::NotFound) };
     if stream.record.sealed {
-        return Ok(Status::StreamSealed);
+        return Ok(StreamUpdate::Sealed);
     }
     let usable = config.and_then(|config| Some((config.scaling.first_segments()?, config)));
-    let Some((segments, config)) = usable else { return Ok(Status::Failure) };
-    let active = stream.active(step);
+    let Some((segments, config)) = usable else { return Ok(StreamUpdate::Invalid) };
+    let active = stream.active(step.state());
     let count = active.segments.len();
     let wanted = segments as usize;
     if count < wanted || (config.scaling.kind == ScalingKind::Fixed && count != wanted) {
@@ -102,12 +100,12 @@ pub(crate) fn update(
     }
     stream.record.config = config;
     stream.save(step);
-    Ok(Status::Success)
+    Ok(StreamUpdate::Updated)
 }
 
 /// Goes from one epoch to the next: creates its new segments, then seals those that it no longer has. The record
 /// is to be saved.
-pub(crate) fn replace(step: &mut Step<'_>, stream: &mut Known, before: &Epoch, next: &Epoch) {
+pub(crate) fn replace(step: &mut Step<'_>, stream: &mut KnownStream, before: &Epoch, next: &Epoch) {
     segment::create_new(step, &stream.name, next);
     stream.advance(step, next);
     for id in before.ids().filter(|id| !next.contains(*id)) {
@@ -115,53 +113,51 @@ pub(crate) fn replace(step: &mut Step<'_>, stream: &mut Known, before: &Epoch, n
     }
 }
 
-pub(crate) fn seal(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<update_stream_status::Status, Refusal> {
-    use update_stream_status::Status;
+pub(crate) fn seal(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<StreamUpdate, OperationError> {
     if scope.is_empty() || stream.is_empty() {
-        return Err(Refusal::internal("the stream has no name"));
+        return Err(OperationError::internal("the stream has no name"));
     }
-    let Some(mut stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(mut stream) = known(step.state(), scope, stream) else { return Ok(StreamUpdate::NotFound) };
     seal_known(step, &mut stream);
-    Ok(Status::Success)
+    Ok(StreamUpdate::Updated)
 }
 
-fn seal_known(step: &mut Step<'_>, stream: &mut Known) {
+fn seal_known(step: &mut Step<'_>, stream: &mut KnownStream) {
     if stream.record.sealed {
         return;
     }
     transaction::abort_all(step, stream);
-    for id in stream.active(step).ids() {
+    for id in stream.active(step.state()).ids() {
         segment::seal(step, &stream.name, id);
     }
     stream.record.sealed = true;
     stream.save(step);
 }
 
-pub(crate) fn delete(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<delete_stream_status::Status, Refusal> {
-    use delete_stream_status::Status;
+pub(crate) fn delete(step: &mut Step<'_>, scope: &str, stream: &str) -> Result<StreamDeletion, OperationError> {
     if scope.is_empty() || stream.is_empty() {
-        return Err(Refusal::internal("the stream has no name"));
+        return Err(OperationError::internal("the stream has no name"));
     }
-    let Some(stream) = known(step, scope, stream) else { return Ok(Status::StreamNotFound) };
+    let Some(stream) = known(step.state(), scope, stream) else { return Ok(StreamDeletion::NotFound) };
     if !stream.record.sealed {
-        return Ok(Status::StreamNotSealed);
+        return Ok(StreamDeletion::NotSealed);
     }
-    let marks = mark_stream(&stream.name).and_then(|marks| known(step, scope, marks.stream.as_str()));
+    let marks = mark_stream(&stream.name).and_then(|marks| known(step.state(), scope, marks.stream.as_str()));
     delete_one(step, &stream);
     if let Some(marks) = marks {
         delete_one(step, &marks);
     }
-    Ok(Status::Success)
+    Ok(StreamDeletion::Deleted)
 }
 
 /// Deletes a stream with its segments and all that is known of it, but for the number that its next namesake
 /// begins with.
-fn delete_one(step: &mut Step<'_>, stream: &Known) {
+fn delete_one(step: &mut Step<'_>, stream: &KnownStream) {
     let name = &stream.name;
-    for id in living(step, stream) {
+    for id in living(step.state(), stream) {
         segment::delete(step, &segment::of_stream(name, id));
     }
-    let next_number = stream.active(step).next_number();
+    let next_number = stream.active(step.state()).next_number();
     let several = [key::epochs(name), key::transactions(name), key::marks(name)];
     for prefix in several.into_iter().chain([key::subscribers(name)]) {
         remove_all(step, &prefix);
@@ -173,7 +169,7 @@ fn delete_one(step: &mut Step<'_>, stream: &Known) {
 }
 
 /// The segments that no truncation deleted.
-fn living(state: &State, stream: &Known) -> Vec<pravega_protocol::stream::SegmentId> {
+fn living(state: &State, stream: &KnownStream) -> Vec<pravega_protocol::stream::SegmentId> {
     let history = stream.history(state);
     let head = head_span(&history, &stream.record.head);
     let tail = Span::of_epoch(&stream.active(state));
@@ -190,9 +186,9 @@ pub(crate) fn head_span(history: &impl History, head: &Cut) -> Span {
 
 /// Seals and deletes every stream of a scope.
 pub(crate) fn delete_all(step: &mut Step<'_>, scope: &Scope) {
-    let names: Vec<String> = names(step, &key::streams(scope)).map(str::to_owned).collect();
+    let names: Vec<String> = names(step.state(), &key::streams(scope)).map(str::to_owned).collect();
     for name in names {
-        if let Some(mut stream) = known(step, scope.as_str(), &name) {
+        if let Some(mut stream) = known(step.state(), scope.as_str(), &name) {
             seal_known(step, &mut stream);
             delete_one(step, &stream);
         }
@@ -220,7 +216,7 @@ pub(crate) fn all(state: &State, scope: &str) -> Option<Vec<(String, StreamConfi
 }
 
 /// The whole history of a stream.
-pub(crate) fn epochs(state: &State, scope: &str, stream: &str) -> Result<Vec<Epoch>, Refusal> {
+pub(crate) fn epochs(state: &State, scope: &str, stream: &str) -> Result<Vec<Epoch>, OperationError> {
     let stream = found(state, scope, stream)?;
     let epochs = stream.history(state).epochs(0, stream.record.active);
     Ok(epochs.expect("a stream has all epochs up to the active one"))

@@ -5,13 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use pravega_protocol::controller::{
-    create_stream_status, delete_scope_status, delete_stream_status, ping_txn_status, txn_state, txn_status,
-    update_stream_status,
-};
 use pravega_protocol::stream::SegmentId;
 use pravega_protocol::wire::AttributeUpdate;
 
+use super::status::{
+    Ping, ScopeDeletion, StreamCreation, StreamDeletion, StreamUpdate, TransactionEnd, TransactionState,
+};
 use super::*;
 use crate::controller::catalog::{
     Cut, GroupConfig, GroupRetention, Range, Retention, RetentionKind, Scaling, StreamConfig, TransactionId,
@@ -31,7 +30,7 @@ impl Catalog {
 
     fn create(&self, config: StreamConfig) {
         let status = self.step(|step| stream::create(step, "s", "t", Some(config)));
-        assert_eq!(status, Ok(create_stream_status::Status::Success));
+        assert_eq!(status, Ok(StreamCreation::Created));
     }
 
     fn step<T>(&self, act: impl FnOnce(&mut Step<'_>) -> T) -> T {
@@ -55,8 +54,9 @@ impl Catalog {
 
     /// The stream's segments with their lengths and whether they are sealed, sorted.
     fn segments(&self) -> Vec<(String, u64, bool)> {
-        let described =
-            |segment: &crate::node::Segment| (segment.name().to_owned(), segment.data().length(), segment.is_sealed());
+        let described = |segment: &crate::node::StoredSegment| {
+            (segment.name().to_owned(), segment.data().length(), segment.is_sealed())
+        };
         let mut all: Vec<_> = self.look(|state| state.segments().map(described).collect());
         all.retain(|(name, _, _)| name.starts_with("s/t/"));
         all.sort();
@@ -67,7 +67,7 @@ impl Catalog {
         self.segments().into_iter().map(|(name, _, _)| name).collect()
     }
 
-    fn truncate(&self, cut: &[(SegmentId, i64)]) -> update_stream_status::Status {
+    fn truncate(&self, cut: &[(SegmentId, i64)]) -> StreamUpdate {
         let cut: Cut = cut.iter().copied().collect();
         self.step(|step| segments::truncate(step, "s", "t", &cut))
     }
@@ -76,19 +76,19 @@ impl Catalog {
         self.step(|step| transaction::begin(step, "s", "t", 10_000)).expect("a lease").id
     }
 
-    fn commit(&self, id: TransactionId) -> txn_status::Status {
+    fn commit(&self, id: TransactionId) -> TransactionEnd {
         let note = transaction::Note { writer: "", time: None };
         self.step(|step| transaction::commit(step, "s", "t", id, &note))
     }
 
-    fn state(&self, id: TransactionId) -> txn_state::State {
+    fn state(&self, id: TransactionId) -> TransactionState {
         self.look(|state| transaction::check(state, "s", "t", id))
     }
 
     fn seal_and_delete(&self) {
         self.step(|step| stream::seal(step, "s", "t")).expect("a name");
         let deleted = self.step(|step| stream::delete(step, "s", "t"));
-        assert_eq!(deleted, Ok(delete_stream_status::Status::Success));
+        assert_eq!(deleted, Ok(StreamDeletion::Deleted));
     }
 }
 
@@ -125,12 +125,12 @@ fn a_scale_makes_segments_and_seals_those_that_they_follow() {
 fn an_update_scales_to_a_fixed_number_of_segments_only() {
     let catalog = Catalog::with_stream(1);
     let update = |config| catalog.step(|step| stream::update(step, "s", "t", Some(config)));
-    assert_eq!(update(fixed(3)), Ok(update_stream_status::Status::Success));
+    assert_eq!(update(fixed(3)), Ok(StreamUpdate::Updated));
     let current = |state: &State| segments::current(state, "s", "t").expect("there").len();
     assert_eq!(catalog.look(current), 3);
     let by_rate = crate::controller::catalog::ScalingKind::EventsPerSecond;
     let scaling = Scaling { kind: by_rate, target_rate: 1, scale_factor: 2, min_segments: 2 };
-    assert_eq!(update(StreamConfig { scaling, ..fixed(0) }), Ok(update_stream_status::Status::Success));
+    assert_eq!(update(StreamConfig { scaling, ..fixed(0) }), Ok(StreamUpdate::Updated));
     assert_eq!(catalog.look(current), 3);
 }
 
@@ -140,7 +140,7 @@ fn truncation_deletes_what_lies_wholly_before_the_cut() {
     catalog.append("s/t/0.#epoch.0", 10);
     catalog.split(0, 0);
     catalog.append("s/t/1.#epoch.1", 5);
-    assert_eq!(catalog.truncate(&[(id(1, 1), 2), (id(2, 1), 0)]), update_stream_status::Status::Success);
+    assert_eq!(catalog.truncate(&[(id(1, 1), 2), (id(2, 1), 0)]), StreamUpdate::Updated);
     assert_eq!(catalog.names(), ["s/t/1.#epoch.1", "s/t/2.#epoch.1"]);
     let start = catalog.look(|state| state.segment("s/t/1.#epoch.1").map(|segment| segment.data().start()));
     assert_eq!(start, Some(2));
@@ -148,13 +148,12 @@ fn truncation_deletes_what_lies_wholly_before_the_cut() {
 
 #[test]
 fn truncation_behind_the_head_or_beyond_the_tail_fails_and_changes_nothing() {
-    use update_stream_status::Status;
     let catalog = Catalog::with_stream(1);
     catalog.append("s/t/0.#epoch.0", 10);
-    assert_eq!(catalog.truncate(&[(id(0, 0), 11)]), Status::Failure);
-    assert_eq!(catalog.truncate(&[(id(0, 0), 4)]), Status::Success);
-    assert_eq!(catalog.truncate(&[(id(0, 0), 3)]), Status::Failure);
-    assert_eq!(catalog.truncate(&[]), Status::Failure);
+    assert_eq!(catalog.truncate(&[(id(0, 0), 11)]), StreamUpdate::Invalid);
+    assert_eq!(catalog.truncate(&[(id(0, 0), 4)]), StreamUpdate::Updated);
+    assert_eq!(catalog.truncate(&[(id(0, 0), 3)]), StreamUpdate::Invalid);
+    assert_eq!(catalog.truncate(&[]), StreamUpdate::Invalid);
     let head = catalog.look(|state| segments::head(state, "s", "t"));
     assert_eq!(head, Ok([(id(0, 0), 4)].into()));
 }
@@ -166,7 +165,7 @@ fn a_deleted_stream_leaves_no_segment_and_its_namesake_counts_on() {
     let open = catalog.begin();
     catalog.seal_and_delete();
     assert_eq!(catalog.names(), [""; 0]);
-    assert_eq!(catalog.state(open), txn_state::State::Aborted, "remembered for a day");
+    assert_eq!(catalog.state(open), TransactionState::Aborted, "remembered for a day");
     catalog.create(fixed(2));
     assert_eq!(catalog.names(), ["s/t/3.#epoch.0", "s/t/4.#epoch.0"]);
 }
@@ -184,10 +183,10 @@ fn a_commit_moves_the_parts_of_a_transaction_into_the_stream() {
     let catalog = Catalog::with_stream(2);
     let txn = catalog.begin();
     catalog.append(&part(txn, 1, 0), 7);
-    assert_eq!(catalog.state(txn), txn_state::State::Open);
-    assert_eq!(catalog.commit(txn), txn_status::Status::Success);
-    assert_eq!(catalog.commit(txn), txn_status::Status::Success);
-    assert_eq!(catalog.state(txn), txn_state::State::Committed);
+    assert_eq!(catalog.state(txn), TransactionState::Open);
+    assert_eq!(catalog.commit(txn), TransactionEnd::Done);
+    assert_eq!(catalog.commit(txn), TransactionEnd::Done);
+    assert_eq!(catalog.state(txn), TransactionState::Committed);
     let expected = [("s/t/0.#epoch.0".to_owned(), 0, false), ("s/t/1.#epoch.0".to_owned(), 7, false)];
     assert_eq!(catalog.segments(), expected);
 }
@@ -198,7 +197,7 @@ fn a_transaction_of_an_older_epoch_is_rolled_over() {
     let txn = catalog.begin();
     catalog.append(&part(txn, 0, 0), 7);
     catalog.split(0, 0);
-    assert_eq!(catalog.commit(txn), txn_status::Status::Success);
+    assert_eq!(catalog.commit(txn), TransactionEnd::Done);
     let expected = [
         ("s/t/0.#epoch.0", 0, true),
         ("s/t/0.#epoch.2", 7, true),
@@ -211,7 +210,7 @@ fn a_transaction_of_an_older_epoch_is_rolled_over() {
     let begun = catalog.step(|step| transaction::begin(step, "s", "t", 10_000)).expect("a lease");
     let ids: Vec<SegmentId> = begun.segments.iter().map(|segment| segment.id).collect();
     assert_eq!((begun.id.epoch(), ids), (1, vec![id(1, 1), id(2, 1)]));
-    assert_eq!(catalog.commit(begun.id), txn_status::Status::Success);
+    assert_eq!(catalog.commit(begun.id), TransactionEnd::Done);
 }
 
 #[test]
@@ -221,9 +220,9 @@ fn a_commit_that_cannot_be_whole_changes_nothing() {
     catalog.append(&part(txn, 0, 0), 7);
     catalog.step(|step| step.seal_segment("s/t/1.#epoch.0")).expect("open");
     let before = catalog.segments();
-    assert_eq!(catalog.commit(txn), txn_status::Status::Failure);
+    assert_eq!(catalog.commit(txn), TransactionEnd::Failed);
     assert_eq!(catalog.segments(), before);
-    assert_eq!(catalog.state(txn), txn_state::State::Open);
+    assert_eq!(catalog.state(txn), TransactionState::Open);
 }
 
 #[test]
@@ -232,11 +231,11 @@ fn an_abort_leaves_nothing_of_a_transaction() {
     let txn = catalog.begin();
     catalog.append(&part(txn, 0, 0), 7);
     let abort = || catalog.step(|step| transaction::abort(step, "s", "t", txn));
-    assert_eq!([abort(), abort()], [txn_status::Status::Success; 2]);
+    assert_eq!([abort(), abort()], [TransactionEnd::Done; 2]);
     assert_eq!(catalog.names(), ["s/t/0.#epoch.0"]);
-    assert_eq!(catalog.commit(txn), txn_status::Status::Failure);
+    assert_eq!(catalog.commit(txn), TransactionEnd::Failed);
     let pinged = catalog.step(|step| transaction::ping(step, "s", "t", txn, 10_000));
-    assert_eq!(pinged, ping_txn_status::Status::Aborted);
+    assert_eq!(pinged, Ping::Aborted);
 }
 
 #[test]
@@ -244,23 +243,22 @@ fn a_transaction_without_pings_is_aborted_once_its_lease_is_over() {
     let catalog = Catalog::with_stream(1);
     let (kept, lost) = (catalog.begin(), catalog.begin());
     let pinged = catalog.step(|step| transaction::ping(step, "s", "t", lost, 0));
-    assert_eq!(pinged, ping_txn_status::Status::Ok);
+    assert_eq!(pinged, Ping::Extended);
     catalog.step(transaction::abort_overdue);
-    assert_eq!(catalog.state(kept), txn_state::State::Open);
-    assert_eq!(catalog.state(lost), txn_state::State::Aborted);
+    assert_eq!(catalog.state(kept), TransactionState::Open);
+    assert_eq!(catalog.state(lost), TransactionState::Aborted);
     catalog.step(transaction::forget_ended);
-    assert_eq!(catalog.state(lost), txn_state::State::Aborted);
+    assert_eq!(catalog.state(lost), TransactionState::Aborted);
 }
 
 #[test]
 fn a_scope_is_deleted_when_it_is_empty_or_with_all_that_is_in_it() {
-    use delete_scope_status::Status;
     let catalog = Catalog::with_stream(1);
     catalog.begin();
-    assert_eq!(catalog.step(|step| scope::delete(step, "s")), Ok(Status::ScopeNotEmpty));
-    assert_eq!(catalog.step(|step| scope::delete_recursively(step, "s")), Ok(Status::Success));
+    assert_eq!(catalog.step(|step| scope::delete(step, "s")), Ok(ScopeDeletion::NotEmpty));
+    assert_eq!(catalog.step(|step| scope::delete_recursively(step, "s")), Ok(ScopeDeletion::Deleted));
     assert_eq!(catalog.look(|state| state.segments().count()), 0);
-    assert_eq!(catalog.step(|step| scope::delete(step, "s")), Ok(Status::ScopeNotFound));
+    assert_eq!(catalog.step(|step| scope::delete(step, "s")), Ok(ScopeDeletion::NotFound));
 }
 
 #[test]
@@ -299,7 +297,7 @@ fn a_writers_time_becomes_a_watermark_that_readers_find() {
     assert_eq!(streams(), [], "a silent writer is forgotten");
 }
 
-fn length_of(log: Result<Vec<Part>, Refusal>) -> usize {
+fn length_of(log: Result<Vec<Part>, OperationError>) -> usize {
     log.unwrap_or_else(|refusal| panic!("{refusal:?}")).iter().map(Part::len).sum()
 }
 

@@ -1,11 +1,11 @@
 //! Transactions.
 
-use pravega_protocol::controller::{ping_txn_status, txn_state, txn_status};
 use pravega_protocol::stream::{ScopedStream, SegmentId};
 
-use super::records::{Known, decode, known, name, read, write};
+use super::records::{KnownStream, decode, known, name, read, write};
+use super::status::{Ping, TransactionEnd, TransactionState};
 use super::stream::{found, replace};
-use super::{Refusal, segment, writer};
+use super::{OperationError, segment, writer};
 use crate::controller::catalog::{
     Cut, Epoch, EpochSegment, History, LeaseRefused, Outcome, Transaction, TransactionId, key, reaches,
 };
@@ -17,17 +17,19 @@ pub(crate) struct Begun {
     pub(crate) segments: Vec<EpochSegment>,
 }
 
-pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) -> Result<Begun, Refusal> {
-    let stream = found(step, scope, stream)?;
+pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) -> Result<Begun, OperationError> {
+    let stream = found(step.state(), scope, stream)?;
     let transaction = Transaction::begin(lease, step.at()).map_err(|refused| match refused {
-        LeaseRefused::TooShort => Refusal::unknown("lease should be greater than minimum lease"),
-        LeaseRefused::TooLong | LeaseRefused::TooOld => Refusal::unknown("lease value too large, max value is 600000"),
+        LeaseRefused::TooShort => OperationError::unknown("lease should be greater than minimum lease"),
+        LeaseRefused::TooLong | LeaseRefused::TooOld => {
+            OperationError::unknown("lease value too large, max value is 600000")
+        }
     })?;
     if stream.record.sealed {
-        return Err(Refusal::internal(format!("stream {} is sealed", stream.name)));
+        return Err(OperationError::internal(format!("stream {} is sealed", stream.name)));
     }
-    let active = stream.active(step);
-    let counter = read(step, key::NEXT_TRANSACTION).unwrap_or(1);
+    let active = stream.active(step.state());
+    let counter = read(step.state(), key::NEXT_TRANSACTION).unwrap_or(1);
     write(step, key::NEXT_TRANSACTION, &(counter + 1));
     let id = TransactionId::new(active.reference, counter);
     let own = |segment: &EpochSegment| {
@@ -43,31 +45,24 @@ pub(crate) fn begin(step: &mut Step<'_>, scope: &str, stream: &str, lease: i64) 
     Ok(Begun { id, segments })
 }
 
-pub(crate) fn ping(
-    step: &mut Step<'_>,
-    scope: &str,
-    stream: &str,
-    id: TransactionId,
-    lease: i64,
-) -> ping_txn_status::Status {
-    use ping_txn_status::Status;
-    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Unknown };
+pub(crate) fn ping(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId, lease: i64) -> Ping {
+    let Some((stream, transaction)) = lookup(step.state(), scope, stream, id) else { return Ping::NotFound };
     match transaction.outcome() {
-        Some(Outcome::Committed) => return Status::Committed,
-        Some(Outcome::Aborted) => return Status::Aborted,
+        Some(Outcome::Committed) => return Ping::Committed,
+        Some(Outcome::Aborted) => return Ping::Aborted,
         None => {}
     }
     match transaction.pinged(lease, step.at()) {
         Ok(pinged) => {
             write(step, &key::transaction(&stream.name, id), &pinged);
-            Status::Ok
+            Ping::Extended
         }
-        Err(LeaseRefused::TooOld) => Status::MaxExecutionTimeExceeded,
-        Err(LeaseRefused::TooLong | LeaseRefused::TooShort) => Status::LeaseTooLarge,
+        Err(LeaseRefused::TooOld) => Ping::MaxAgeExceeded,
+        Err(LeaseRefused::TooLong | LeaseRefused::TooShort) => Ping::LeaseTooLarge,
     }
 }
 
-fn lookup(state: &State, scope: &str, stream: &str, id: TransactionId) -> Option<(Known, Transaction)> {
+fn lookup(state: &State, scope: &str, stream: &str, id: TransactionId) -> Option<(KnownStream, Transaction)> {
     let stream = known(state, scope, stream)?;
     let transaction = record(state, &stream.name, id)?;
     Some((stream, transaction))
@@ -98,44 +93,45 @@ pub(crate) fn commit(
     stream: &str,
     id: TransactionId,
     note: &Note<'_>,
-) -> txn_status::Status {
-    use txn_status::Status;
-    let Some((mut stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Failure };
+) -> TransactionEnd {
+    let Some((mut stream, transaction)) = lookup(step.state(), scope, stream, id) else {
+        return TransactionEnd::Failed;
+    };
     match transaction.outcome() {
-        Some(Outcome::Committed) => return Status::Success,
-        Some(Outcome::Aborted) => return Status::Failure,
+        Some(Outcome::Committed) => return TransactionEnd::Done,
+        Some(Outcome::Aborted) => return TransactionEnd::Failed,
         None => {}
     }
-    let Some(position) = merge(step, &mut stream, id) else { return Status::Failure };
+    let Some(position) = merge(step, &mut stream, id) else { return TransactionEnd::Failed };
     end(step, &stream.name, id, &transaction, Outcome::Committed);
     if let Some(time) = note.time.filter(|_| !note.writer.is_empty()) {
         // A writer that goes back in time has committed all the same.
         let _ = writer::note_known(step, &stream.name, note.writer, time, position);
     }
-    Status::Success
+    TransactionEnd::Done
 }
 
 /// Moves what the transaction wrote into the stream; gives the ends of the segments it went into. `None`, without
 /// a change, where a client spoilt a segment that it did not own.
-fn merge(step: &mut Step<'_>, stream: &mut Known, id: TransactionId) -> Option<Cut> {
-    let own = stream.history(step).epoch(id.epoch())?;
-    let active = stream.active(step);
+fn merge(step: &mut Step<'_>, stream: &mut KnownStream, id: TransactionId) -> Option<Cut> {
+    let own = stream.history(step.state()).epoch(id.epoch())?;
+    let active = stream.active(step.state());
     if reaches(&own, &active) {
         let is_open = |id: SegmentId| {
-            let segment = step.segment(&segment::of_stream(&stream.name, id));
+            let segment = step.state().segment(&segment::of_stream(&stream.name, id));
             segment.is_some_and(|segment| !segment.is_sealed())
         };
-        if !active.ids().all(is_open) || !is_whole(step, &stream.name, id, &active) {
+        if !active.ids().all(is_open) || !is_whole(step.state(), &stream.name, id, &active) {
             return None;
         }
         return Some(merge_into(step, &stream.name, id, &active));
     }
-    is_whole(step, &stream.name, id, &own).then(|| roll(step, stream, id, &own, &active))
+    is_whole(step.state(), &stream.name, id, &own).then(|| roll(step, stream, id, &own, &active))
 }
 
 /// The transaction's segments do not fit the active ones any more: its own epoch is repeated for it, and the active
 /// one after that.
-fn roll(step: &mut Step<'_>, stream: &mut Known, id: TransactionId, own: &Epoch, active: &Epoch) -> Cut {
+fn roll(step: &mut Step<'_>, stream: &mut KnownStream, id: TransactionId, own: &Epoch, active: &Epoch) -> Cut {
     let own = own.repeated_as(active.number + 1, step.at().max(active.created + 1));
     let again = active.repeated_as(active.number + 2, own.created + 1);
     replace(step, stream, active, &own);
@@ -162,21 +158,20 @@ fn merge_into(step: &mut Step<'_>, stream: &ScopedStream, id: TransactionId, epo
     epoch.ids().map(&mut merge).collect()
 }
 
-pub(crate) fn abort(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId) -> txn_status::Status {
-    use txn_status::Status;
-    let Some((stream, transaction)) = lookup(step, scope, stream, id) else { return Status::Failure };
+pub(crate) fn abort(step: &mut Step<'_>, scope: &str, stream: &str, id: TransactionId) -> TransactionEnd {
+    let Some((stream, transaction)) = lookup(step.state(), scope, stream, id) else { return TransactionEnd::Failed };
     match transaction.outcome() {
-        Some(Outcome::Committed) => Status::Failure,
-        Some(Outcome::Aborted) => Status::Success,
+        Some(Outcome::Committed) => TransactionEnd::Failed,
+        Some(Outcome::Aborted) => TransactionEnd::Done,
         None => {
             abort_open(step, &stream, id, &transaction);
-            Status::Success
+            TransactionEnd::Done
         }
     }
 }
 
-fn abort_open(step: &mut Step<'_>, stream: &Known, id: TransactionId, transaction: &Transaction) {
-    let own = stream.history(step).epoch(id.epoch());
+fn abort_open(step: &mut Step<'_>, stream: &KnownStream, id: TransactionId, transaction: &Transaction) {
+    let own = stream.history(step.state()).epoch(id.epoch());
     for number in own.iter().flat_map(Epoch::ids).map(SegmentId::number) {
         segment::delete(step, &segment::of_transaction(&stream.name, id, number));
     }
@@ -184,8 +179,8 @@ fn abort_open(step: &mut Step<'_>, stream: &Known, id: TransactionId, transactio
 }
 
 /// Aborts what is open, before a stream is sealed.
-pub(crate) fn abort_all(step: &mut Step<'_>, stream: &Known) {
-    for (id, transaction) in below(step, &key::transactions(&stream.name)) {
+pub(crate) fn abort_all(step: &mut Step<'_>, stream: &KnownStream) {
+    for (id, transaction) in below(step.state(), &key::transactions(&stream.name)) {
         abort_open(step, stream, id, &transaction);
     }
 }
@@ -198,13 +193,12 @@ fn below(state: &State, prefix: &str) -> Vec<(TransactionId, Transaction)> {
     state.records(prefix).map(parse).collect()
 }
 
-pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId) -> txn_state::State {
-    use txn_state::State as Known;
+pub(crate) fn check(state: &State, scope: &str, stream: &str, id: TransactionId) -> TransactionState {
     match name(scope, stream).and_then(|stream| record(state, &stream, id)).map(|transaction| transaction.outcome()) {
-        None => Known::Unknown,
-        Some(None) => Known::Open,
-        Some(Some(Outcome::Committed)) => Known::Committed,
-        Some(Some(Outcome::Aborted)) => Known::Aborted,
+        None => TransactionState::NotFound,
+        Some(None) => TransactionState::Open,
+        Some(Some(Outcome::Committed)) => TransactionState::Committed,
+        Some(Some(Outcome::Aborted)) => TransactionState::Aborted,
     }
 }
 
@@ -217,9 +211,9 @@ pub(crate) fn completed(state: &State, scope: &str, stream: &str) -> Vec<(Transa
 
 /// Aborts the transactions that are out of time.
 pub(crate) fn abort_overdue(step: &mut Step<'_>) {
-    for (stream, id) in matching(step, key::TRANSACTIONS, |transaction| transaction.is_overdue(step.at())) {
-        let found = known(step, stream.scope.as_str(), stream.stream.as_str());
-        let transaction = read(step, &key::transaction(&stream, id));
+    for (stream, id) in matching(step.state(), key::TRANSACTIONS, |transaction| transaction.is_overdue(step.at())) {
+        let found = known(step.state(), stream.scope.as_str(), stream.stream.as_str());
+        let transaction = read(step.state(), &key::transaction(&stream, id));
         if let Some((stream, transaction)) = found.zip(transaction) {
             abort_open(step, &stream, id, &transaction);
         }
@@ -228,7 +222,7 @@ pub(crate) fn abort_overdue(step: &mut Step<'_>) {
 
 /// Forgets the transactions that ended long ago.
 pub(crate) fn forget_ended(step: &mut Step<'_>) {
-    for (stream, id) in matching(step, key::ENDED, |transaction| transaction.is_forgotten(step.at())) {
+    for (stream, id) in matching(step.state(), key::ENDED, |transaction| transaction.is_forgotten(step.at())) {
         step.remove(&key::ended(&stream, id));
     }
 }

@@ -1,11 +1,11 @@
 //! What writers say of the time.
 
-use pravega_protocol::controller::{remove_writer_response, timestamp_response};
 use pravega_protocol::stream::{ScopedStream, SegmentId};
 
-use super::records::{Known, known, names, read, write};
+use super::records::{KnownStream, known, names, read, write};
+use super::status::{TimeNote, WriterRemoval};
 use super::stream::found;
-use super::{Refusal, segment};
+use super::{OperationError, segment};
 use crate::controller::catalog::{Cut, MarkRefused, Watermark, WriterMark, key, mark_stream};
 use crate::node::{State, Step};
 
@@ -16,13 +16,12 @@ pub(crate) fn note(
     writer: &str,
     time: i64,
     position: Cut,
-) -> Result<timestamp_response::Status, Refusal> {
-    use timestamp_response::Status;
-    let stream = found(step, scope, stream)?;
+) -> Result<TimeNote, OperationError> {
+    let stream = found(step.state(), scope, stream)?;
     Ok(match note_known(step, &stream.name, writer, time, position) {
-        Ok(()) => Status::Success,
-        Err(MarkRefused::Time) => Status::InvalidTime,
-        Err(MarkRefused::Position) => Status::InvalidPosition,
+        Ok(()) => TimeNote::Noted,
+        Err(MarkRefused::Time) => TimeNote::InvalidTime,
+        Err(MarkRefused::Position) => TimeNote::InvalidPosition,
     })
 }
 
@@ -34,19 +33,18 @@ pub(super) fn note_known(
     position: Cut,
 ) -> Result<(), MarkRefused> {
     let key = key::mark(stream, writer);
-    let mark = WriterMark::noted(read(step, &key).as_ref(), time, position)?;
+    let mark = WriterMark::noted(read(step.state(), &key).as_ref(), time, position)?;
     write(step, &key, &mark);
     Ok(())
 }
 
 /// The writer says goodbye; its mark counts until the next watermark.
-pub(crate) fn remove(step: &mut Step<'_>, scope: &str, stream: &str, writer: &str) -> remove_writer_response::Status {
-    use remove_writer_response::Status;
-    let key = known(step, scope, stream).map(|stream| key::mark(&stream.name, writer));
-    let mark = key.and_then(|key| Some((read::<WriterMark>(step, &key)?, key)));
-    let Some((mark, key)) = mark else { return Status::UnknownWriter };
+pub(crate) fn remove(step: &mut Step<'_>, scope: &str, stream: &str, writer: &str) -> WriterRemoval {
+    let key = known(step.state(), scope, stream).map(|stream| key::mark(&stream.name, writer));
+    let mark = key.and_then(|key| Some((read::<WriterMark>(step.state(), &key)?, key)));
+    let Some((mark, key)) = mark else { return WriterRemoval::NotFound };
     write(step, &key, &WriterMark { alive: false, ..mark });
-    Status::Success
+    WriterRemoval::Removed
 }
 
 /// The streams that writers have said something about.
@@ -61,11 +59,11 @@ pub(crate) fn marked_streams(state: &State) -> Vec<ScopedStream> {
 /// that did not go on has been silent for as long as the stream's time-out, given in milliseconds; such a one is
 /// forgotten.
 pub(crate) fn watermark(step: &mut Step<'_>, stream: &ScopedStream, is_silent: impl Fn(&str, i64) -> bool) {
-    let Some(stream) = known(step, stream.scope.as_str(), stream.stream.as_str()) else { return };
-    let last: Option<Watermark> = read(step, &key::watermark(&stream.name));
+    let Some(stream) = known(step.state(), stream.scope.as_str(), stream.stream.as_str()) else { return };
+    let last: Option<Watermark> = read(step.state(), &key::watermark(&stream.name));
     let timeout = stream.record.config.timestamp_aggregation_timeout;
     let (mut marks, mut gone, mut waits) = (Vec::new(), Vec::new(), false);
-    for (key, mark) in marks_of(step, &stream.name) {
+    for (key, mark) in marks_of(step.state(), &stream.name) {
         if last.as_ref().is_none_or(|last| mark.time > last.lower) {
             marks.push(mark);
         } else if !mark.alive || is_silent(&key, timeout) {
@@ -77,7 +75,7 @@ pub(crate) fn watermark(step: &mut Step<'_>, stream: &ScopedStream, is_silent: i
     for key in gone {
         step.remove(&key);
     }
-    let next = if waits { None } else { Watermark::next(&stream.history(step), last.as_ref(), &marks) };
+    let next = if waits { None } else { Watermark::next(&stream.history(step.state()), last.as_ref(), &marks) };
     if let Some(next) = next {
         append(step, &stream, &next);
     }
@@ -96,10 +94,11 @@ fn marks_of(state: &State, stream: &ScopedStream) -> Vec<(String, WriterMark)> {
     keys.filter_map(|key| Some((read(state, &key)?, key))).map(|(mark, key)| (key, mark)).collect()
 }
 
-fn append(step: &mut Step<'_>, stream: &Known, watermark: &Watermark) {
-    let marks = mark_stream(&stream.name).and_then(|name| known(step, name.scope.as_str(), name.stream.as_str()));
+fn append(step: &mut Step<'_>, stream: &KnownStream, watermark: &Watermark) {
+    let marks =
+        mark_stream(&stream.name).and_then(|name| known(step.state(), name.scope.as_str(), name.stream.as_str()));
     let Some(marks) = marks else { return };
-    let active: Vec<SegmentId> = marks.active(step).ids().collect();
+    let active: Vec<SegmentId> = marks.active(step.state()).ids().collect();
     let written = active.iter().any(|id| {
         let name = segment::of_stream(&marks.name, *id);
         step.append(&name, watermark.to_event(), &[], None).is_ok()

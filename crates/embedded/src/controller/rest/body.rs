@@ -9,20 +9,20 @@ use serde::de::DeserializeOwned;
 
 use crate::controller::Controller;
 use crate::controller::access::{Caller, Denied};
-use crate::controller::operations::Refusal;
-use crate::node::{ChangeError, LogFailed};
+use crate::controller::operations::{ErrorKind, OperationError};
+use crate::node::ChangeError;
 
 /// A status without a body, as nearly all of Pravega's refusals are.
 #[derive(Debug)]
-pub(crate) struct Refused(pub(crate) StatusCode);
+pub(crate) struct ErrorStatus(pub(crate) StatusCode);
 
-impl IntoResponse for Refused {
+impl IntoResponse for ErrorStatus {
     fn into_response(self) -> Response {
         self.0.into_response()
     }
 }
 
-impl From<Denied> for Refused {
+impl From<Denied> for ErrorStatus {
     fn from(denied: Denied) -> Self {
         Self(match denied {
             Denied::Unauthenticated => StatusCode::UNAUTHORIZED,
@@ -31,35 +31,29 @@ impl From<Denied> for Refused {
     }
 }
 
-impl From<ChangeError> for Refused {
+impl From<ChangeError> for ErrorStatus {
     fn from(failed: ChangeError) -> Self {
         match failed {
             // a full disk: tried again, it may succeed
             ChangeError::NoRoom(_) => Self(StatusCode::INSUFFICIENT_STORAGE),
-            ChangeError::Log(failed) => failed.into(),
+            ChangeError::Log(_) | ChangeError::Broken(_) => Self(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }
 }
 
-impl From<LogFailed> for Refused {
-    fn from(_: LogFailed) -> Self {
-        Self(StatusCode::INTERNAL_SERVER_ERROR)
-    }
-}
-
-impl From<Refusal> for Refused {
-    fn from(refusal: Refusal) -> Self {
-        Self(match refusal.code {
-            tonic::Code::NotFound => StatusCode::NOT_FOUND,
-            _ => StatusCode::INTERNAL_SERVER_ERROR,
+impl From<OperationError> for ErrorStatus {
+    fn from(error: OperationError) -> Self {
+        Self(match error.kind {
+            ErrorKind::NotFound => StatusCode::NOT_FOUND,
+            ErrorKind::Internal | ErrorKind::Unknown => StatusCode::INTERNAL_SERVER_ERROR,
         })
     }
 }
 
 impl FromRequestParts<Controller> for Caller {
-    type Rejection = Refused;
+    type Rejection = ErrorStatus;
 
-    async fn from_request_parts(parts: &mut Parts, controller: &Controller) -> Result<Self, Refused> {
+    async fn from_request_parts(parts: &mut Parts, controller: &Controller) -> Result<Self, ErrorStatus> {
         let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         Ok(controller.access.enter(authorization).await?)
     }

@@ -9,7 +9,7 @@ use axum::{Json, Router};
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
-use super::body::Refused;
+use super::body::ErrorStatus;
 use crate::controller::Controller;
 
 /// The parts that Pravega's controller has.
@@ -39,9 +39,10 @@ pub(super) fn router() -> Router<Controller> {
         let one = value.clone();
         (get(async || Json(value)), get(async |Path(id): Path<String>| part(&id).map(|_| Json(one))))
     };
-    let routes = Router::new()
-        .route("/health", get(async || Json(Health::up("", PARTS))))
-        .route("/health/{id}", get(async |Path(id): Path<String>| Ok::<_, Refused>(Json(Health::up(part(&id)?, [])))));
+    let routes = Router::new().route("/health", get(async || Json(Health::up("", PARTS)))).route(
+        "/health/{id}",
+        get(async |Path(id): Path<String>| Ok::<_, ErrorStatus>(Json(Health::up(part(&id)?, [])))),
+    );
     let aspects =
         [("readiness", json!(true)), ("liveness", json!(true)), ("details", json!({})), ("status", json!("UP"))];
     aspects.into_iter().fold(routes, |routes, (name, value)| {
@@ -50,6 +51,6 @@ pub(super) fn router() -> Router<Controller> {
     })
 }
 
-fn part(id: &str) -> Result<&'static str, Refused> {
-    PARTS.into_iter().find(|part| *part == id).ok_or(Refused(StatusCode::NOT_FOUND))
+fn part(id: &str) -> Result<&'static str, ErrorStatus> {
+    PARTS.into_iter().find(|part| *part == id).ok_or(ErrorStatus(StatusCode::NOT_FOUND))
 }

@@ -1,16 +1,16 @@
 use axum::Json;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
-use pravega_protocol::controller::{create_scope_status, delete_scope_status};
 use pravega_protocol::stream::Scope as ScopeName;
 
-use super::body::{Body, Refused};
+use super::body::{Body, ErrorStatus};
 use super::model::{Scope, Scopes};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
 use crate::controller::operations::scope;
+use crate::controller::operations::status::{ScopeCreation, ScopeDeletion};
 
-pub(super) async fn list(State(controller): State<Controller>, caller: Caller) -> Result<Json<Scopes>, Refused> {
+pub(super) async fn list(State(controller): State<Controller>, caller: Caller) -> Result<Json<Scopes>, ErrorStatus> {
     caller.needs(access::ROOT, Permission::Read)?;
     let names = controller.look(scope::all).await?;
     let shown = names.into_iter().filter(|name| caller.may(&access::scope(name), Permission::Read));
@@ -20,16 +20,16 @@ pub(super) async fn list(State(controller): State<Controller>, caller: Caller) -
 /// A bad name is told before bad credentials.
 pub(super) async fn create(
     State(controller): State<Controller>,
-    caller: Result<Caller, Refused>,
+    caller: Result<Caller, ErrorStatus>,
     Body(body): Body<Scope>,
-) -> Result<(StatusCode, Json<Scope>), Refused> {
-    use create_scope_status::Status;
-    let name = body.scope_name.filter(|name| ScopeName::new(name).is_ok()).ok_or(Refused(StatusCode::BAD_REQUEST))?;
+) -> Result<(StatusCode, Json<Scope>), ErrorStatus> {
+    let name =
+        body.scope_name.filter(|name| ScopeName::new(name).is_ok()).ok_or(ErrorStatus(StatusCode::BAD_REQUEST))?;
     caller?.needs(access::ROOT, Permission::ReadUpdate)?;
     match controller.step(|step| scope::create(step, &name)).await?? {
-        Status::Success => Ok((StatusCode::CREATED, Json(Scope { scope_name: Some(name) }))),
-        Status::ScopeExists => Err(Refused(StatusCode::CONFLICT)),
-        Status::InvalidScopeName | Status::Failure => Err(Refused(StatusCode::BAD_REQUEST)),
+        ScopeCreation::Created => Ok((StatusCode::CREATED, Json(Scope { scope_name: Some(name) }))),
+        ScopeCreation::Exists => Err(ErrorStatus(StatusCode::CONFLICT)),
+        ScopeCreation::InvalidName => Err(ErrorStatus(StatusCode::BAD_REQUEST)),
     }
 }
 
@@ -37,10 +37,10 @@ pub(super) async fn get(
     State(controller): State<Controller>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<Json<Scope>, Refused> {
+) -> Result<Json<Scope>, ErrorStatus> {
     caller.needs(&access::scope(&name), Permission::Read)?;
     let known = controller.look(|state| scope::known(state, &name)).await?;
-    let known = known.ok_or(Refused(StatusCode::NOT_FOUND))?;
+    let known = known.ok_or(ErrorStatus(StatusCode::NOT_FOUND))?;
     Ok(Json(Scope { scope_name: Some(known.to_string()) }))
 }
 
@@ -48,13 +48,11 @@ pub(super) async fn delete(
     State(controller): State<Controller>,
     caller: Caller,
     Path(name): Path<String>,
-) -> Result<StatusCode, Refused> {
-    use delete_scope_status::Status;
+) -> Result<StatusCode, ErrorStatus> {
     caller.needs(access::ROOT, Permission::ReadUpdate)?;
-    match controller.free(|step| scope::delete(step, &name)).await?? {
-        Status::Success => Ok(StatusCode::NO_CONTENT),
-        Status::ScopeNotFound => Err(Refused(StatusCode::NOT_FOUND)),
-        Status::ScopeNotEmpty => Err(Refused(StatusCode::PRECONDITION_FAILED)),
-        Status::Failure => Err(Refused(StatusCode::INTERNAL_SERVER_ERROR)),
+    match controller.step_to_free(|step| scope::delete(step, &name)).await?? {
+        ScopeDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        ScopeDeletion::NotFound => Err(ErrorStatus(StatusCode::NOT_FOUND)),
+        ScopeDeletion::NotEmpty => Err(ErrorStatus(StatusCode::PRECONDITION_FAILED)),
     }
 }

@@ -3,20 +3,20 @@ use std::collections::HashMap;
 use axum::Json;
 use axum::extract::{Path, Query, State};
 use axum::http::StatusCode;
-use pravega_protocol::controller::{create_stream_status, delete_stream_status, update_stream_status};
 use pravega_protocol::stream::StreamName;
 
-use super::body::{Body, Refused};
+use super::body::{Body, ErrorStatus};
 use super::model::{ScalingEvent, Stream, StreamBody, StreamState, Streams};
 use crate::controller::Controller;
 use crate::controller::access::{self, Caller, Permission};
 use crate::controller::catalog::StreamConfig;
+use crate::controller::operations::status::{StreamCreation, StreamDeletion, StreamUpdate};
 use crate::controller::operations::stream;
 
 const SEALED: &str = "SEALED";
 
-fn refused<T>(status: StatusCode) -> Result<T, Refused> {
-    Err(Refused(status))
+fn refused<T>(status: StatusCode) -> Result<T, ErrorStatus> {
+    Err(ErrorStatus(status))
 }
 
 /// Whether a list with these parameters shows the stream.
@@ -34,9 +34,9 @@ pub(super) async fn list(
     caller: Caller,
     Path(scope): Path<String>,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<Streams>, Refused> {
+) -> Result<Json<Streams>, ErrorStatus> {
     caller.needs(&access::scope(&scope), Permission::Read)?;
-    let all = controller.look(|state| stream::all(state, &scope)).await?.ok_or(Refused(StatusCode::NOT_FOUND))?;
+    let all = controller.look(|state| stream::all(state, &scope)).await?.ok_or(ErrorStatus(StatusCode::NOT_FOUND))?;
     let may = |name: &str| caller.may(&access::plain_stream(&scope, name), Permission::Read);
     let shown = all.iter().filter(|(name, config)| is_shown(&query, name, config) && may(name));
     Ok(Json(Streams { streams: shown.map(|(name, config)| Stream::of_record(&scope, name, config)).collect() }))
@@ -44,22 +44,21 @@ pub(super) async fn list(
 
 pub(super) async fn create(
     State(controller): State<Controller>,
-    caller: Result<Caller, Refused>,
+    caller: Result<Caller, ErrorStatus>,
     Path(scope): Path<String>,
     Body(body): Body<StreamBody>,
-) -> Result<(StatusCode, Json<Stream>), Refused> {
-    use create_stream_status::Status;
+) -> Result<(StatusCode, Json<Stream>), ErrorStatus> {
     let name = body.stream_name.as_deref().filter(|name| StreamName::new(name).is_ok());
-    let name = name.ok_or(Refused(StatusCode::BAD_REQUEST))?;
+    let name = name.ok_or(ErrorStatus(StatusCode::BAD_REQUEST))?;
     caller?.needs(&access::scope(&scope), Permission::ReadUpdate)?;
-    let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let config = body.to_record().ok_or(ErrorStatus(StatusCode::INTERNAL_SERVER_ERROR))?;
     let made = Stream::of_record(&scope, name, &config);
     match controller.step(|step| stream::create(step, &scope, name, Some(config))).await?? {
-        Status::Success => Ok((StatusCode::CREATED, Json(made))),
-        Status::StreamExists => refused(StatusCode::CONFLICT),
-        Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::InvalidStreamName => refused(StatusCode::BAD_REQUEST),
-        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamCreation::Created => Ok((StatusCode::CREATED, Json(made))),
+        StreamCreation::Exists => refused(StatusCode::CONFLICT),
+        StreamCreation::ScopeNotFound => refused(StatusCode::NOT_FOUND),
+        StreamCreation::InvalidName => refused(StatusCode::BAD_REQUEST),
+        StreamCreation::InvalidConfig => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -67,7 +66,7 @@ pub(super) async fn get(
     State(controller): State<Controller>,
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
-) -> Result<Json<Stream>, Refused> {
+) -> Result<Json<Stream>, ErrorStatus> {
     caller.needs(&access::plain_stream(&scope, &name), Permission::Read)?;
     let found = controller.look(|state| stream::found(state, &scope, &name)).await??;
     Ok(Json(Stream::of_record(&scope, &name, &found.record.config)))
@@ -78,15 +77,14 @@ pub(super) async fn update(
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
     Body(body): Body<StreamBody>,
-) -> Result<Json<Stream>, Refused> {
-    use update_stream_status::Status;
+) -> Result<Json<Stream>, ErrorStatus> {
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
-    let config = body.to_record().ok_or(Refused(StatusCode::INTERNAL_SERVER_ERROR))?;
+    let config = body.to_record().ok_or(ErrorStatus(StatusCode::INTERNAL_SERVER_ERROR))?;
     let changed = Stream::of_record(&scope, &name, &config);
     match controller.step(|step| stream::update(step, &scope, &name, Some(config))).await?? {
-        Status::Success => Ok(Json(changed)),
-        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+        StreamUpdate::Updated => Ok(Json(changed)),
+        StreamUpdate::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamUpdate::Sealed | StreamUpdate::Invalid => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -94,14 +92,12 @@ pub(super) async fn delete(
     State(controller): State<Controller>,
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
-) -> Result<StatusCode, Refused> {
-    use delete_stream_status::Status;
+) -> Result<StatusCode, ErrorStatus> {
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
-    match controller.free(|step| stream::delete(step, &scope, &name)).await?? {
-        Status::Success => Ok(StatusCode::NO_CONTENT),
-        Status::StreamNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamNotSealed => refused(StatusCode::PRECONDITION_FAILED),
-        Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    match controller.step_to_free(|step| stream::delete(step, &scope, &name)).await?? {
+        StreamDeletion::Deleted => Ok(StatusCode::NO_CONTENT),
+        StreamDeletion::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamDeletion::NotSealed => refused(StatusCode::PRECONDITION_FAILED),
     }
 }
 
@@ -111,16 +107,15 @@ pub(super) async fn set_state(
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
     Body(state): Body<StreamState>,
-) -> Result<Json<StreamState>, Refused> {
-    use update_stream_status::Status;
+) -> Result<Json<StreamState>, ErrorStatus> {
     caller.needs(&access::plain_stream(&scope, &name), Permission::ReadUpdate)?;
     if state.stream_state.as_deref() != Some(SEALED) {
         return refused(StatusCode::BAD_REQUEST);
     }
-    match controller.free(|step| stream::seal(step, &scope, &name)).await?? {
-        Status::Success => Ok(Json(state)),
-        Status::StreamNotFound | Status::ScopeNotFound => refused(StatusCode::NOT_FOUND),
-        Status::StreamSealed | Status::Failure => refused(StatusCode::INTERNAL_SERVER_ERROR),
+    match controller.step_to_free(|step| stream::seal(step, &scope, &name)).await?? {
+        StreamUpdate::Updated => Ok(Json(state)),
+        StreamUpdate::NotFound => refused(StatusCode::NOT_FOUND),
+        StreamUpdate::Sealed | StreamUpdate::Invalid => refused(StatusCode::INTERNAL_SERVER_ERROR),
     }
 }
 
@@ -130,10 +125,10 @@ pub(super) async fn scaling_events(
     caller: Caller,
     Path((scope, name)): Path<(String, String)>,
     Query(query): Query<HashMap<String, String>>,
-) -> Result<Json<Vec<ScalingEvent>>, Refused> {
+) -> Result<Json<Vec<ScalingEvent>>, ErrorStatus> {
     let time = |key| {
-        let text = query.get(key).ok_or(Refused(StatusCode::BAD_REQUEST))?;
-        text.parse::<i64>().map_err(|_| Refused(StatusCode::NOT_FOUND))
+        let text = query.get(key).ok_or(ErrorStatus(StatusCode::BAD_REQUEST))?;
+        text.parse::<i64>().map_err(|_| ErrorStatus(StatusCode::NOT_FOUND))
     };
     let (from, to) = (time("from")?, time("to")?);
     caller.needs(&access::plain_stream(&scope, &name), Permission::Read)?;

@@ -75,15 +75,58 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
 
 #[test]
 fn a_directory_of_another_version_is_refused() {
-    for format in ["pravega-gateway embedded node, version 2\nb1946ac9-2b0e-4a8e-9d9c-4f6b7c7d8e9f\n", "", "other"] {
+    for version in [0, 2, u64::MAX] {
         let dir = new_dir();
         open(&dir);
+        let id = "b1946ac9-2b0e-4a8e-9d9c-4f6b7c7d8e9f";
+        let format = format!("pravega-gateway embedded node, version {version}\n{id}\n");
         fs::write(dir.path().join("FORMAT"), format).expect("written");
-        let line = format.lines().next().unwrap_or_default();
-        let known = "\"pravega-gateway embedded node, version 1\"";
-        let expected = format!("{} is of format {line:?}, this program knows {known} only", dir.path().display());
-        assert_eq!(refusal(dir.path()), expected);
+        assert_eq!(refusal(dir.path()), unsupported(dir.path(), version));
     }
+}
+
+#[test]
+fn a_directory_of_no_known_format_is_refused() {
+    for (format, line) in [
+        ("", ""),
+        ("other", "other"),
+        ("pravega-gateway embedded node, version 1\n", "pravega-gateway embedded node, version 1"),
+        ("pravega-gateway embedded node, version x\nid", "pravega-gateway embedded node, version x"),
+    ] {
+        let dir = new_dir();
+        open(&dir);
+        let file = dir.path().join("FORMAT");
+        fs::write(&file, format).expect("written");
+        let but = "and not with an embedded node's format and version";
+        assert_eq!(refusal(dir.path()), format!("{} begins with {line:?}, {but}", file.display()));
+    }
+}
+
+#[test]
+fn a_new_directory_has_the_pinned_version() {
+    let dir = new_dir();
+    open(&dir);
+    let format = fs::read_to_string(dir.path().join("FORMAT")).expect("readable");
+    let id = format.strip_prefix("pravega-gateway embedded node, version 1\n").expect("the version");
+    assert!(uuid::Uuid::try_parse(id.trim_end()).is_ok(), "{id}");
+}
+
+#[tokio::test]
+async fn a_file_of_another_version_is_refused() {
+    let dir = log_of(&[payload(1, 10)]).await;
+    let file = file_of(&dir, 0);
+    overwrite(&file, 8, &7_u32.to_be_bytes());
+    let header = fs::read(&file).expect("the file");
+    overwrite(&file, 36, &crc32fast::hash(&header[..36]).to_be_bytes());
+    assert_eq!(refusal(dir.path()), unsupported(&file, 7));
+}
+
+fn unsupported(path: &Path, version: u64) -> String {
+    let path = path.display();
+    format!(
+        "{path} has format version {version}, and this program supports versions up to 1: use the release that wrote it, \
+         or a newer one"
+    )
 }
 
 #[test]

@@ -75,9 +75,10 @@ impl Model {
 
     fn append(&mut self, length: usize, reserved: bool) {
         let payload = payload(self.records.len(), length);
-        let receipt = match reserved {
-            true => self.runtime.block_on(append(self.log(), payload.clone())),
-            false => self.log().append_unreserved(vec![payload.clone()]),
+        let receipt = if reserved {
+            self.runtime.block_on(append(self.log(), payload.clone()))
+        } else {
+            self.log().append_unreserved(vec![payload.clone()])
         };
         self.records.push((receipt.start, payload));
     }

@@ -1,11 +1,17 @@
+mod directory_v1;
+mod format;
 mod full;
 mod kept;
 mod memory;
+mod panics;
 mod power;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::journal::Journal;
 use super::*;
 use crate::log::Options;
 

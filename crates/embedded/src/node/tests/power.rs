@@ -108,7 +108,7 @@ async fn lose_power(dir: &Path, random: &mut SmallRng) -> Vec<Arc<Written>> {
 async fn found(node: &Arc<Node>, writer: usize) -> (Vec<u8>, i64, Option<Bytes>) {
     let seen = node.look(|state| {
         let stored = state.segment(&segment(writer)).expect("it was created");
-        let entries = state.segment(&table(writer)).and_then(Segment::table).expect("it was created");
+        let entries = state.segment(&table(writer)).and_then(StoredSegment::table).expect("it was created");
         let entry = entries.live().map(|(_, _, value)| value.clone()).next();
         (stored.data().read(0, usize::MAX), stored.attribute(NUMBER), entry)
     });

@@ -8,6 +8,7 @@ mod updates;
 use bytes::Bytes;
 use pravega_protocol::wire::{IteratorArgs, NO_VALUE, TableEntry, TableKey};
 
+use super::table::NOT_EXISTS;
 use super::*;
 
 const MIB: usize = 1024 * 1024;
@@ -32,22 +33,22 @@ fn any(data: impl Into<Bytes>, value: impl Into<Bytes>) -> TableEntry {
     entry(data, value, NO_VALUE)
 }
 
-fn update_at(table: &mut Table, entries: &[TableEntry], offset: i64) -> Result<Vec<i64>, Refusal> {
+fn update_at(table: &mut Table, entries: &[TableEntry], offset: i64) -> Result<Vec<i64>, TableRejection> {
     let change = table.check_update(entries, offset)?;
     let versions = table.versions_of(&change);
     table.apply(&change);
     Ok(versions)
 }
 
-fn update(table: &mut Table, entries: &[TableEntry]) -> Result<Vec<i64>, Refusal> {
+fn update(table: &mut Table, entries: &[TableEntry]) -> Result<Vec<i64>, TableRejection> {
     update_at(table, entries, -1)
 }
 
-fn remove_at(table: &mut Table, keys: &[TableKey], offset: i64) -> Result<(), Refusal> {
+fn remove_at(table: &mut Table, keys: &[TableKey], offset: i64) -> Result<(), TableRejection> {
     table.check_removal(keys, offset).map(|change| table.apply(&change))
 }
 
-fn remove(table: &mut Table, keys: &[TableKey]) -> Result<(), Refusal> {
+fn remove(table: &mut Table, keys: &[TableKey]) -> Result<(), TableRejection> {
     remove_at(table, keys, -1)
 }
 
@@ -56,8 +57,8 @@ fn read(table: &Table, data: &'static str) -> (i64, Bytes) {
     (found.key.version, found.value)
 }
 
-fn illegal<T>(message: &'static str) -> Result<T, Refusal> {
-    Err(Refusal::illegal(message))
+fn illegal<T>(message: &'static str) -> Result<T, TableRejection> {
+    Err(TableRejection::illegal(message))
 }
 
 /// Six 4-byte keys at offsets 0, 22, 44, … with one byte each.

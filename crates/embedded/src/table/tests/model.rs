@@ -7,6 +7,7 @@ use pravega_protocol::wire::{IteratorArgs, NO_VALUE, TableEntry, TableKey};
 use proptest::prelude::*;
 
 use super::super::*;
+use super::NOT_EXISTS;
 
 /// A segment as a real store would have it: every record ever written, at its offset.
 #[derive(Debug, Default)]
@@ -154,7 +155,7 @@ impl Pair {
     }
 
     /// The change, if table and model both found the batch right.
-    fn agreed(&self, keys: &[TableKey], checked: Result<TableChange, Refusal>) -> Option<TableChange> {
+    fn agreed(&self, keys: &[TableKey], checked: Result<TableChange, TableRejection>) -> Option<TableChange> {
         match self.expected_refusal(keys) {
             None => Some(checked.expect("the model finds nothing wrong")),
             Some(refusal) => {
@@ -164,7 +165,7 @@ impl Pair {
         }
     }
 
-    fn expected_refusal(&self, keys: &[TableKey]) -> Option<Refusal> {
+    fn expected_refusal(&self, keys: &[TableKey]) -> Option<TableRejection> {
         let versions: Vec<_> = keys
             .iter()
             .filter(|key| key.version != NO_VALUE)
@@ -173,8 +174,8 @@ impl Pair {
         let missing = versions.iter().any(|(wanted, actual)| *actual == NOT_EXISTS && wanted != actual);
         let differs = versions.iter().any(|(wanted, actual)| wanted != actual);
         match self.table.keys() {
-            Keys::Hashed if missing => Some(Refusal::KeyDoesNotExist),
-            _ if differs => Some(Refusal::BadVersion),
+            Keys::Hashed if missing => Some(TableRejection::KeyDoesNotExist),
+            _ if differs => Some(TableRejection::BadVersion),
             _ => None,
         }
     }

@@ -10,7 +10,7 @@ fn after(token: impl Into<Bytes>) -> IteratorArgs {
     IteratorArgs { continuation_token: token.into(), ..IteratorArgs::default() }
 }
 
-fn names(page: Result<Page<TableKey>, Refusal>) -> Vec<Bytes> {
+fn names(page: Result<Page<TableKey>, TableRejection>) -> Vec<Bytes> {
     page.expect("a page").items.into_iter().map(|key| key.data).collect()
 }
 
@@ -52,7 +52,7 @@ fn hash_tables_take_no_range() {
     assert_eq!(hashed().iterate_keys(2, &from_to("a", "")), refused);
     let with_token = IteratorArgs { continuation_token: "xyz".into(), ..from_to("", "a") };
     assert_eq!(hashed().iterate_keys(2, &with_token), refused);
-    assert!(matches!(hashed().iterate_keys(2, &after("xyz")), Err(Refusal::ClosesConnection(_))));
+    assert!(matches!(hashed().iterate_keys(2, &after("xyz")), Err(TableRejection::ClosesConnection(_))));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_read_of_more_than_a_frame_holds_is_refused() {
     update(&mut table, &[any("k", vec![b'v'; 1_000_000])]).expect("no condition");
     let times = |count| table.read(&vec![key("k", NO_VALUE); count]);
     assert_eq!(times(16).map(|entries| entries.len()), Ok(16));
-    assert!(matches!(times(17), Err(Refusal::IllegalArgument(_))));
+    assert!(matches!(times(17), Err(TableRejection::IllegalArgument(_))));
 }
 
 #[test]
@@ -162,5 +162,5 @@ fn a_delta_from_outside_of_the_table_is_refused() {
     assert_eq!(table.delta(-5, 10), illegal("startOffset: startOffset must be a non-negative number."));
     let beyond = illegal("fromPosition (1000) can not exceed the length (40) of the TableSegment.");
     assert_eq!(table.delta(1000, 1), beyond);
-    assert_eq!(fixed().delta(-5, 10), Err(Refusal::Unsupported("readTableEntriesDelta")));
+    assert_eq!(fixed().delta(-5, 10), Err(TableRejection::Unsupported("readTableEntriesDelta")));
 }

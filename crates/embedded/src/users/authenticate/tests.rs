@@ -23,7 +23,7 @@ fn right(user: &str) -> String {
     basic(user, &format!("{user}-päss:wörd"))
 }
 
-async fn caller(users: &Users, user: &str) -> Caller {
+async fn caller(users: &Users, user: &str) -> AuthenticatedUser {
     users.authenticate(Some(&right(user))).await.expect("the right password")
 }
 
@@ -160,7 +160,7 @@ fn a_file_that_names_no_user_is_refused() {
 async fn nothing_told_for_debugging_shows_a_password_or_a_hash() {
     let users = golden();
     let caller = caller(&users, "admin").await;
-    let remembered = users.users["admin"].remembered.lock().expect("not poisoned").as_ref().expect("remembered").tag;
+    let remembered = users.users["admin"].remembered.lock().as_ref().expect("remembered").tag;
     let told = format!("{users:?} {caller:?}");
     let text = std::fs::read_to_string(GOLDEN).expect("text");
     let hashes = text.lines().filter_map(|line| line.split(':').nth(1)).filter(|hash| hash.len() > 64);

@@ -47,7 +47,7 @@ fn granting(resource: &str, permission: &str) -> String {
     jwt::sign(&jwt::key("secret"), json!({ "sub": "x", resource: permission }).to_string().as_bytes())
 }
 
-fn check(token: &str, segment: &str, needed: Permission) -> Result<(), Refusal> {
+fn check(token: &str, segment: &str, needed: Permission) -> Result<(), TokenError> {
     tokens().check(token, segment, needed).map(|_| ())
 }
 
@@ -82,30 +82,30 @@ async fn tokens_of_pravegas_controller_hold_until_their_end() {
     let at = |after, token: &str, needed| tokens().check_at(issued + after, token, SEGMENT, needed);
     let whole = Ok(Expiry(Some(Instant::now() + LIFE)));
     assert_eq!(at(Duration::ZERO, read, Read), whole);
-    assert_eq!(at(Duration::ZERO, read, ReadUpdate), Err(Refusal::Refused));
+    assert_eq!(at(Duration::ZERO, read, ReadUpdate), Err(TokenError::Refused));
     assert_eq!(at(Duration::ZERO, write, ReadUpdate), whole);
     assert!(at(LIFE - Duration::from_millis(1), read, Read).is_ok());
-    assert_eq!(at(LIFE, read, Read), Err(Refusal::Expired));
+    assert_eq!(at(LIFE, read, Read), Err(TokenError::Expired));
 }
 
 #[test]
 fn tokens_of_pravegas_own_class_are_judged_as_it_does() {
     let judged = |what| tokens().check(&golden_token(what), SEGMENT, ReadUpdate);
     assert_eq!(judged("never expires"), Ok(Expiry(None)));
-    assert_eq!(judged("expired"), Err(Refusal::Expired));
-    assert_eq!(judged("another key"), Err(Refusal::Refused));
-    assert_eq!(judged("a scope and a stream"), Err(Refusal::Refused));
+    assert_eq!(judged("expired"), Err(TokenError::Expired));
+    assert_eq!(judged("another key"), Err(TokenError::Refused));
+    assert_eq!(judged("a scope and a stream"), Err(TokenError::Refused));
     let two = golden_token("a scope and a stream");
     assert_eq!(check(&two, "abc/d/0.#epoch.0", ReadUpdate), Ok(()));
     assert_eq!(check(&two, "abc/e/0.#epoch.0", Read), Ok(()));
-    assert_eq!(check(&two, "abc/e/0.#epoch.0", ReadUpdate), Err(Refusal::Refused));
+    assert_eq!(check(&two, "abc/e/0.#epoch.0", ReadUpdate), Err(TokenError::Refused));
 }
 
 #[test]
 fn what_is_minted_now_is_good_now() {
     let token = tokens().mint("prn::/scope:golden/stream:tokens", ReadUpdate);
     assert_eq!(check(&token, SEGMENT, ReadUpdate), Ok(()));
-    assert_eq!(check(&token, "golden/other/0.#epoch.0", Read), Err(Refusal::Refused));
+    assert_eq!(check(&token, "golden/other/0.#epoch.0", Read), Err(TokenError::Refused));
 }
 
 #[test]
@@ -126,7 +126,7 @@ fn a_claim_covers_the_segments_of_its_stream_or_scope_and_no_others() {
         ("prn::/", "s/t/0.#epoch.0", false),
         ("", "s/t/0.#epoch.0", false),
     ] {
-        let expected = if covered { Ok(()) } else { Err(Refusal::Refused) };
+        let expected = if covered { Ok(()) } else { Err(TokenError::Refused) };
         assert_eq!(check(&granting(claim, "READ"), segment, Read), expected, "{claim} {segment}");
     }
 }
@@ -134,7 +134,7 @@ fn a_claim_covers_the_segments_of_its_stream_or_scope_and_no_others() {
 #[test]
 fn a_permission_that_is_none_grants_nothing() {
     for permission in ["NONE", "", "ALL", "read"] {
-        assert_eq!(check(&granting("*", permission), SEGMENT, Read), Err(Refusal::Refused), "{permission}");
+        assert_eq!(check(&granting("*", permission), SEGMENT, Read), Err(TokenError::Refused), "{permission}");
     }
 }
 
@@ -143,7 +143,7 @@ fn what_is_no_token_is_refused() {
     let no_object = jwt::sign(&jwt::key("secret"), b"[]");
     let no_number = jwt::sign(&jwt::key("secret"), br#"{"*":"READ","exp":"soon"}"#);
     for token in ["", ".", "..", "a.b.c", &no_object, &no_number] {
-        assert_eq!(check(token, SEGMENT, Read), Err(Refusal::Refused), "{token}");
+        assert_eq!(check(token, SEGMENT, Read), Err(TokenError::Refused), "{token}");
     }
 }
 
@@ -163,8 +163,8 @@ async fn an_expiry_is_as_far_away_as_the_tokens_life() {
 
 #[test]
 fn refusals_have_the_wires_codes() {
-    assert_eq!(AuthErrorCode::from(Refusal::Refused), AuthErrorCode(0));
-    assert_eq!(AuthErrorCode::from(Refusal::Expired), AuthErrorCode(1));
+    assert_eq!(AuthErrorCode::from(TokenError::Refused), AuthErrorCode(0));
+    assert_eq!(AuthErrorCode::from(TokenError::Expired), AuthErrorCode(1));
 }
 
 #[test]
@@ -181,7 +181,7 @@ fn a_key_that_anybody_has_is_refused() {
 proptest! {
     #[test]
     fn no_text_is_a_token_nor_makes_it_panic(token in "[a-zA-Z0-9._=-]{0,40}|.{0,20}") {
-        prop_assert_eq!(check(&token, SEGMENT, Read), Err(Refusal::Refused));
+        prop_assert_eq!(check(&token, SEGMENT, Read), Err(TokenError::Refused));
     }
 
     #[test]

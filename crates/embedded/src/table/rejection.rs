@@ -2,7 +2,7 @@ use std::borrow::Cow;
 
 /// Why a table refused a request; nothing was changed. Each is a reply of its own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum Refusal {
+pub(crate) enum TableRejection {
     /// `TableKeyDoesNotExist`.
     #[error("a key that must have a version does not exist")]
     KeyDoesNotExist,
@@ -29,7 +29,7 @@ pub(crate) enum Refusal {
     ClosesConnection(&'static str),
 }
 
-impl Refusal {
+impl TableRejection {
     pub(super) fn illegal(message: impl Into<Cow<'static, str>>) -> Self {
         Self::IllegalArgument(message.into())
     }
