@@ -166,6 +166,8 @@ pub(crate) struct LogFailed(Arc<Ended>);
 enum Ended {
     #[error("closed")]
     Closed,
+    #[error("out of order since its writer panicked")]
+    Panicked,
     #[error("out of order since it failed: {0}")]
     Failed(DiskError),
 }
@@ -173,6 +175,10 @@ enum Ended {
 impl LogFailed {
     pub(super) fn closed() -> Self {
         Self(Arc::new(Ended::Closed))
+    }
+
+    pub(super) fn panicked() -> Self {
+        Self(Arc::new(Ended::Panicked))
     }
 
     /// Whether it was closed, with all records in it, rather than failed.

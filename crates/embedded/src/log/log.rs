@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -171,6 +172,10 @@ impl Log {
     }
 
     fn push(&self, buffer: &mut WriteBuffer, parts: Vec<Bytes>, payload_bytes: u64, held: usize) -> Receipt {
+        if buffer.is_ending() {
+            // it is never written
+            self.shared.memory.add_permits(held);
+        }
         let receipt = buffer.push(parts, payload_bytes, held);
         self.shared.work.notify_one();
         if buffer.looks_ahead() {
@@ -260,12 +265,30 @@ impl Log {
     }
 }
 
-/// Errors were logged by the thread that met them.
+/// Errors were logged by the thread that met them; a thread that panicked ends this one, too.
 impl Drop for Log {
     fn drop(&mut self) {
         self.shared.close();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        let ended: Vec<thread::Result<()>> = self.threads.drain(..).map(JoinHandle::join).collect();
+        if thread::panicking() {
+            return;
+        }
+        ended.into_iter().for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)));
+        self.check_end();
+    }
+}
+
+impl Log {
+    /// Checks that all room was given back, unless someone still holds a reservation, which shares the log's state.
+    fn check_end(&self) {
+        if Arc::strong_count(&self.shared) > 1 {
+            return;
+        }
+        let buffer = self.shared.buffer();
+        assert_eq!(buffer.promised(), 0, "room that no one holds is given back");
+        if buffer.failed.is_none() {
+            let free = self.shared.memory.available_permits() as u64;
+            assert_eq!(free, self.shared.sizes.gathered, "what is written holds no memory");
         }
     }
 }

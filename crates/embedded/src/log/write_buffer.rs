@@ -133,11 +133,13 @@ impl WriteBuffer {
         let fits = wanted <= self.left || matches!(&self.spare, Spare::Ready(spare) if wanted <= spare.room);
         if fits {
             self.promised += bytes;
+            assert!(self.promised <= self.sizes.gathered, "no more is promised than may wait in memory");
         }
         fits
     }
 
     pub(super) fn take_back(&mut self, promised: u64) {
+        assert!(promised <= self.promised, "no more room is given back than was promised");
         self.promised -= promised;
     }
 
@@ -154,6 +156,7 @@ impl WriteBuffer {
         } else if self.groups.is_empty() {
             self.groups.push_back(RecordGroup::new(self.end, None));
         }
+        assert!(bytes <= self.left, "a file that is begun for a record has room for it");
         let group = self.groups.back_mut().expect("was begun");
         group.records.push(parts);
         group.held += held;
@@ -189,6 +192,11 @@ impl WriteBuffer {
             self.spare = Spare::Wanted;
         }
         absent
+    }
+
+    /// Bytes reserved for records that are still to come.
+    pub(super) fn promised(&self) -> u64 {
+        self.promised
     }
 
     pub(super) fn is_idle(&self) -> bool {

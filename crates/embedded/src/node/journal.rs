@@ -73,7 +73,10 @@ impl Journal {
 
     /// A checkpoint was made.
     pub(super) fn saved(&self, applied: u64, bytes: u64) {
-        *self.last() = Saved { applied, bytes, at: Instant::now() };
+        let mut last = self.last();
+        assert!(applied >= last.applied, "a checkpoint never goes back");
+        assert!(applied <= self.log.durable_end(), "a checkpoint knows no more than the log");
+        *last = Saved { applied, bytes, at: Instant::now() };
     }
 
     /// How far the log is in the last checkpoint.

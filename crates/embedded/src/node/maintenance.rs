@@ -131,6 +131,7 @@ impl Node {
         if let Err(error) = journal.log.close().await {
             tracing::error!(%error, "the log did not take all that was to be written");
         }
+        assert!(journal.applied() <= journal.log.durable_end(), "the last checkpoint knows no more than the log");
     }
 
     /// Makes a checkpoint, and gives back the disk that nothing needs any more; all that can be had if it is full.
@@ -239,8 +240,10 @@ impl Node {
 }
 
 fn apply_all(state: &mut State, records: Records) -> Result<(), OpenError> {
+    let mut end = None;
     for found in records {
         let found = found?;
+        assert!(end.replace(found.end).is_none_or(|end| end == found.start), "records follow each other without gaps");
         for (change, body) in record::decode(found.payload, found.payload_at)? {
             state.apply(&change, body);
         }

@@ -107,7 +107,9 @@ impl Node {
         let value = act(&mut step);
         let written = step.into_written();
         if let Some(journal) = self.journal.as_ref().filter(|_| !written.changes.is_empty()) {
-            *last = journal.write(state, cache, written);
+            let end = journal.write(state, cache, written);
+            assert!(end > *last, "records of the log follow each other");
+            *last = end;
         }
         if state.bytes() < before {
             self.freed.send_modify(|freed| *freed += 1);
@@ -208,7 +210,9 @@ impl Node {
 
     /// Gives back room in memory that was promised to a step, also after it panicked.
     pub(super) fn take_back(&self, promised: u64) {
-        self.held.lock().state.promised -= promised;
+        let state = &mut self.held.lock().state;
+        assert!(promised <= state.promised, "no more room is given back than was promised");
+        state.promised -= promised;
         self.freed.send_modify(|freed| *freed += 1);
     }
 }

@@ -49,6 +49,8 @@ impl Conversation {
         match appended {
             None => Next::WaitForRoom(Deferred::Append(append)),
             Some(Ok(Appended { length })) => {
+                assert!(last <= append.number, "a writer's numbers rise");
+                assert!(bytes as u64 <= length, "a segment holds what was appended to it");
                 *state = WriterState::Stored(append.number);
                 self.replies.appended(bytes, place.with(()));
                 if last < append.number {

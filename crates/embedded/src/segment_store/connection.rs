@@ -197,6 +197,7 @@ where
             }
             writer.write_all_buf(&mut replies.outbox).await?;
         }
+        assert!(replies.is_empty(), "all that was due is written");
         writer.shutdown().await
     }
 

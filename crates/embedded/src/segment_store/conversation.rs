@@ -285,7 +285,7 @@ impl Conversation {
         match awaited {
             Awaited::Changed(read) => self.tell_read(read.resume(&self.context.node)),
             Awaited::Fetched(fetched) => {
-                self.fetching -= 1;
+                self.fetching = self.fetching.checked_sub(1).expect("each fetch is counted when it begins");
                 match fetched {
                     Ok(reply) => self.replies.push_read(reply),
                     Err(error) => {
@@ -310,6 +310,7 @@ impl Conversation {
                 Err(reply) => {
                     self.fetching += 1;
                     self.waiting.push(Box::pin(fetch(Arc::clone(&self.context.node), reply)));
+                    assert!(self.fetching <= self.waiting.len(), "each fetch is waited for");
                 }
             },
             ReadAnswer::Refused(reply) => self.replies.push(reply),

@@ -97,7 +97,10 @@ impl Replies {
             if self.settling.is_none() && !self.gathered.is_empty() {
                 self.settling = Some(std::mem::take(&mut self.gathered));
             }
-            let Some(position) = self.awaited() else { return Ok(()) };
+            let Some(position) = self.awaited() else {
+                assert!(self.gathered.is_empty(), "replies that are gathered settle next");
+                return Ok(());
+            };
             match node.reached(position).now_or_never() {
                 Some(reached) => self.settled(reached)?,
                 None => return Ok(()),

@@ -65,6 +65,7 @@ impl Table {
             }
             self.length += self.length_of(record);
         }
+        assert_eq!(self.versions.len(), self.entries.len(), "each key has one entry");
     }
 
     /// What a record adds to the segment: fixed keys are removed from its index, without a trace in the segment.
