@@ -1,3 +1,5 @@
+//! The log as its owner sees it: open, reserve, append, await, read, close.
+
 use std::collections::BTreeMap;
 use std::panic::resume_unwind;
 use std::path::Path;
@@ -97,10 +99,10 @@ impl Log {
         Ok(())
     }
 
-    /// Waits for room for a record of so many bytes, in memory and on disk.
+    /// Waits for room for a record of this many bytes, in memory and on disk.
     ///
     /// # Errors
-    /// [`ReserveError`]; nothing was changed. A full disk is told by it, and never later.
+    /// [`ReserveError`]; nothing was changed. A full disk is reported here, and never later.
     ///
     /// # Cancel safety
     /// Dropped, it has taken nothing and lost its place in the queue.
@@ -108,7 +110,7 @@ impl Log {
         reserve(&self.shared, bytes, self.shared.sizes.kept).await
     }
 
-    /// Takes room for a record of so many bytes, if it is there now.
+    /// Takes room for a record of this many bytes, if it is there now.
     pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         try_reserve(&self.shared, bytes, self.shared.sizes.kept)
     }
@@ -147,7 +149,7 @@ impl Log {
         reserve(&self.shared, bytes, 0).await
     }
 
-    /// Appends a record, given in parts, and tells where it will be. Never blocks on the disk.
+    /// Appends a record, given in parts, and returns where it will be. Never blocks on the disk.
     ///
     /// A record that is larger than what was reserved is taken all the same; only that may make the disk full in the
     /// midst of it, and the log fail. After the log has ended, records get positions that never become durable.
@@ -223,8 +225,8 @@ impl Log {
     pub(crate) fn read(&self, position: u64, length: usize) -> io::Result<Bytes> {
         let durable = self.progress.borrow().durable;
         if position.saturating_add(length as u64) > durable {
-            let told = format!("the log is durable up to {durable}, not to {position} + {length}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+            let message = format!("the log is durable up to {durable}, not to {position} + {length}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         self.shared.files.read(position, length)
     }

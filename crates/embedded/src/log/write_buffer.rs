@@ -1,3 +1,5 @@
+//! Records that wait to be written, and the room that was promised for more. Does no I/O.
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
@@ -40,7 +42,7 @@ pub(super) enum Spare {
 #[derive(Debug)]
 pub(super) enum Begins {
     Spare(SpareFile),
-    /// None was ready: somebody appended more than was reserved.
+    /// None was ready: more was appended than was reserved.
     Unprepared {
         /// Bytes for records.
         room: u64,
@@ -126,7 +128,7 @@ impl WriteBuffer {
         }
     }
 
-    /// Promises room for so many bytes of record, if it is there. All that is promised can be written: in the file that
+    /// Promises room for a record of this many bytes, if it is there. All that is promised can be written: in the file that
     /// is written now, or, since it never is more than a file has room for, in the spare one.
     pub(super) fn promise(&mut self, bytes: u64, kept: u64) -> bool {
         let wanted = self.promised + bytes + kept;

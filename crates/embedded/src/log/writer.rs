@@ -1,3 +1,5 @@
+//! The thread that writes records, group by group, and syncs them.
+
 use std::fs::File;
 use std::sync::Arc;
 use std::thread;

@@ -129,7 +129,7 @@ impl Node {
             }
         }
         if let Err(error) = journal.log.close().await {
-            tracing::error!(%error, "the log did not take all that was to be written");
+            tracing::error!(%error, "the log was closed with records that could not be written");
         }
         assert!(journal.applied() <= journal.log.durable_end(), "the last checkpoint knows no more than the log");
     }
@@ -147,7 +147,7 @@ impl Node {
         Ok(())
     }
 
-    /// As [`tidy`](Self::tidy), where so many bytes may be wasted.
+    /// As [`tidy`](Self::tidy), where this many bytes may be wasted.
     pub(super) async fn tidy_beyond(&self, journal: &Journal, allowed: u64) -> Result<(), KeepError> {
         self.checkpoint(journal).await?;
         let live = self.live();

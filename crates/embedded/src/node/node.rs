@@ -124,7 +124,7 @@ impl Node {
     }
 
     /// Looks at one segment, if it is there. What was seen waits for the changes of this segment only, so that reads go on
-    /// whatever becomes of others; that there is none waits for all.
+    /// whatever happens to others; that the segment is missing waits for all changes.
     pub(crate) fn look_at<T>(
         &self,
         name: &str,
@@ -144,7 +144,7 @@ impl Node {
         self.held().look_at(Some(key), |_, segment| see(segment))
     }
 
-    /// Why what was found can never be told, if the log has ended before it.
+    /// Why what was found can never be sent, if the log has ended before it.
     pub(crate) fn lost<T>(&self, undurable: &Undurable<T>) -> Option<LogFailed> {
         let log = &self.journal.as_ref()?.log;
         log.ended().filter(|_| undurable.position.0 > log.durable_end())

@@ -1,3 +1,5 @@
+//! The bytes of one segment: in memory, on their way to the log, or in it.
+
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};

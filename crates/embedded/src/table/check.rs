@@ -1,3 +1,5 @@
+//! Whether a change of a table may be made, and making it.
+
 use pravega_protocol::wire::{NO_VALUE, TableEntry, TableKey};
 
 use super::change::{KeyChange, TableChange};
