@@ -52,7 +52,7 @@ pub struct Embedded {
     addresses: Addresses,
     /// Of the segment store, and of the controller.
     acceptors: (Acceptor, Acceptor),
-    /// Who may use it; `None` lets everybody.
+    /// Who may use it; with `None`, anyone.
     guard: Option<Guard>,
 }
 

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! Both servers turn a request into one step of the node. What a step changes is one record of the log; nothing is
-//! told to a client before that record is durable.
+//! sent to a client before that record is durable.
 
 mod embedded;
 mod settings;

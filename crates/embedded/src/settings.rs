@@ -1,4 +1,4 @@
-//! What the node can be told.
+//! The settings of a node.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -16,7 +16,7 @@ pub struct Settings {
     pub controller_port: u16,
     /// Another port of the controller, where clients look for REST; 0 takes a free one.
     pub rest_port: u16,
-    /// File of those who may use the node, in Pravega's own form; `None` lets everybody.
+    /// File of those who may use the node, in Pravega's own form; with `None`, anyone may.
     pub users: Option<PathBuf>,
     /// How long a delegation token is good; `None` is for ever.
     pub token_life: Option<Duration>,
@@ -34,7 +34,7 @@ pub struct TlsFiles {
 }
 
 impl Default for Settings {
-    /// In memory, at most 1 GiB, on Pravega's usual ports, open to everybody.
+    /// In memory, at most 1 GiB, on Pravega's usual ports, open to anyone.
     fn default() -> Self {
         Self {
             data: None,

@@ -1,3 +1,5 @@
+//! The database of a checkpoint: opening, loading and saving it.
+
 use std::fs::File;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ const ENTRIES: TableDefinition<'_, &[u8], &[u8]> = TableDefinition::new("entries
 
 const STATE: TableDefinition<'_, &str, u64> = TableDefinition::new("state");
 
-/// Position of the log up to which the entries tell what it says.
+/// Position of the log up to which the entries hold its effects.
 const APPLIED: &str = "applied";
 
 const VERSION: &str = "version";
@@ -143,7 +145,7 @@ impl Checkpoint {
     }
 }
 
-/// Makes the tables where there are none yet, and gives their version.
+/// Makes missing tables, and returns their version.
 fn begin(database: &Database) -> Result<u64, redb::Error> {
     let write = database.begin_write()?;
     let mut state = write.open_table(STATE)?;

@@ -1,3 +1,5 @@
+//! What is saved is loaded, also after a save that failed.
+
 use std::fs;
 
 use tempfile::TempDir;

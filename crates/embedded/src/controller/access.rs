@@ -8,7 +8,7 @@ use std::sync::Arc;
 pub(crate) use crate::users::Permission;
 use crate::users::{self, Tokens, Users};
 
-/// Who may pass and what is given to them, or nothing: then everybody may do everything, and tokens are empty.
+/// Who may call, and the tokens they get; without, anyone may do everything, and tokens are empty.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Access(Option<Arc<Gate>>);
 
@@ -18,7 +18,7 @@ struct Gate {
     tokens: Tokens,
 }
 
-/// Somebody who passed.
+/// A caller who was let in.
 pub(crate) struct Caller(Option<(Arc<Gate>, users::AuthenticatedUser)>);
 
 /// Why a call is not taken.
@@ -59,12 +59,12 @@ impl Caller {
         if self.may(resource, permission) { Ok(()) } else { Err(Denied::Forbidden) }
     }
 
-    /// A token for the segment store; empty while nobody is asked for credentials.
+    /// A token for the segment store; empty while no credentials are required.
     pub(crate) fn token(&self, resource: &str, permission: Permission) -> String {
         self.0.as_ref().map(|(gate, _)| gate.tokens.mint(resource, permission)).unwrap_or_default()
     }
 
-    /// Whether anybody is asked for credentials at all.
+    /// Whether credentials are required at all.
     pub(crate) fn is_guarded(&self) -> bool {
         self.0.is_some()
     }
@@ -110,8 +110,8 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn without_a_gate_everybody_may_everything_and_tokens_are_empty() {
-        let caller = Access::default().enter(None).await.expect("everybody");
+    async fn without_a_gate_anyone_may_everything_and_tokens_are_empty() {
+        let caller = Access::default().enter(None).await.expect("anyone");
         assert!(caller.may(ROOT, Permission::ReadUpdate));
         assert_eq!(caller.token(ROOT, Permission::Read), "");
     }

@@ -39,7 +39,7 @@ impl Controller {
                 _ = cuts.tick() => self.retain().await,
             };
             if let Err(error) = done {
-                tracing::error!(%error, "the controller cannot keep its catalog in order");
+                tracing::error!(%error, "background work of the controller failed");
             }
         }
     }

@@ -44,7 +44,7 @@ impl Controller {
         Self { node, store, access }
     }
 
-    /// Serves gRPC and REST side by side: paths tell them apart. gRPC needs HTTP/2.
+    /// Serves gRPC and REST side by side, on different paths. gRPC needs HTTP/2.
     pub(crate) fn router(&self) -> Router {
         let grpc = ControllerServiceServer::new(self.clone()).max_decoding_message_size(MAX_REQUEST_BYTES);
         Routes::new(grpc).into_axum_router().merge(rest::router(self.clone())).fallback(async || StatusCode::NOT_FOUND)

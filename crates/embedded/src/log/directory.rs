@@ -1,3 +1,5 @@
+//! The directory of a log: its lock, its format, its files' names.
+
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};

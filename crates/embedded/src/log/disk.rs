@@ -1,3 +1,5 @@
+//! The disk, as the log uses it; tests put a failing one in its place.
+
 use std::fmt::Debug;
 use std::fs::File;
 use std::io;
@@ -45,7 +47,7 @@ impl Disk for Direct {
     }
 }
 
-/// Writes so many zeros.
+/// Writes this many zeros.
 pub(super) fn write_zeros(disk: &dyn Disk, file: &File, mut offset: u64, mut bytes: u64) -> io::Result<()> {
     let zeros = vec![0; bytes.min(ZEROS_BYTES) as usize];
     while bytes > 0 {

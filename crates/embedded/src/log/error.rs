@@ -1,3 +1,5 @@
+//! Why a log cannot be opened or read, takes no record, or has ended.
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -85,7 +87,7 @@ pub(crate) enum OpenError {
     InUse(PathBuf),
     /// The directory belongs to something else.
     #[error(
-        "{} holds {found:?} and no embedded node's data: name a directory that is new, empty or an embedded node's",
+        "{} holds {found:?}, which is not an embedded node's data: choose a new or empty directory, or an embedded node's",
         .dir.display()
     )]
     Foreign {
@@ -127,7 +129,7 @@ impl From<FileError> for OpenError {
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ReplayError {
     /// The log doesn't reach there.
-    #[error("the log holds positions {first} to {end}, it can't be replayed from {from}")]
+    #[error("the log holds positions {first} to {end} and can't be replayed from {from}")]
     Outside {
         /// What was asked for.
         from: u64,
@@ -159,20 +161,26 @@ impl From<FileError> for ReplayError {
 
 /// The log takes no more records; what was durable stays so, and readable.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("the embedded node's log is {0}")]
+#[error("the embedded node's log {0}")]
 pub(crate) struct LogFailed(Arc<Ended>);
 
 #[derive(Debug, thiserror::Error)]
 enum Ended {
-    #[error("closed")]
+    #[error("is closed")]
     Closed,
-    #[error("out of order since it failed: {0}")]
+    #[error("failed: its writer panicked")]
+    Panicked,
+    #[error("failed: {0}")]
     Failed(DiskError),
 }
 
 impl LogFailed {
     pub(super) fn closed() -> Self {
         Self(Arc::new(Ended::Closed))
+    }
+
+    pub(super) fn panicked() -> Self {
+        Self(Arc::new(Ended::Panicked))
     }
 
     /// Whether it was closed, with all records in it, rather than failed.

@@ -1,3 +1,5 @@
+//! The files of a log, for reading and removing.
+
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io;
@@ -40,7 +42,7 @@ impl Files {
         Self { dir, bytes: Mutex::new(bytes), open: Mutex::default() }
     }
 
-    /// Adds the file that is written from now on; the one before it has so many bytes left.
+    /// Adds the file that is written next; the one before it has been shortened to `bytes_before`.
     pub(super) fn add(&self, first: u64, bytes: u64, bytes_before: u64) {
         let mut files = self.bytes();
         if let Some(mut before) = files.last_entry() {

@@ -15,7 +15,7 @@ const MAGIC: [u8; 8] = *b"pravglog";
 /// Version of the headers, and the newest that is read.
 pub(super) const VERSION: u32 = 1;
 
-/// Tells the headers of one log from those of all others.
+/// Distinguishes the headers of one log from those of all others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct LogId(pub(super) Uuid);
 

@@ -1,4 +1,7 @@
+//! The log as its owner sees it: open, reserve, append, await, read, close.
+
 use std::collections::BTreeMap;
+use std::panic::resume_unwind;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
@@ -96,10 +99,10 @@ impl Log {
         Ok(())
     }
 
-    /// Waits for room for a record of so many bytes, in memory and on disk.
+    /// Waits for room for a record of this many bytes, in memory and on disk.
     ///
     /// # Errors
-    /// [`ReserveError`]; nothing was changed. A full disk is told by it, and never later.
+    /// [`ReserveError`]; nothing was changed. A full disk is reported here, and never later.
     ///
     /// # Cancel safety
     /// Dropped, it has taken nothing and lost its place in the queue.
@@ -107,7 +110,7 @@ impl Log {
         reserve(&self.shared, bytes, self.shared.sizes.kept).await
     }
 
-    /// Takes room for a record of so many bytes, if it is there now.
+    /// Takes room for a record of this many bytes, if it is there now.
     pub(crate) fn try_reserve(&self, bytes: usize) -> Option<Reservation> {
         try_reserve(&self.shared, bytes, self.shared.sizes.kept)
     }
@@ -146,7 +149,7 @@ impl Log {
         reserve(&self.shared, bytes, 0).await
     }
 
-    /// Appends a record, given in parts, and tells where it will be. Never blocks on the disk.
+    /// Appends a record, given in parts, and returns where it will be. Never blocks on the disk.
     ///
     /// A record that is larger than what was reserved is taken all the same; only that may make the disk full in the
     /// midst of it, and the log fail. After the log has ended, records get positions that never become durable.
@@ -171,6 +174,10 @@ impl Log {
     }
 
     fn push(&self, buffer: &mut WriteBuffer, parts: Vec<Bytes>, payload_bytes: u64, held: usize) -> Receipt {
+        if buffer.is_ending() {
+            // it is never written
+            self.shared.memory.add_permits(held);
+        }
         let receipt = buffer.push(parts, payload_bytes, held);
         self.shared.work.notify_one();
         if buffer.looks_ahead() {
@@ -218,8 +225,8 @@ impl Log {
     pub(crate) fn read(&self, position: u64, length: usize) -> io::Result<Bytes> {
         let durable = self.progress.borrow().durable;
         if position.saturating_add(length as u64) > durable {
-            let told = format!("the log is durable up to {durable}, not to {position} + {length}");
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, told));
+            let message = format!("the log is durable up to {durable}, not to {position} + {length}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, message));
         }
         self.shared.files.read(position, length)
     }
@@ -260,12 +267,30 @@ impl Log {
     }
 }
 
-/// Errors were logged by the thread that met them.
+/// Errors were logged by the thread that met them; a thread that panicked ends this one, too.
 impl Drop for Log {
     fn drop(&mut self) {
         self.shared.close();
-        for thread in self.threads.drain(..) {
-            let _ = thread.join();
+        let ended: Vec<thread::Result<()>> = self.threads.drain(..).map(JoinHandle::join).collect();
+        if thread::panicking() {
+            return;
+        }
+        ended.into_iter().for_each(|ended| ended.unwrap_or_else(|panic| resume_unwind(panic)));
+        self.check_end();
+    }
+}
+
+impl Log {
+    /// Checks that all room was given back, unless someone still holds a reservation, which shares the log's state.
+    fn check_end(&self) {
+        if Arc::strong_count(&self.shared) > 1 {
+            return;
+        }
+        let buffer = self.shared.buffer();
+        assert_eq!(buffer.promised(), 0, "room that no one holds is given back");
+        if buffer.failed.is_none() {
+            let free = self.shared.memory.available_permits() as u64;
+            assert_eq!(free, self.shared.sizes.gathered, "what is written holds no memory");
         }
     }
 }

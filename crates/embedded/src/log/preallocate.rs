@@ -1,3 +1,5 @@
+//! The thread that fills the next file with zeros before it is needed.
+
 use std::fs::{self, File, OpenOptions};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -23,7 +25,7 @@ pub(super) fn make_spares(shared: &Arc<Shared>) {
 }
 
 impl Shared {
-    /// Makes a file with room for so many bytes of records, unless it ceases to be wanted or leaves less than `beside`
+    /// Makes a file with room for this many bytes of records, unless it ceases to be wanted or leaves less than `beside`
     /// bytes of the disk.
     pub(super) fn make_spare(
         &self,
@@ -36,7 +38,7 @@ impl Shared {
     }
 }
 
-/// Makes a file with room for so many bytes of records. It is full of zeros rather than only allocated, because
+/// Makes a file with room for this many bytes of records. It is full of zeros rather than only allocated, because
 /// blocks that were never written cost a sync of the file system's journal when they are.
 pub(super) fn make_file(
     disk: &dyn Disk,
@@ -68,7 +70,7 @@ fn fill(disk: &dyn Disk, file: &File, bytes: u64, beside: u64, is_wanted: impl F
     disk.sync_all(file)
 }
 
-/// Makes a file the one whose first record is at `first`. Its name tells that all of its header is there.
+/// Makes a file the one whose first record is at `first`. A file of that name always has a whole header.
 pub(super) fn install(directory: &Directory, disk: &dyn Disk, spare: SpareFile, first: u64) -> Result<File, DiskError> {
     let SpareFile { path, file, .. } = spare;
     let written = disk.write_at(&file, &directory.id.file_header(first), 0).and_then(|()| disk.sync_data(&file));

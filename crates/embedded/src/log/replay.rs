@@ -1,3 +1,5 @@
+//! The records of a log as it was when it was opened.
+
 use std::path::PathBuf;
 
 use bytes::Bytes;

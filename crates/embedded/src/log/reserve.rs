@@ -1,3 +1,5 @@
+//! Room for a record, taken before the step that writes it.
+
 use std::sync::Arc;
 
 use super::error::{LogFailed, ReserveError};
@@ -13,7 +15,7 @@ pub(crate) struct Reservation {
 }
 
 impl Reservation {
-    /// Gives it up, and tells how many bytes of it a record holds in memory until it is written.
+    /// Gives it up, and returns how many bytes of it a record holds in memory until it is written.
     pub(super) fn spend(mut self, payload_bytes: u64) -> usize {
         let held = self.bytes.min(RECORD_HEADER + payload_bytes);
         self.shared.memory.add_permits((self.bytes - held) as usize);
@@ -79,7 +81,7 @@ impl Shared {
         Ok(())
     }
 
-    /// Promises room; where there is none, asks for a spare file, or tells why there is none.
+    /// Promises room; without any, asks for a spare file, or returns why there cannot be one.
     fn try_promise(&self, bytes: u64, kept: u64, has_asked: bool) -> Result<bool, ReserveError> {
         let mut buffer = self.buffer();
         if let Some(ended) = buffer.ended() {

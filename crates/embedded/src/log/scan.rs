@@ -1,3 +1,5 @@
+//! Reading the records of one file.
+
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};

@@ -1,3 +1,5 @@
+//! What the log shares with its two threads.
+
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
@@ -29,13 +31,13 @@ pub(super) struct Shared {
     /// Bytes that may still gather.
     pub(super) memory: Semaphore,
     pub(super) buffer: Mutex<WriteBuffer>,
-    /// Told when there is something to write, and when it ends.
+    /// Notified when there is something to write, and when the log ends.
     pub(super) work: Condvar,
-    /// Told when a spare file is wanted, and when it ends.
+    /// Notified when a spare file is wanted, and when the log ends.
     pub(super) spare_wanted: Condvar,
     /// Spare files that were made; each has its own name, since the last one may still be waiting to be used.
     pub(super) spares: AtomicU64,
-    /// Told when an attempt at a spare file has ended, and when the log has.
+    /// Notified when an attempt at a spare file has ended, and when the log has.
     pub(super) spare_tried: watch::Sender<()>,
 }
 
@@ -64,7 +66,7 @@ impl Shared {
         let mut buffer = self.buffer();
         (buffer.spare, buffer.no_space) = match made {
             Ok(spare) => (Spare::Ready(spare), None),
-            // It was left unfinished, and nobody needs it.
+            // It was left unfinished, and no one needs it.
             Err(_) if buffer.is_ending() => return,
             Err(refused) if refused.is_full() => (Spare::Absent, Some(Arc::new(refused))),
             Err(refused) => return self.fail(buffer, refused.into()),
@@ -73,9 +75,9 @@ impl Shared {
         self.spare_tried.send_replace(());
     }
 
-    /// Ends the log, whoever finds it broken first.
+    /// Ends the log; called by the thread that finds it broken first.
     pub(super) fn fail(&self, mut buffer: MutexGuard<'_, WriteBuffer>, failed: LogFailed) {
-        tracing::error!(log.dir = %self.directory.path.display(), error = %failed, "no more records are taken");
+        tracing::error!(log.dir = %self.directory.path.display(), error = %failed, "the log takes no more records");
         buffer.fail(failed);
         drop(buffer);
         self.wake_all();

@@ -47,7 +47,12 @@ impl Tail {
             }
             tail.wipe(disk, garbage_bytes).map_err(DiskError::to("write", &path))?;
             let at = tail.offset();
-            warn!(log.file = %path.display(), log.offset = at, log.cut_bytes = garbage_bytes, "cut what a crash left");
+            warn!(
+                log.file = %path.display(),
+                log.offset = at,
+                log.cut_bytes = garbage_bytes,
+                "removed an incomplete write at the end of the log"
+            );
         }
         Ok(tail)
     }

@@ -1,3 +1,5 @@
+//! Records that wait to be written, and the room that was promised for more. Does no I/O.
+
 use std::collections::VecDeque;
 use std::fs::File;
 use std::path::PathBuf;
@@ -40,7 +42,7 @@ pub(super) enum Spare {
 #[derive(Debug)]
 pub(super) enum Begins {
     Spare(SpareFile),
-    /// None was ready: somebody appended more than was reserved.
+    /// None was ready: more was appended than was reserved.
     Unprepared {
         /// Bytes for records.
         room: u64,
@@ -126,18 +128,20 @@ impl WriteBuffer {
         }
     }
 
-    /// Promises room for so many bytes of record, if it is there. All that is promised can be written: in the file that
+    /// Promises room for a record of this many bytes, if it is there. All that is promised can be written: in the file that
     /// is written now, or, since it never is more than a file has room for, in the spare one.
     pub(super) fn promise(&mut self, bytes: u64, kept: u64) -> bool {
         let wanted = self.promised + bytes + kept;
         let fits = wanted <= self.left || matches!(&self.spare, Spare::Ready(spare) if wanted <= spare.room);
         if fits {
             self.promised += bytes;
+            assert!(self.promised <= self.sizes.gathered, "no more is promised than may wait in memory");
         }
         fits
     }
 
     pub(super) fn take_back(&mut self, promised: u64) {
+        assert!(promised <= self.promised, "no more room is given back than was promised");
         self.promised -= promised;
     }
 
@@ -154,6 +158,7 @@ impl WriteBuffer {
         } else if self.groups.is_empty() {
             self.groups.push_back(RecordGroup::new(self.end, None));
         }
+        assert!(bytes <= self.left, "a file that is begun for a record has room for it");
         let group = self.groups.back_mut().expect("was begun");
         group.records.push(parts);
         group.held += held;
@@ -189,6 +194,11 @@ impl WriteBuffer {
             self.spare = Spare::Wanted;
         }
         absent
+    }
+
+    /// Bytes reserved for records that are still to come.
+    pub(super) fn promised(&self) -> u64 {
+        self.promised
     }
 
     pub(super) fn is_idle(&self) -> bool {

@@ -1,12 +1,15 @@
+//! The thread that writes records, group by group, and syncs them.
+
 use std::fs::File;
 use std::sync::Arc;
+use std::thread;
 
 use bytes::Bytes;
 use crc32fast::Hasher;
 use tokio::sync::watch;
 
 use super::directory::log_file;
-use super::error::DiskError;
+use super::error::{DiskError, LogFailed};
 use super::layout::{FILE_HEADER, RecordHeader};
 use super::preallocate::install;
 use super::shared::{Progress, Shared};
@@ -31,22 +34,34 @@ pub(super) struct LogWriter {
     buffer: Vec<u8>,
     /// Where in the file they belong.
     offset: u64,
+    /// Position up to which all is written.
+    written: u64,
 }
 
 impl LogWriter {
     pub(super) fn new(shared: Arc<Shared>, progress: watch::Sender<Progress>, tail: Tail) -> Self {
-        Self { shared, progress, file: tail.file, first: tail.first, buffer: Vec::new(), offset: 0 }
+        Self { shared, progress, file: tail.file, first: tail.first, buffer: Vec::new(), offset: 0, written: tail.end }
     }
 
     /// Writes group by group until the log ends.
     pub(super) fn run(mut self) {
         while let Some(mut group) = self.shared.next_group() {
+            assert_eq!(group.start, self.written, "groups follow each other without gaps");
             match self.write_group(&mut group) {
-                Ok(durable) => self.progress.send_modify(|progress| progress.durable = durable),
+                Ok(durable) => self.advance(durable),
                 Err(refused) => return self.shared.fail(self.shared.buffer(), refused.into()),
             }
             self.shared.memory.add_permits(group.held);
         }
+        assert!(self.shared.buffer().is_idle(), "what was gathered is written before the log ends");
+        assert!(self.buffer.is_empty(), "a group is written to its end");
+    }
+
+    /// Reports that all before `durable` is.
+    fn advance(&mut self, durable: u64) {
+        assert!(durable > self.written, "a group has records, and none is empty");
+        self.written = durable;
+        self.progress.send_modify(|progress| progress.durable = durable);
     }
 
     /// Writes a group, and gives the position up to which all is durable.
@@ -134,9 +149,12 @@ fn small(bytes: u64) -> u32 {
     u32::try_from(bytes).expect("a file, and so a record, has less than 4 GiB")
 }
 
-/// However the thread ends, nobody waits for it in vain.
+/// However the thread ends, no one waits for it in vain.
 impl Drop for LogWriter {
     fn drop(&mut self) {
+        if thread::panicking() {
+            self.shared.fail(self.shared.buffer(), LogFailed::panicked());
+        }
         self.shared.close();
         let ended = self.shared.buffer().ended();
         self.progress.send_modify(|progress| progress.ended = ended);

@@ -1,3 +1,5 @@
+//! What the next checkpoint has to write.
+
 use std::collections::HashSet;
 
 use super::change::{Change, SegmentKey};
@@ -5,7 +7,7 @@ use super::change::{Change, SegmentKey};
 /// What has changed since the last checkpoint.
 #[derive(Debug, Default)]
 pub(super) struct Dirty {
-    /// Without a log nobody asks.
+    /// Only a node with a log needs it.
     is_kept: bool,
     pub(super) segments: HashSet<SegmentKey>,
     pub(super) records: HashSet<String>,

@@ -1,3 +1,5 @@
+//! Why operations, changes and looks fail.
+
 use std::sync::Arc;
 
 use crate::log::{LogFailed, ReserveError};
@@ -6,10 +8,10 @@ use crate::table::TableRejection;
 /// Why an operation on a segment was refused; nothing was changed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SegmentError {
-    /// There is none of this name.
+    /// No segment has this name.
     #[error("no such segment")]
     NotFound,
-    /// There is one of this name.
+    /// A segment has this name.
     #[error("the segment exists already")]
     Exists,
     /// It takes no more appends.
@@ -45,10 +47,10 @@ pub(crate) enum TableError {
     #[error(transparent)]
     Segment(#[from] SegmentError),
     /// The segment holds no table.
-    #[error("the segment is no table")]
+    #[error("the segment is not a table")]
     NoTable,
     /// The table does not take it.
-    #[error("{0:?}")]
+    #[error("{0}")]
     Rejected(TableRejection),
 }
 
@@ -84,7 +86,7 @@ pub(crate) struct NodeBroken;
 pub(crate) enum NoRoom {
     /// Nothing made room in memory in time.
     #[error(
-        "the embedded store holds as much as it may, {max_bytes} bytes (--embedded-max-bytes); truncate or delete streams"
+        "the embedded store is full: {max_bytes} bytes are the limit (--embedded-max-bytes); truncate or delete streams"
     )]
     Memory {
         /// What it may hold.

@@ -1,3 +1,5 @@
+//! The log under the node, seen from its steps: what they write, what reads fetch, and what stays cached.
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -73,7 +75,10 @@ impl Journal {
 
     /// A checkpoint was made.
     pub(super) fn saved(&self, applied: u64, bytes: u64) {
-        *self.last() = Saved { applied, bytes, at: Instant::now() };
+        let mut last = self.last();
+        assert!(applied >= last.applied, "a checkpoint never goes back");
+        assert!(applied <= self.log.durable_end(), "a checkpoint knows no more than the log");
+        *last = Saved { applied, bytes, at: Instant::now() };
     }
 
     /// How far the log is in the last checkpoint.
@@ -113,7 +118,7 @@ impl Journal {
         }
     }
 
-    /// Writes what a step changed, and tells the state where its bytes are.
+    /// Writes what a step changed, and notes in the state where its bytes are.
     pub(super) fn write(&self, state: &mut State, cache: &mut Cache, written: Written) -> Position {
         let Written { changes, bodies, offsets, reservation } = written;
         let parts = record::encode(&changes, bodies);

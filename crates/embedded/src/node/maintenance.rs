@@ -129,8 +129,9 @@ impl Node {
             }
         }
         if let Err(error) = journal.log.close().await {
-            tracing::error!(%error, "the log did not take all that was to be written");
+            tracing::error!(%error, "the log was closed with records that could not be written");
         }
+        assert!(journal.applied() <= journal.log.durable_end(), "the last checkpoint knows no more than the log");
     }
 
     /// Makes a checkpoint, and gives back the disk that nothing needs any more; all that can be had if it is full.
@@ -146,7 +147,7 @@ impl Node {
         Ok(())
     }
 
-    /// As [`tidy`](Self::tidy), where so many bytes may be wasted.
+    /// As [`tidy`](Self::tidy), where this many bytes may be wasted.
     pub(super) async fn tidy_beyond(&self, journal: &Journal, allowed: u64) -> Result<(), KeepError> {
         self.checkpoint(journal).await?;
         let live = self.live();
@@ -239,8 +240,10 @@ impl Node {
 }
 
 fn apply_all(state: &mut State, records: Records) -> Result<(), OpenError> {
+    let mut end = None;
     for found in records {
         let found = found?;
+        assert!(end.replace(found.end).is_none_or(|end| end == found.start), "records follow each other without gaps");
         for (change, body) in record::decode(found.payload, found.payload_at)? {
             state.apply(&change, body);
         }

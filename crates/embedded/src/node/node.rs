@@ -107,7 +107,9 @@ impl Node {
         let value = act(&mut step);
         let written = step.into_written();
         if let Some(journal) = self.journal.as_ref().filter(|_| !written.changes.is_empty()) {
-            *last = journal.write(state, cache, written);
+            let end = journal.write(state, cache, written);
+            assert!(end > *last, "records of the log follow each other");
+            *last = end;
         }
         if state.bytes() < before {
             self.freed.send_modify(|freed| *freed += 1);
@@ -122,7 +124,7 @@ impl Node {
     }
 
     /// Looks at one segment, if it is there. What was seen waits for the changes of this segment only, so that reads go on
-    /// whatever becomes of others; that there is none waits for all.
+    /// whatever happens to others; that the segment is missing waits for all changes.
     pub(crate) fn look_at<T>(
         &self,
         name: &str,
@@ -142,7 +144,7 @@ impl Node {
         self.held().look_at(Some(key), |_, segment| see(segment))
     }
 
-    /// Why what was found can never be told, if the log has ended before it.
+    /// Why what was found can never be sent, if the log has ended before it.
     pub(crate) fn lost<T>(&self, undurable: &Undurable<T>) -> Option<LogFailed> {
         let log = &self.journal.as_ref()?.log;
         log.ended().filter(|_| undurable.position.0 > log.durable_end())
@@ -208,7 +210,9 @@ impl Node {
 
     /// Gives back room in memory that was promised to a step, also after it panicked.
     pub(super) fn take_back(&self, promised: u64) {
-        self.held.lock().state.promised -= promised;
+        let state = &mut self.held.lock().state;
+        assert!(promised <= state.promised, "no more room is given back than was promised");
+        state.promised -= promised;
         self.freed.send_modify(|freed| *freed += 1);
     }
 }

@@ -1,3 +1,5 @@
+//! Names of segments that were merged recently.
+
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 

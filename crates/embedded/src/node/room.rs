@@ -21,7 +21,7 @@ pub(crate) enum Purpose {
     Free,
 }
 
-/// The right to add so many bytes in a step.
+/// The right to add this many bytes in a step.
 #[derive(Debug)]
 pub(crate) struct Room {
     node: Arc<Node>,

@@ -1,3 +1,5 @@
+//! One segment: its kind, its bytes or entries, and its attributes.
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -64,7 +66,7 @@ pub(crate) struct StoredSegment {
     pub(super) last_modified: i64,
     /// Where the record of its last change ends.
     pub(super) written: Position,
-    /// Tells waiting reads that there is something new, and whether it is the last; dropped with the segment.
+    /// Wakes waiting reads when something is new, with whether the segment is sealed; dropped with the segment.
     pub(super) changed: watch::Sender<bool>,
 }
 
@@ -125,7 +127,7 @@ impl StoredSegment {
         self.attributes.get(&id).copied().unwrap_or(NO_VALUE)
     }
 
-    /// Whether it is sealed; seen anew with every change, and fails once the segment is gone.
+    /// Whether it is sealed; changes with every change of the segment, and closes once the segment is gone.
     pub(crate) fn subscribe(&self) -> watch::Receiver<bool> {
         self.changed.subscribe()
     }

@@ -1,3 +1,5 @@
+//! The bytes of one segment: in memory, on their way to the log, or in it.
+
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
@@ -232,6 +234,7 @@ impl SegmentData {
 
     fn push(&mut self, offset: u64, place: Storage) {
         let piece = Piece { offset, place };
+        assert!(self.pieces.back().is_none_or(|last| last.end() == offset), "pieces follow each other without gaps");
         self.in_memory += piece.in_memory();
         self.pieces.push_back(piece);
     }
@@ -310,6 +313,7 @@ impl SegmentData {
 
     /// Moves the head to `offset`, and frees the pieces before it.
     pub(crate) fn truncate(&mut self, offset: u64) {
+        assert!((self.start..=self.length).contains(&offset), "the head moves forward, and not beyond the end");
         self.start = offset;
         while self.pieces.front().is_some_and(|piece| piece.end() <= offset) {
             self.in_memory -= self.pieces.pop_front().map_or(0, |piece| piece.in_memory());
@@ -318,6 +322,7 @@ impl SegmentData {
 
     /// Appends all bytes of another segment, which has lost none of them, without copying.
     pub(crate) fn merge(&mut self, source: Self) {
+        assert_eq!(source.start, 0, "the source of a merge is whole");
         let shift = self.length;
         self.length += source.length;
         self.in_memory += source.in_memory;

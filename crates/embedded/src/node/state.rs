@@ -1,3 +1,5 @@
+//! The state of a node, and how a change is applied to it, in a step and again after a restart.
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
@@ -30,7 +32,7 @@ impl State {
         self.bytes
     }
 
-    /// Whether it may hold so many bytes more, beside what was promised.
+    /// Whether it may hold this many more bytes, beside what was promised.
     pub(super) fn fits(&self, bytes: u64, max_bytes: u64) -> bool {
         self.bytes + self.promised + bytes <= max_bytes
     }
@@ -60,7 +62,7 @@ impl State {
         self.segments.iter().map(|(key, segment)| (*key, segment))
     }
 
-    /// Whether a segment of this name was merged a short while ago, and there is none now.
+    /// Whether a segment of this name was merged recently and does not exist any more.
     pub(crate) fn was_merged(&self, name: &str) -> bool {
         self.merged.contains(name)
     }
@@ -154,7 +156,7 @@ impl State {
         self.segments.insert(key, segment);
     }
 
-    /// The segment of this key, to tell it where its bytes are.
+    /// The data of this segment, to note where its bytes are.
     pub(super) fn data_mut(&mut self, key: SegmentKey) -> Option<&mut SegmentData> {
         self.segments.get_mut(&key).map(|segment| &mut segment.data)
     }

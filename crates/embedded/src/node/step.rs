@@ -75,7 +75,7 @@ impl<'a> Step<'a> {
         self.written
     }
 
-    /// Whether there is room for so many more bytes of events or entries, which is then taken; if not,
+    /// Whether there is room for this many more bytes of events or entries, which is then taken; if not,
     /// [`Node::room_for`] waits for it.
     ///
     /// [`Node::room_for`]: super::Node::room_for
@@ -312,8 +312,8 @@ impl<'a> Step<'a> {
     }
 }
 
-/// Whether a sealed table is told to be sealed rather than this: hashed keys are judged by the table, fixed ones and the
-/// length by its segment.
+/// Whether a sealed table is reported as sealed rather than this: the table checks hashed keys, its segment fixed ones and
+/// the length.
 fn seal_comes_before(rejection: &TableRejection, table: &Table) -> bool {
     match rejection {
         TableRejection::Truncated { .. } => true,

@@ -14,7 +14,7 @@ use super::writers::{Append, WriterState};
 use crate::node::{ACCUMULATE, Appended, REPLACE_IF_EQUALS, Room, SegmentError, Step};
 
 impl Conversation {
-    /// Appends what the commands of a block came to.
+    /// Appends the result of a block's commands.
     pub(super) fn try_append(&mut self, append: Result<Append, CloseReason>) -> Next {
         match append {
             Ok(append) => self.append(append, None),
@@ -31,7 +31,7 @@ impl Conversation {
         let last = match state {
             WriterState::Full(message) => {
                 let message = message.clone();
-                return self.tell_failure(append.request_id, &append.segment, message);
+                return self.reply_failure(append.request_id, &append.segment, message);
             }
             WriterState::Stored(last) => *last,
             WriterState::NotSetUp => unreachable!("refused above"),
@@ -49,6 +49,8 @@ impl Conversation {
         match appended {
             None => Next::WaitForRoom(Deferred::Append(append)),
             Some(Ok(Appended { length })) => {
+                assert!(last <= append.number, "a writer's numbers rise");
+                assert!(bytes as u64 <= length, "a segment holds what was appended to it");
                 *state = WriterState::Stored(append.number);
                 self.replies.appended(bytes, place.with(()));
                 if last < append.number {
@@ -71,7 +73,7 @@ impl Conversation {
     pub(super) fn refuse_append(&mut self, append: &Append, message: JavaStr) -> Next {
         let state = self.writers.state(append.writer_id, append.number);
         state.map(|state| *state = WriterState::Full(message.clone())).expect("the append was checked");
-        self.tell_failure(append.request_id, &append.segment, message)
+        self.reply_failure(append.request_id, &append.segment, message)
     }
 }
 

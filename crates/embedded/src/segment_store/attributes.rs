@@ -28,7 +28,7 @@ pub(super) const CREATION_EPOCH: Uuid = core(15);
 /// Bytes of a fixed-key table's keys.
 pub(super) const KEY_LENGTH: Uuid = core(12);
 
-/// The attribute that tells what a segment is for. Source: `io.pravega.segmentstore.contracts.SegmentType`.
+/// The attribute that holds what a segment is for. Source: `io.pravega.segmentstore.contracts.SegmentType`.
 pub(super) fn segment_type(kind: SegmentKind) -> (Uuid, i64) {
     let flags = match kind {
         SegmentKind::Stream => 0,

@@ -1,3 +1,5 @@
+//! Why a connection ends.
+
 use std::fmt;
 
 /// Why a connection ends. It is for the log: the client gets no reply, as from a real store.

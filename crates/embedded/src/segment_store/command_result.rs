@@ -1,3 +1,5 @@
+//! What a command results in: a reply that may wait for the log, an error reply, or the end of the connection.
+
 use pravega_protocol::wire::{
     ErrorMessage, JavaStr, NoSuchSegment, Offset, OperationUnsupported, RequestId, Segment, SegmentAlreadyExists,
     SegmentIsSealed, SegmentIsTruncated, ServerErrorCode, TableKeyBadVersion, TableKeyDoesNotExist,
@@ -21,7 +23,7 @@ pub(super) enum Rejection {
 pub(super) type CommandResult = Result<Undurable<WireCommand>, Rejection>;
 
 impl Rejection {
-    pub(super) fn reply(reply: impl Into<WireCommand>) -> Self {
+    pub(super) fn with_reply(reply: impl Into<WireCommand>) -> Self {
         Self::Reply(Box::new(reply.into()))
     }
 
@@ -72,7 +74,7 @@ impl RequestContext {
     pub(super) fn table_error_reply(self, error: TableError) -> Result<WireCommand, CloseReason> {
         let rejection = match error {
             TableError::Segment(error) => return self.error_reply(error),
-            TableError::NoTable => return Err(CloseReason("a command for tables and a segment that is none")),
+            TableError::NoTable => return Err(CloseReason("a command for tables names a segment that is not a table")),
             TableError::Rejected(rejection) => rejection,
         };
         let Self { request_id, segment, offset } = self;
@@ -98,7 +100,7 @@ impl RequestContext {
     }
 
     /// The reply to the result of a step.
-    pub(super) fn reply<T, E: ErrorReply>(
+    pub(super) fn respond<T, E: ErrorReply>(
         self,
         undurable: Undurable<Result<T, E>>,
         reply: impl FnOnce(T) -> WireCommand,

@@ -24,7 +24,7 @@ use crate::node::{LogFailed, NoRoom, Node, Room};
 const READ_BYTES: usize = 64 * 1024;
 
 /// How long the last replies may take to be written.
-const GOODBYE: Duration = Duration::from_secs(5);
+const LAST_REPLIES: Duration = Duration::from_secs(5);
 
 /// How long the client may take to close after them.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -50,7 +50,7 @@ where
     };
     let why = connection.converse(&stop).await;
     tracing::debug!(%why, "a client's connection ends");
-    connection.say_goodbye().await;
+    connection.finish().await;
 }
 
 /// What a connection met.
@@ -179,15 +179,15 @@ where
         }
     }
 
-    /// Tells what is due, and closes so that the client still hears it.
-    async fn say_goodbye(mut self) {
-        if let Ok(Ok(())) = timeout(GOODBYE, self.tell_all()).await {
+    /// Sends what is due, and closes so that the client still receives it.
+    async fn finish(mut self) {
+        if let Ok(Ok(())) = timeout(LAST_REPLIES, self.send_all()).await {
             // to close a socket that holds unread bytes would reset the connection, and the last replies be lost
             let _ = timeout(DRAIN, self.drain()).await;
         }
     }
 
-    async fn tell_all(&mut self) -> io::Result<()> {
+    async fn send_all(&mut self) -> io::Result<()> {
         let Self { conversation: Conversation { replies, .. }, node, writer, .. } = self;
         while !replies.is_empty() {
             replies.settle(node).map_err(io::Error::other)?;
@@ -197,6 +197,7 @@ where
             }
             writer.write_all_buf(&mut replies.outbox).await?;
         }
+        assert!(replies.is_empty(), "all that was due is written");
         writer.shutdown().await
     }
 
@@ -217,6 +218,6 @@ where
 }
 
 fn log_failed(error: LogFailed) -> CloseReason {
-    tracing::error!(%error, "replies of the embedded store are lost");
+    tracing::error!(%error, "replies of the embedded store cannot be sent");
     CloseReason("the log failed")
 }

@@ -20,7 +20,7 @@ use super::writers::Writers;
 use crate::node::{NoRoom, Purpose, Room, Undurable};
 use crate::users::{Permission, TokenError};
 
-/// Most reads of one connection that may wait; more are told to ask again.
+/// Most reads of one connection that may wait; further ones are answered at once, with no bytes.
 const MAX_WAITING_READS: usize = 4096;
 
 /// Most reads of one connection that wait for the log.
@@ -105,7 +105,7 @@ impl Conversation {
             }
             WireCommand::SetupAppend(command) => {
                 let result = self.set_up(command);
-                self.tell(result)
+                self.push_result(result)
             }
             WireCommand::AppendBlock(block) => closing(self.writers.begin(block)),
             WireCommand::AppendBlockEnd(end) => {
@@ -126,7 +126,7 @@ impl Conversation {
                 Some(needs) => self.try_change(command, needs),
                 None => {
                     let result = self.context.answer(command);
-                    self.tell(result)
+                    self.push_result(result)
                 }
             },
         }
@@ -144,10 +144,10 @@ impl Conversation {
             WireCommand::CreateTransientSegment(command) => self.create_transient(command, room),
             command => self.context.change(command, room),
         };
-        self.tell(result)
+        self.push_result(result)
     }
 
-    fn tell(&mut self, result: CommandResult) -> Next {
+    fn push_result(&mut self, result: CommandResult) -> Next {
         match result {
             Ok(reply) => {
                 self.push(reply);
@@ -161,7 +161,7 @@ impl Conversation {
         }
     }
 
-    /// Adds a reply, or tells why that can never be told.
+    /// Adds a reply, or an error in its place if the log has ended before it.
     fn push(&mut self, reply: Undurable<WireCommand>) {
         let reply = match self.context.node.lost(&reply) {
             None => reply,
@@ -192,7 +192,7 @@ impl Conversation {
             Err(TokenError::Expired) => return Err(Rejection::close("a writer's token has expired")),
             Err(refused) => {
                 self.writers.set_up(writer_id, &segment, None).map_err(Rejection::Close)?;
-                return Err(Rejection::reply(token_refused(request_id, refused)));
+                return Err(Rejection::with_reply(token_refused(request_id, refused)));
             }
         };
         let seen = self.context.look_at(&segment, |stored| stored.attribute(writer_id.0));
@@ -201,14 +201,14 @@ impl Conversation {
         if number.is_some() {
             self.expiry = self.expiry.into_iter().chain(expiry).min();
         }
-        RequestContext::new(request_id, &segment).reply(seen, |number| {
+        RequestContext::new(request_id, &segment).respond(seen, |number| {
             AppendSetup { request_id, segment, writer_id, last_event_number: EventNumber(number) }.into()
         })
     }
 
     fn update_table(&mut self, command: UpdateTableEntries, room: Option<Room>) -> Next {
         match self.context.update_table(&command, room) {
-            Some(result) => self.tell(result),
+            Some(result) => self.push_result(result),
             None => Next::WaitForRoom(Deferred::Table(command)),
         }
     }
@@ -228,17 +228,17 @@ impl Conversation {
         match deferred {
             Deferred::Append(append) => self.refuse_append(append, message),
             Deferred::Table(UpdateTableEntries { request_id, segment, .. }) => {
-                self.tell_failure(*request_id, segment, message)
+                self.reply_failure(*request_id, segment, message)
             }
             Deferred::Change(command, _) => {
                 let (request_id, segment) = named_by(command);
-                self.tell_failure(request_id, &segment, message)
+                self.reply_failure(request_id, &segment, message)
             }
         }
     }
 
-    /// Tells that a command failed for a reason that is not its own.
-    pub(super) fn tell_failure(&mut self, request_id: RequestId, segment: &Segment, message: JavaStr) -> Next {
+    /// Replies that a command failed for a reason that is not its own.
+    pub(super) fn reply_failure(&mut self, request_id: RequestId, segment: &Segment, message: JavaStr) -> Next {
         self.replies.push(Undurable::known(failed(request_id, segment, message)));
         Next::Hear
     }
@@ -269,11 +269,11 @@ impl Conversation {
         // a refused token comes back with the offset in place of the request id
         let as_request = RequestId(command.offset.0);
         if let Err(refused) = self.context.allow(&command.delegation_token, &command.segment, as_request) {
-            return self.tell(Err(refused));
+            return self.push_result(Err(refused));
         }
         match Read::from(command).begin(&self.context.node) {
             Ok(answer) => {
-                self.tell_read(answer);
+                self.reply_read(answer);
                 Next::Hear
             }
             Err(why) => Next::Close(why),
@@ -283,9 +283,9 @@ impl Conversation {
     /// What a read waited for has come.
     pub(super) fn resume(&mut self, awaited: Awaited) -> Next {
         match awaited {
-            Awaited::Changed(read) => self.tell_read(read.resume(&self.context.node)),
+            Awaited::Changed(read) => self.reply_read(read.resume(&self.context.node)),
             Awaited::Fetched(fetched) => {
-                self.fetching -= 1;
+                self.fetching = self.fetching.checked_sub(1).expect("each fetch is counted when it begins");
                 match fetched {
                     Ok(reply) => self.replies.push_read(reply),
                     Err(error) => {
@@ -298,18 +298,19 @@ impl Conversation {
         Next::Hear
     }
 
-    /// Whether another command may be heard: reads from the log hold their bytes until these are told.
+    /// Whether another command may be handled: reads from the log hold their bytes until these are sent.
     pub(super) fn has_room(&self) -> bool {
         self.fetching < MAX_FETCHING_READS && self.replies.has_room()
     }
 
-    fn tell_read(&mut self, answer: ReadAnswer) {
+    fn reply_read(&mut self, answer: ReadAnswer) {
         match answer {
             ReadAnswer::Bytes(reply) => match in_memory(reply) {
                 Ok(reply) => self.replies.push_read(reply),
                 Err(reply) => {
                     self.fetching += 1;
                     self.waiting.push(Box::pin(fetch(Arc::clone(&self.context.node), reply)));
+                    assert!(self.fetching <= self.waiting.len(), "each fetch is waited for");
                 }
             },
             ReadAnswer::Refused(reply) => self.replies.push(reply),

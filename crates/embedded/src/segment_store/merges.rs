@@ -11,7 +11,7 @@ use super::segments::token_refused;
 use crate::node::{Room, SegmentError, Step};
 use crate::users::Permission;
 
-/// What a merge came to.
+/// The result of a merge.
 enum Merged {
     /// Length of the target now.
     Length(u64),
@@ -25,7 +25,7 @@ impl StoreContext {
         let named_source = Segment(source.clone());
         self.allow(&delegation_token, &named_source, request_id)?;
         let merged = self.node.step_in(room, |step| merge(step, &target, &source, Some(&attribute_updates)));
-        RequestContext::new(request_id, &named_source).reply(merged, |merged| match merged {
+        RequestContext::new(request_id, &named_source).respond(merged, |merged| match merged {
             Merged::BadAttribute => SegmentAttributeUpdated { request_id, success: false }.into(),
             Merged::Length(length) => {
                 SegmentsMerged { request_id, target, source, new_target_write_offset: offset_of(length) }.into()
@@ -36,7 +36,7 @@ impl StoreContext {
     pub(super) fn merge_segments_batch(&self, command: MergeSegmentsBatch, room: Room) -> CommandResult {
         let MergeSegmentsBatch { request_id, target_segment_id: target, source_segment_ids, delegation_token } =
             command;
-        let refused = |refused| Rejection::reply(token_refused(request_id, refused));
+        let refused = |refused| Rejection::with_reply(token_refused(request_id, refused));
         self.check(&delegation_token, &target, Permission::ReadUpdate).map_err(refused)?;
         for source in &source_segment_ids {
             self.check(&delegation_token, &Segment(source.clone()), Permission::Read).map_err(refused)?;
@@ -51,7 +51,7 @@ impl StoreContext {
             merged.into_iter().collect::<Result<Vec<_>, _>>()
         });
         RequestContext::new(request_id, &target)
-            .reply(merged, |merged| SegmentsBatchMerged { request_id, target, sources: MergedSources(merged) }.into())
+            .respond(merged, |merged| SegmentsBatchMerged { request_id, target, sources: MergedSources(merged) }.into())
     }
 }
 

@@ -7,7 +7,7 @@
 //! ```
 //!
 //! A connection has one task, which handles its commands one after the other, in the order they came. Their replies
-//! leave in that order too, many in one write, once the log holds what they tell. Clients rely on what a real store
+//! leave in that order too, many in one write, once the log holds what they report. Clients rely on what a real store
 //! does beside its replies: which mistakes it answers and which ones end the connection.
 
 mod appends;

@@ -1,3 +1,5 @@
+//! Any sequence of frames on a connection without a socket.
+
 use std::sync::Arc;
 use std::time::Duration;
 

@@ -1,3 +1,5 @@
+//! Reads: what lies at an offset, now or once the segment changes.
+
 use std::io;
 use std::sync::Arc;
 
@@ -52,7 +54,7 @@ pub(super) struct WaitingRead {
     changed: watch::Receiver<bool>,
 }
 
-/// What a read came to.
+/// The result of a read.
 pub(super) enum ReadAnswer {
     /// Bytes.
     Bytes(Located),
@@ -94,28 +96,28 @@ impl Read {
                 ReadAnswer::Refused(place.with(self.refused(SegmentError::Truncated { start })))
             }
             Some(Seen::BeyondEnd) => return Err(CloseReason("a read beyond the end of a sealed segment")),
-            Some(Seen::End) => ReadAnswer::Bytes(place.with((self.told(false, true), Vec::new()))),
+            Some(Seen::End) => ReadAnswer::Bytes(place.with((self.read_reply(false, true), Vec::new()))),
             Some(Seen::Bytes { parts, ran_out, is_sealed }) => {
-                let reply = self.told(ran_out && !is_sealed, ran_out && is_sealed);
+                let reply = self.read_reply(ran_out && !is_sealed, ran_out && is_sealed);
                 ReadAnswer::Bytes(place.with((reply, parts)))
             }
             Some(Seen::NotYet(key, changed)) => ReadAnswer::Waits(WaitingRead { read: self, key, changed }),
         })
     }
 
-    /// Tells to ask again.
+    /// The reply without bytes, after which a client asks again.
     pub(super) fn ask_again(self) -> WireCommand {
-        self.told(true, false).into()
+        self.read_reply(true, false).into()
     }
 
-    fn told(self, at_tail: bool, end_of_segment: bool) -> SegmentRead {
+    fn read_reply(self, at_tail: bool, end_of_segment: bool) -> SegmentRead {
         let Self { segment, offset, request_id, .. } = self;
         SegmentRead { segment, offset, at_tail, end_of_segment, data: Data::default(), request_id }
     }
 
     fn refused(self, error: SegmentError) -> WireCommand {
         let request = RequestContext::new(self.request_id, &self.segment).at(self.offset);
-        request.error_reply(error).expect("clients are told of what a read meets")
+        request.error_reply(error).expect("each error of a read has a reply")
     }
 }
 
@@ -138,7 +140,7 @@ pub(super) async fn fetch(node: Arc<Node>, reply: Located) -> Awaited {
 impl WaitingRead {
     /// Waits for the segment to change, or to be gone.
     pub(super) async fn changed(mut self) -> Awaited {
-        // gone: looking for it tells the same
+        // an error means that it is gone, which the next look finds, too
         let _ = self.changed.changed().await;
         Awaited::Changed(self)
     }
@@ -163,7 +165,9 @@ impl WaitingRead {
             Some(Seen::Truncated { start }) => {
                 ReadAnswer::Refused(place.with(self.read.refused(SegmentError::Truncated { start })))
             }
-            Some(Seen::Bytes { parts, .. }) => ReadAnswer::Bytes(place.with((self.read.told(true, false), parts))),
+            Some(Seen::Bytes { parts, .. }) => {
+                ReadAnswer::Bytes(place.with((self.read.read_reply(true, false), parts)))
+            }
             Some(Seen::NotYet(..)) => ReadAnswer::Waits(self),
         }
     }

@@ -1,3 +1,5 @@
+//! Replies on their way to the client, which the log may hold back.
+
 use bytes::Bytes;
 use futures::FutureExt as _;
 use pravega_protocol::wire::{Command as _, Outbox, SegmentRead, WireCommand};
@@ -91,13 +93,16 @@ impl Replies {
     /// Lets the socket have what the log holds already.
     ///
     /// # Errors
-    /// [`LogFailed`]: what is due can never be told.
+    /// [`LogFailed`]: what is due can never be sent.
     pub(super) fn settle(&mut self, node: &Node) -> Result<(), LogFailed> {
         loop {
             if self.settling.is_none() && !self.gathered.is_empty() {
                 self.settling = Some(std::mem::take(&mut self.gathered));
             }
-            let Some(position) = self.awaited() else { return Ok(()) };
+            let Some(position) = self.awaited() else {
+                assert!(self.gathered.is_empty(), "replies that are gathered settle next");
+                return Ok(());
+            };
             match node.reached(position).now_or_never() {
                 Some(reached) => self.settled(reached)?,
                 None => return Ok(()),
@@ -108,7 +113,7 @@ impl Replies {
     /// The log has got where it was awaited, or never will.
     ///
     /// # Errors
-    /// [`LogFailed`]: what is due can never be told.
+    /// [`LogFailed`]: what is due can never be sent.
     pub(super) fn settled(&mut self, reached: Result<(), LogFailed>) -> Result<(), LogFailed> {
         reached?;
         if let Some(batch) = self.settling.take() {

@@ -24,7 +24,7 @@ impl StoreContext {
         request_id: RequestId,
     ) -> Result<(), Rejection> {
         let checked = self.check(token, segment, Permission::Read).map(drop);
-        checked.map_err(|refused| Rejection::reply(token_refused(request_id, refused)))
+        checked.map_err(|refused| Rejection::with_reply(token_refused(request_id, refused)))
     }
 
     /// When the token expires, if it allows that at all and ever expires.
@@ -90,7 +90,7 @@ impl StoreContext {
             let length = segment.table().map_or(data.length(), |table| table.length().unsigned_abs());
             (segment.is_sealed(), segment.last_modified(), length, data.start())
         });
-        RequestContext::new(request_id, &segment_name).reply(seen, |(is_sealed, last_modified, length, start)| {
+        RequestContext::new(request_id, &segment_name).respond(seen, |(is_sealed, last_modified, length, start)| {
             let (exists, is_deleted) = (true, false);
             let (write_offset, start_offset) = (offset_of(length), offset_of(start));
             StreamSegmentInfo {
@@ -123,7 +123,7 @@ impl StoreContext {
             ];
             step.create_segment(NewSegment { name, kind, attributes })
         });
-        RequestContext::new(request_id, &segment).reply(created, |()| SegmentCreated { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).respond(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
     /// Creates a transient segment and says which.
@@ -148,14 +148,14 @@ impl StoreContext {
         let SealSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let sealed = self.node.step_in(room, |step| step.seal_segment(segment.0.as_str()));
-        RequestContext::new(request_id, &segment).reply(sealed, |_| SegmentSealed { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).respond(sealed, |_| SegmentSealed { request_id, segment }.into())
     }
 
     fn delete_segment(&self, command: DeleteSegment, room: Room) -> CommandResult {
         let DeleteSegment { request_id, segment, delegation_token } = command;
         self.allow(&delegation_token, &segment, request_id)?;
         let deleted = self.node.step_in(room, |step| step.delete_segment(segment.0.as_str()));
-        RequestContext::new(request_id, &segment).reply(deleted, |()| SegmentDeleted { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).respond(deleted, |()| SegmentDeleted { request_id, segment }.into())
     }
 
     fn update_policy(&self, command: UpdateSegmentPolicy, room: Room) -> CommandResult {
@@ -166,7 +166,7 @@ impl StoreContext {
         let updates = [replace(SCALE_TYPE, i64::from(scale_type)), replace(SCALE_RATE, i64::from(target_rate))];
         let updated = self.node.step_in(room, |step| step.update_attributes(segment.0.as_str(), &updates));
         RequestContext::new(request_id, &segment)
-            .reply(updated, |()| SegmentPolicyUpdated { request_id, segment }.into())
+            .respond(updated, |()| SegmentPolicyUpdated { request_id, segment }.into())
     }
 
     fn attribute(&self, command: GetSegmentAttribute) -> CommandResult {
@@ -174,7 +174,7 @@ impl StoreContext {
         self.allow(&delegation_token, &segment_name, request_id)?;
         let seen = self.look_at(&segment_name, |segment| segment.attribute(attribute_id.0));
         RequestContext::new(request_id, &segment_name)
-            .reply(seen, |value| SegmentAttribute { request_id, value }.into())
+            .respond(seen, |value| SegmentAttribute { request_id, value }.into())
     }
 
     fn update_attribute(&self, command: UpdateSegmentAttribute, room: Room) -> CommandResult {
@@ -189,7 +189,7 @@ impl StoreContext {
             updated => updated.map(|()| true),
         });
         let reply = |success| SegmentAttributeUpdated { request_id, success }.into();
-        RequestContext::new(request_id, &segment_name).reply(updated, reply)
+        RequestContext::new(request_id, &segment_name).respond(updated, reply)
     }
 
     fn truncate_segment(&self, command: TruncateSegment, room: Room) -> CommandResult {
@@ -198,7 +198,7 @@ impl StoreContext {
         let offset = u64::try_from(truncation_offset.0).map_err(|_| Rejection::close("a negative offset"))?;
         let truncated = self.node.step_in(room, |step| step.truncate_segment(segment.0.as_str(), offset));
         let request = RequestContext::new(request_id, &segment).at(truncation_offset);
-        request.reply(truncated, |()| SegmentTruncated { request_id, segment }.into())
+        request.respond(truncated, |()| SegmentTruncated { request_id, segment }.into())
     }
 }
 
@@ -207,7 +207,7 @@ pub(super) fn named(segment: &Segment) -> Result<(), Rejection> {
     if segment.0.as_str().is_empty() { Err(Rejection::close("an empty segment name")) } else { Ok(()) }
 }
 
-/// Tells that a token was refused.
+/// The reply to a token that is not accepted.
 pub(super) fn token_refused(request_id: RequestId, refused: TokenError) -> WireCommand {
     let error_code = AuthErrorCode::from(refused);
     AuthTokenCheckFailed { request_id, server_stack_trace: JavaStr::default(), error_code }.into()

@@ -21,13 +21,13 @@ use crate::users::Tokens;
 pub(crate) struct StoreContext {
     /// What they look at and change.
     pub(crate) node: Arc<Node>,
-    /// Checks delegation tokens; `None` lets everybody do everything.
+    /// Checks delegation tokens; with `None`, anyone may do everything.
     pub(crate) tokens: Option<Tokens>,
     /// What new connections pass first.
     pub(crate) acceptor: Acceptor,
 }
 
-/// Serves connections until `stop`, then ends them: each still tells what is due, and nothing more is read.
+/// Serves connections until `stop`, then ends them: each still sends what is due, and reads nothing more.
 ///
 /// # Cancel safety
 /// Awaits connections; dropped, it ends them like `stop`, but in the background.

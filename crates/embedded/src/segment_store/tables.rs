@@ -45,7 +45,7 @@ impl StoreContext {
         }
         let name = segment.0.as_str().to_owned();
         let created = self.node.step_in(room, |step| step.create_segment(NewSegment { name, kind, attributes }));
-        RequestContext::new(request_id, &segment).reply(created, |()| SegmentCreated { request_id, segment }.into())
+        RequestContext::new(request_id, &segment).respond(created, |()| SegmentCreated { request_id, segment }.into())
     }
 
     pub(super) fn delete_table(&self, command: &DeleteTableSegment, room: Room) -> CommandResult {
@@ -58,7 +58,7 @@ impl StoreContext {
             Ok::<_, TableError>(())
         });
         let reply = |()| SegmentDeleted { request_id, segment: segment.clone() }.into();
-        RequestContext::new(request_id, segment).reply(deleted, reply)
+        RequestContext::new(request_id, segment).respond(deleted, reply)
     }
 
     pub(super) fn table_info(&self, command: &GetTableSegmentInfo) -> CommandResult {
@@ -97,7 +97,7 @@ impl StoreContext {
         let (updated, place) = updated.split();
         let reply = |updated_versions| TableEntriesUpdated { request_id, updated_versions }.into();
         let request = RequestContext::new(request_id, segment).at(*table_segment_offset);
-        updated.map(|updated| request.reply(place.with(updated), reply))
+        updated.map(|updated| request.respond(place.with(updated), reply))
     }
 
     pub(super) fn remove_table_keys(&self, command: &RemoveTableKeys, room: Room) -> CommandResult {
@@ -107,7 +107,7 @@ impl StoreContext {
         let removed =
             self.node.step_in(room, |step| step.remove_keys(segment.0.as_str(), keys, table_segment_offset.0));
         let reply = |()| TableKeysRemoved { request_id, segment: segment.clone() }.into();
-        RequestContext::new(request_id, segment).at(*table_segment_offset).reply(removed, reply)
+        RequestContext::new(request_id, segment).at(*table_segment_offset).respond(removed, reply)
     }
 
     pub(super) fn read_table(&self, command: &ReadTable) -> CommandResult {
@@ -172,7 +172,7 @@ impl StoreContext {
             Ok::<_, TableError>(see(table)?)
         });
         let seen = seen.map(|seen| seen.map_err(TableError::from).flatten());
-        RequestContext::new(request_id, segment).reply(seen, Into::into)
+        RequestContext::new(request_id, segment).respond(seen, Into::into)
     }
 }
 

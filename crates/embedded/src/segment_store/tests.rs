@@ -1,3 +1,5 @@
+//! The store over TCP, as a client sees it.
+
 mod broken_disk;
 
 use std::sync::Arc;
@@ -231,7 +233,7 @@ async fn append_without_room_and_what_follows_it_is_refused_until_the_writer_is_
         match client.hear().await {
             Some(WireCommand::ErrorMessage(ErrorMessage { request_id, message, error_code, .. })) => {
                 assert_eq!((request_id.0, error_code.0), (100 + number, -1));
-                assert!(message.as_str().contains("holds as much as it may"), "{message}");
+                assert!(message.as_str().contains("is full: 10 bytes are the limit"), "{message}");
             }
             other => panic!("{other:?}"),
         }

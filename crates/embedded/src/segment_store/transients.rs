@@ -9,7 +9,7 @@ use uuid::Uuid;
 use super::attributes::{CREATION_EPOCH, CREATION_TIME, segment_type};
 use crate::node::{ChangeError, NewSegment, Node, Purpose, SegmentKind, StoredSegment};
 
-/// Silence after which nobody will complete the event.
+/// Silence after which no writer will complete the event.
 const IDLE: Duration = Duration::from_secs(10 * 60);
 
 /// Transient segments of other runs are removed, so all that there are belong to the first.
@@ -46,7 +46,7 @@ async fn remove(node: &Arc<Node>, is_left: impl Fn(&StoredSegment) -> bool) {
     let names =
         node.look_durably(|state| state.segments().filter(is_left).map(|left| left.name().to_owned()).collect()).await;
     if let Err(error) = delete(node, names).await {
-        tracing::warn!(%error, "transient segments are left");
+        tracing::warn!(%error, "transient segments could not be removed");
     }
 }
 

@@ -41,7 +41,7 @@ pub(super) enum WriterState {
     NotSetUp,
     /// The last number that is stored for it.
     Stored(i64),
-    /// An append had no room. Later ones must not be stored without it, so they are told the same.
+    /// An append had no room. Later ones must not be stored without it, so they get the same reply.
     Full(JavaStr),
 }
 
@@ -59,7 +59,7 @@ pub(super) struct Append {
 }
 
 impl Writers {
-    /// A set-up came to this. One that failed leaves what the writer has on the same segment.
+    /// Notes the result of a set-up. One that failed leaves what the writer has on the same segment.
     pub(super) fn set_up(&mut self, id: WriterId, segment: &Segment, stored: Option<i64>) -> Result<(), CloseReason> {
         if self.writers.len() >= MAX_WRITERS {
             return Err(CloseReason("too many writers on one connection"));
@@ -75,7 +75,11 @@ impl Writers {
 
     /// Nothing else of the append commands may come between a block and its end.
     pub(super) fn expect_no_block(&self) -> Result<(), CloseReason> {
-        if self.block.is_some() { Err(CloseReason("something else than its end follows a block")) } else { Ok(()) }
+        if self.block.is_some() {
+            Err(CloseReason("a block is followed by another command than its end"))
+        } else {
+            Ok(())
+        }
     }
 
     /// Begins a block.
@@ -166,7 +170,7 @@ fn joined(mut block: Bytes, whole: i32, end: Bytes) -> Result<Bytes, CloseReason
     }
     match code {
         PADDING if end.is_empty() => Ok(block),
-        PADDING => Err(CloseReason("a padded block has more in its end")),
+        PADDING => Err(CloseReason("a padded block has more bytes in its end")),
         PARTIAL_EVENT => Ok([block, rest, end].concat().into()),
         _ => Err(CloseReason("neither partial event nor padding at the end of a block")),
     }

@@ -1,3 +1,5 @@
+//! A change of a table, and its records as they lie in the log.
+
 use bytes::{Buf, BufMut, Bytes, BytesMut};
 use pravega_protocol::wire::NO_VALUE;
 
@@ -29,7 +31,7 @@ pub(crate) struct TableChange {
 
 /// Bytes are not the records of a change.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("these bytes are no records of a table")]
+#[error("the bytes are not records of a table")]
 pub(crate) struct BadRecords;
 
 impl TableChange {

@@ -1,3 +1,5 @@
+//! Whether a change of a table may be made, and making it.
+
 use pravega_protocol::wire::{NO_VALUE, TableEntry, TableKey};
 
 use super::change::{KeyChange, TableChange};
@@ -65,6 +67,7 @@ impl Table {
             }
             self.length += self.length_of(record);
         }
+        assert_eq!(self.versions.len(), self.entries.len(), "each key has one entry");
     }
 
     /// What a record adds to the segment: fixed keys are removed from its index, without a trace in the segment.

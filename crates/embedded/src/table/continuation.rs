@@ -37,7 +37,7 @@ fn put_key(key: &[u8], out: &mut BytesMut) {
 
 /// Reads the hash that a hash table's iteration goes on after.
 pub(super) fn hash_of(token: &[u8]) -> Result<KeyHash, TableRejection> {
-    let hash = parse(token).ok_or(TableRejection::ClosesConnection("a continuation token that is none"))?;
+    let hash = parse(token).ok_or(TableRejection::ClosesConnection("the continuation token is invalid"))?;
     if hash.is_valid() { Ok(hash) } else { Err(TableRejection::illegal(INVALID_HASH)) }
 }
 

@@ -1,3 +1,5 @@
+//! What a table has got since a position.
+
 use pravega_protocol::wire::TableEntry;
 
 use super::read::{entry_bytes, wire_entry};

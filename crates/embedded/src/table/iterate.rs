@@ -1,3 +1,5 @@
+//! Iterating over keys or entries, page by page.
+
 use std::ops::Bound::{self, Excluded, Included, Unbounded};
 
 use bytes::Bytes;
@@ -77,7 +79,7 @@ impl Table {
         Ok(Page { items, continuation_token: last.map(token_after).unwrap_or_default() })
     }
 
-    /// So many keys are visited before it counts how many were suggested.
+    /// This many keys are visited before the suggested number counts.
     fn visited_at_once(&self) -> usize {
         match self.keys {
             Keys::Hashed => 1,

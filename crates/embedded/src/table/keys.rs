@@ -11,7 +11,7 @@ pub(super) const MAX_FIXED_KEY_BYTES: i32 = 256;
 pub(crate) enum Keys {
     /// Keys of up to 8192 bytes, in the order of their hashes.
     Hashed,
-    /// Keys of just so many bytes, in the order of their bytes.
+    /// Keys of exactly this many bytes, in the order of their bytes.
     Fixed(u32),
 }
 
@@ -28,7 +28,7 @@ impl Keys {
         }
     }
 
-    /// How the table's info tells it: 0 for keys of any length.
+    /// As the table's info has it: 0 for keys of any length.
     pub(crate) fn length(self) -> i32 {
         match self {
             Self::Hashed => 0,

@@ -11,11 +11,11 @@
 //!
 //! A change happens in two halves: `check_update` and `check_removal` judge a whole batch and yield a [`TableChange`],
 //! [`Table::apply`] applies it and can't fail, now or when a log is replayed. Refusals are those of Pravega 0.13.0, in
-//! its order of precedence. Where a real store does what nobody can want, this one differs:
+//! its order of precedence. Where a real store does what no one can want, this one differs:
 //!
 //! - It takes no empty key; a real one does, and can't read its segment any more.
 //! - It refuses a read whose reply no frame holds; a real one sends a frame that clients can't take.
-//! - Deltas never tell a key that is gone; those of a real store do if the removal lies beyond the reply.
+//! - Deltas never mention a key that is gone; those of a real store do if the removal lies beyond the reply.
 //! - A removed key with a version does not exist at once; in a real hash table it has a bad version until the removal
 //!   is indexed.
 //!

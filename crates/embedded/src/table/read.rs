@@ -1,3 +1,5 @@
+//! Reading entries by their keys, and the state of a table.
+
 use bytes::Bytes;
 use pravega_protocol::wire::{MAX_PAYLOAD_FROM_STORE, TableEntry, TableKey};
 

@@ -28,12 +28,12 @@ const DERIVED_AT_ONCE: usize = 1;
 
 /// All users of a user file.
 ///
-/// A password's key is derived once in five minutes; meanwhile a keyed hash of the password tells it, one per user,
+/// A password's key is derived once in five minutes; meanwhile a keyed hash of the password is compared, one per user,
 /// under a key that never leaves the process.
 #[derive(Debug)]
 pub(crate) struct Users {
     users: BTreeMap<String, Arc<Known>>,
-    nobody: PasswordHash,
+    unknown: PasswordHash,
     remembering: hmac::Key,
     turns: Arc<Semaphore>,
 }
@@ -51,15 +51,15 @@ struct Remembered {
     until: Instant,
 }
 
-/// Somebody who has shown to be a user of the file.
+/// A caller who is a user of the file.
 #[derive(Debug, Clone)]
 pub(crate) struct AuthenticatedUser(Arc<Known>);
 
-/// Why a caller is nobody.
+/// Why a caller is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum AuthenticationError {
     /// There is no `Authorization`.
-    #[error("there are no credentials")]
+    #[error("the credentials are missing")]
     Missing,
     /// It is not of the form `Basic BASE64`.
     #[error("the credentials are not of the form Basic and base64 of USER:PASSWORD")]
@@ -90,7 +90,7 @@ pub(crate) enum LoadError {
         /// What is wrong with it.
         error: LineError,
     },
-    /// Nobody could do anything.
+    /// No one could use the node.
     #[error("user file {path} names no user")]
     Empty {
         /// The file.
@@ -102,7 +102,7 @@ impl Users {
     /// Reads a user file.
     ///
     /// # Errors
-    /// When it cannot be read, names nobody, or a line is wrong; the error names file, line and fault, never a hash.
+    /// When it cannot be read, names no user, or a line is invalid; the error names file, line and fault, never a hash.
     pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
         let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
         let users =
@@ -116,7 +116,7 @@ impl Users {
         let known = |user| Arc::new(Known { user, remembered: Mutex::default() });
         Self {
             users: users.into_iter().map(|(name, user)| (name, known(user))).collect(),
-            nobody: PasswordHash::of_nobody(slowest),
+            unknown: PasswordHash::of_unknown(slowest),
             remembering: hmac::Key::generate(hmac::HMAC_SHA256, &SystemRandom::new())
                 .expect("the system has random bytes"),
             turns: Arc::new(Semaphore::new(DERIVED_AT_ONCE)),
@@ -141,7 +141,7 @@ impl Users {
             return Ok(caller);
         }
         let turn = Arc::clone(&self.turns).acquire_owned().await.expect("never closed");
-        // Somebody with the same password may have had the turn before.
+        // Another caller with the same password may have had its turn before.
         match self.recall(&credentials) {
             Some(caller) => Ok(caller),
             None => self.verify(credentials, turn).await,
@@ -163,10 +163,10 @@ impl Users {
         turn: OwnedSemaphorePermit,
     ) -> Result<AuthenticatedUser, AuthenticationError> {
         let known = self.users.get(&credentials.user);
-        let hash = known.map_or(&self.nobody, |known| &known.user.hash).clone();
+        let hash = known.map_or(&self.unknown, |known| &known.user.hash).clone();
         let tag = hmac::sign(&self.remembering, credentials.password.as_bytes());
         let derived = spawn_blocking(move || {
-            // Given back when the key is there, even if nobody waits for it any more.
+            // Given back when the key is there, even if no one waits for it any more.
             let _turn = turn;
             hash.is_of(credentials.password.as_bytes())
         });

@@ -28,9 +28,9 @@ pub enum EntryError {
     #[error("would never match: resources begin with prn::")]
     Domain,
     /// The resource is no pattern.
-    #[error("its resource is no regular expression")]
+    #[error("has a resource that is not a valid regular expression")]
     Pattern,
-    /// The permission is none.
+    /// The permission is invalid.
     #[error(transparent)]
     Permission(#[from] NoSuchPermission),
 }

@@ -42,10 +42,10 @@ pub enum LineError {
     /// Pravega would not know this user.
     #[error("comes after the empty line {0}, at which Pravega stops reading")]
     AfterTheEnd(usize),
-    /// The hash is none.
+    /// The hash is invalid.
     #[error("the hash {0}")]
     Hash(#[from] HashError),
-    /// An entry is none.
+    /// An entry is invalid.
     #[error("entry {number} {error}")]
     Entry {
         /// Which one, from 1.

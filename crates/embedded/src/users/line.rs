@@ -12,17 +12,17 @@ use super::password::PasswordHash;
 /// it took, so a file may hold both.
 const ITERATIONS: NonZeroU32 = NonZeroU32::new(100_000).expect("not 0");
 
-/// Why somebody cannot be a user.
+/// Why a user cannot be written to a user file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum UserLineError {
     /// The name would read as something else.
-    #[error("a user's name is not empty, has no `:` and no control character, and does not begin with `#`")]
+    #[error("a user's name must not be empty, contain `:` or control characters, or begin with `#`")]
     Name,
     /// An entry would read as something else.
-    #[error("an entry has no `;` and no control character")]
+    #[error("an entry must not contain `;` or control characters")]
     Entry,
     /// The line would be refused.
-    #[error("the user's line is refused: {0}")]
+    #[error("the user's line is invalid: {0}")]
     Line(#[from] LineError),
 }
 
@@ -43,7 +43,7 @@ fn line_with(user: &str, entries: &[&str], hash: impl FnOnce() -> PasswordHash) 
     }
     let entries: String = entries.iter().flat_map(|entry| [entry, ";"]).collect();
     let line_of = |hash: PasswordHash| format!("{user}:{}:{entries}", hash.to_hex());
-    parse_line(&line_of(PasswordHash::of_nobody(ITERATIONS)))?;
+    parse_line(&line_of(PasswordHash::of_unknown(ITERATIONS)))?;
     Ok(line_of(hash()))
 }
 

@@ -54,7 +54,7 @@ impl PasswordHash {
     }
 
     /// A hash that no password is known to have, as slow to check as one of `iterations`.
-    pub(super) fn of_nobody(iterations: NonZeroU32) -> Self {
+    pub(super) fn of_unknown(iterations: NonZeroU32) -> Self {
         Self { iterations, salt: vec![0; SALT_BYTES], key: [0; KEY_BYTES] }
     }
 

@@ -1,4 +1,4 @@
-//! How much somebody may do.
+//! What a user may do to a resource.
 
 use std::fmt;
 use std::str::FromStr;
@@ -16,7 +16,7 @@ pub(crate) enum Permission {
 
 /// The text is the name of no permission.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is no such permission: NONE, READ and READ_UPDATE are")]
+#[error("the permission is not one of NONE, READ and READ_UPDATE")]
 pub struct NoSuchPermission;
 
 impl Permission {

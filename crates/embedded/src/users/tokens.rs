@@ -37,14 +37,14 @@ pub(crate) enum TokenError {
     Expired,
 }
 
-/// Anybody could sign with this key.
+/// With this key, anyone could sign tokens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 #[error("the signing key of delegation tokens is empty")]
 pub(crate) struct EmptyKey;
 
 impl Tokens {
     /// Tokens under a key that the controller and all stores share, its raw bytes, and how long new ones hold: whole
-    /// seconds, or for ever. A node that is started anew with another key refuses what its clients hold, and clients
+    /// seconds, or for ever. A node that is restarted with another key rejects what its clients hold, and clients
     /// renew only what has expired: the key must outlive the process.
     ///
     /// # Errors

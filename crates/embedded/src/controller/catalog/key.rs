@@ -28,7 +28,7 @@ pub(crate) fn stream(stream: &ScopedStream) -> String {
     format!("{STREAMS}{stream}")
 }
 
-/// The number that the first segment gets when a stream of this name is made anew.
+/// The number that the first segment gets when a stream of this name is created again.
 pub(crate) fn first_number(stream: &ScopedStream) -> String {
     format!("first-number/{stream}")
 }

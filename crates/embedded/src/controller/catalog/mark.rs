@@ -12,7 +12,7 @@ pub(crate) struct WriterMark {
     /// The writer's own clock, in whatever unit.
     pub(crate) time: i64,
     pub(crate) position: Cut,
-    /// Until the writer says goodbye.
+    /// Until the writer is removed.
     pub(crate) alive: bool,
 }
 
@@ -100,7 +100,7 @@ fn put_versioned(into: &mut BytesMut, body: &[u8]) {
     into.put_slice(body);
 }
 
-/// A count in 1, 2 or 4 bytes, which its highest bits tell.
+/// A count in 1, 2 or 4 bytes, as its highest bits say.
 fn put_compact(into: &mut BytesMut, count: usize) {
     match count {
         0..0x80 => into.put_u8(count as u8),

@@ -9,7 +9,7 @@
 //! object  u8 0, u8 type, u8 version, u8 count, {u8 revision, i32 length, bytes} …
 //! ```
 //!
-//! Whatever tells who is online lies in the first revision of an object; the rest is skipped by its length, and so are
+//! All that determines who is online lies in the first revision of an object; the rest is skipped by its length, as are
 //! updates of other types. Source: ReaderGroupState.java, UpdateOrInitSerializer.java, VersionedSerializer.java.
 
 use std::collections::BTreeSet;
@@ -29,17 +29,17 @@ const COMPACT_STATE: u8 = 1;
 const ADD_READER: u8 = 2;
 const REMOVE_READER: u8 = 3;
 
-/// Why a log tells nothing.
+/// Why a log cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub(crate) enum BrokenLog {
     /// Its bytes are no events.
-    #[error("the log of the group's state holds something else than events")]
+    #[error("the log of the group's state does not consist of events")]
     NotEvents,
     /// It does not begin with a state, as that of a group that no client has initialised.
     #[error("the log of the group's state does not begin with a state")]
     NoState,
     /// An entry, object, or version of it that is not known.
-    #[error("the log of the group's state holds {what} {value}, which is not known")]
+    #[error("the log of the group's state holds {what} {value}, which is unknown")]
     Unknown { what: &'static str, value: i64 },
     /// A field that cannot be read.
     #[error("a field in the log of the group's state {0}")]
@@ -105,7 +105,7 @@ fn expect_zero(input: &mut Input, what: &'static str) -> Result<(), BrokenLog> {
     }
 }
 
-/// The readers of a compact state are those that segments are assigned to, be it none.
+/// The readers of a compact state are those that segments are assigned to, even if to none.
 fn assigned(state: &mut Input) -> Result<BTreeSet<String>, FieldProblem> {
     let (_config, _checkpoints) = (array(state)?, array(state)?);
     let _distances_to_tail = each(state, offset_of)?;

@@ -10,7 +10,7 @@ use super::Epoch;
 pub(crate) const MIN_LEASE: i64 = 10_000;
 pub(crate) const MAX_LEASE: i64 = 600_000;
 
-/// A transaction lives at most so many leases, and at most a day.
+/// A transaction lives at most this many leases, and at most a day.
 const LEASES: i64 = 1000;
 const MAX_AGE: i64 = 24 * 3600 * 1000;
 
@@ -112,7 +112,7 @@ impl Transaction {
         self.ended.is_none() && now >= self.expires
     }
 
-    /// Whether it ended so long ago that nobody asks any more.
+    /// Whether it ended so long ago that it may be forgotten.
     pub(crate) fn is_forgotten(&self, now: i64) -> bool {
         self.ended.is_some_and(|(_, ended)| now - ended > REMEMBERED)
     }

@@ -1,3 +1,5 @@
+//! Calls about reader groups.
+
 use pravega_protocol::controller::{
     CreateReaderGroupResponse, DeleteReaderGroupStatus, ReaderGroupConfigResponse, ReaderGroupConfiguration,
     ReaderGroupInfo, StreamInfo, SubscriberStreamCut, SubscribersResponse, UpdateReaderGroupResponse,

@@ -1,3 +1,5 @@
+//! Calls that list, page by page.
+
 use pravega_protocol::controller::{
     ContinuationToken, KeyValueTableInfo, KvTablesInScopeRequest, KvTablesInScopeResponse, ScopesRequest,
     ScopesResponse, ServerRequest, ServerResponse, StreamsInScopeRequest, StreamsInScopeResponse,

@@ -1,3 +1,5 @@
+//! Calls about the segments of a stream, and delegation tokens.
+
 use pravega_protocol::controller::stream_info::AccessOperation;
 use pravega_protocol::controller::{
     DelegationToken, GetEpochSegmentsRequest, GetSegmentsRequest, NodeUri, SegmentId as ProtoId, SegmentRanges,
@@ -127,7 +129,7 @@ pub(super) async fn is_cut_valid(
     Ok(StreamCutValidityResponse { response })
 }
 
-/// A token for the segment store; empty, whatever the name, while nobody is asked for credentials.
+/// A token for the segment store; empty, whatever the name, while no credentials are required.
 pub(super) async fn token(
     _controller: &Controller,
     caller: &Caller,

@@ -1,3 +1,5 @@
+//! Calls about streams and their scales.
+
 use pravega_protocol::controller::{
     CreateStreamStatus, DeleteStreamStatus, ExistsResponse, ScaleRequest, ScaleResponse, ScaleStatusRequest,
     ScaleStatusResponse, StreamConfig, StreamCut, StreamInfo, UpdateStreamStatus, scale_response,

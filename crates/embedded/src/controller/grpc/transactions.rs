@@ -1,3 +1,5 @@
+//! Calls about transactions.
+
 use pravega_protocol::controller::{
     CreateTxnRequest, CreateTxnResponse, ListCompletedTxnRequest, ListCompletedTxnResponse, PingTxnRequest,
     PingTxnStatus, StreamInfo, TxnRequest, TxnResponse, TxnState, TxnStatus, txn_response,

@@ -1,3 +1,5 @@
+//! The error of an operation.
+
 use crate::controller::catalog::CutError;
 
 /// A call that gets an error instead of an answer.

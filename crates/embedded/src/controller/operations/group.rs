@@ -198,7 +198,7 @@ fn is_forward(state: &State, stream: &super::records::KnownStream, to: &Cut, fro
 /// Where the log of the group's state lies, from the last mark of its clients on.
 ///
 /// # Errors
-/// When there is none, or one longer than [`MAX_LOG_BYTES`].
+/// When it is missing, or longer than [`MAX_LOG_BYTES`].
 pub(crate) fn state_log(state: &State, scope: &str, name: &str) -> Result<Vec<Part>, OperationError> {
     let stream = scope::known(state, scope).and_then(|scope| state_stream(&scope, name));
     let stream = stream.and_then(|stream| known(state, scope, stream.stream.as_str()));

@@ -64,6 +64,8 @@ impl KnownStream {
 
     /// Makes an epoch the active one.
     pub(crate) fn advance(&mut self, step: &mut Step<'_>, epoch: &Epoch) {
+        let is_first = epoch.number == 0 && self.record.active == 0;
+        assert!(is_first || epoch.number == self.record.active + 1, "epochs are numbered without gaps");
         write(step, &key::epoch(&self.name, epoch.number), epoch);
         self.record.active = epoch.number;
     }

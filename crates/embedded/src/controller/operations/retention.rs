@@ -34,7 +34,7 @@ pub(crate) fn retain(step: &mut Step<'_>, stream: &ScopedStream) {
     if let Some(cut) = wanted(step.state(), &stream, &policy, &places, &now) {
         let name = &stream.name;
         let outcome = segments::truncate(step, name.scope.as_str(), name.stream.as_str(), &cut);
-        tracing::debug!(stream = %name, ?outcome, "retention cuts a stream");
+        tracing::debug!(stream = %name, ?outcome, "retention truncates a stream");
     }
     let mut next = places.clone();
     if places.last().is_none_or(|last| is_worth_remembering(last, &now, &policy)) {

@@ -44,7 +44,7 @@ pub(crate) fn delete(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, O
     Ok(ScopeDeletion::Deleted)
 }
 
-/// Deletes the scope with all that is in it; succeeds also where there is none.
+/// Deletes the scope with all that is in it; succeeds also without such a scope.
 pub(crate) fn delete_recursively(step: &mut Step<'_>, name: &str) -> Result<ScopeDeletion, OperationError> {
     not_empty(name)?;
     let Some(scope) = known(step.state(), name) else { return Ok(ScopeDeletion::Deleted) };

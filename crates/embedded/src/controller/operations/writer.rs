@@ -38,7 +38,7 @@ pub(super) fn note_known(
     Ok(())
 }
 
-/// The writer says goodbye; its mark counts until the next watermark.
+/// Removes a writer; its mark counts until the next watermark.
 pub(crate) fn remove(step: &mut Step<'_>, scope: &str, stream: &str, writer: &str) -> WriterRemoval {
     let key = known(step.state(), scope, stream).map(|stream| key::mark(&stream.name, writer));
     let mark = key.and_then(|key| Some((read::<WriterMark>(step.state(), &key)?, key)));

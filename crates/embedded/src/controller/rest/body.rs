@@ -66,7 +66,7 @@ pub(crate) struct Body<T>(pub(super) T);
 pub(crate) enum BadBody {
     /// It is not said to be JSON.
     MediaType,
-    /// There is none; Pravega stumbles over that.
+    /// The body is missing, which Pravega answers with 500.
     Empty,
     /// It is no JSON, or not what it should be; with the parser's words.
     Malformed(String),

@@ -50,7 +50,7 @@ async fn online_readers(controller: &Controller, scope: &str, name: &str) -> Res
         BROKEN
     })?;
     readers::online(log.concat().into()).map_err(|error| {
-        debug!(group.scope = scope, group.name = name, %error, "cannot tell who is online");
+        debug!(group.scope = scope, group.name = name, %error, "cannot determine which readers are online");
         BROKEN
     })
 }

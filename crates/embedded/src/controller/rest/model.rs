@@ -209,7 +209,7 @@ impl RetentionPolicy {
         let (r#type, value, period) = match retention.kind {
             RetentionKind::Time => {
                 let period = Period::of_millis(retention.at_least);
-                // Only whole days are told as a value.
+                // Only whole days are reported as a value.
                 let days = if retention.at_least % DAY == 0 { period.days } else { 0 };
                 (RetentionType::LimitedDays, days, Some(period))
             }

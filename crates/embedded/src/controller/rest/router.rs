@@ -33,7 +33,7 @@ pub(in crate::controller) fn router(controller: Controller) -> Router {
     Router::new().nest("/v1", api).route("/ping", get(async || StatusCode::OK)).with_state(controller)
 }
 
-/// All answers are JSON, so whoever takes none gets none.
+/// All responses are JSON, so callers that do not accept it get none.
 async fn wants_json(request: Request, next: Next) -> Response {
     if takes_json(request.headers()) { next.run(request).await } else { StatusCode::NOT_ACCEPTABLE.into_response() }
 }

@@ -17,7 +17,7 @@ pub(super) async fn list(State(controller): State<Controller>, caller: Caller) -
     Ok(Json(Scopes { scopes: shown.map(|name| Scope { scope_name: Some(name) }).collect() }))
 }
 
-/// A bad name is told before bad credentials.
+/// An invalid name is reported before invalid credentials.
 pub(super) async fn create(
     State(controller): State<Controller>,
     caller: Result<Caller, ErrorStatus>,

@@ -1,3 +1,5 @@
+//! Requests about streams.
+
 use std::collections::HashMap;
 
 use axum::Json;

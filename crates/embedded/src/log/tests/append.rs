@@ -1,3 +1,5 @@
+//! Appending, awaiting and replaying.
+
 use futures::FutureExt as _;
 
 use super::*;
@@ -45,7 +47,7 @@ async fn a_position_in_the_midst_of_a_record_is_not_replayed_from() {
 async fn a_position_beyond_the_end_is_not_replayed_from() {
     let dir = log_of(&[payload(1, 50)]).await;
     let error = open(&dir).1.records_from(67).expect_err("it ends at 66").to_string();
-    assert_eq!(error, "the log holds positions 0 to 66, it can't be replayed from 67");
+    assert_eq!(error, "the log holds positions 0 to 66 and can't be replayed from 67");
 }
 
 #[tokio::test]

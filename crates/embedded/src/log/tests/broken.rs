@@ -16,7 +16,7 @@ async fn a_failed_write_or_sync_ends_the_log_for_good() {
         let told = log.durable(lost.end).await.expect_err("the disk is broken").to_string();
         let file = file_of(&dir, 0);
         let cause = format!("cannot {action} {}: Input/output error (os error 5)", file.display());
-        assert_eq!(told, format!("the embedded node's log is out of order since it failed: {cause}"));
+        assert_eq!(told, format!("the embedded node's log failed: {cause}"));
 
         let refused = log.reserve(10).await.expect_err("ended");
         assert!(matches!(&refused, ReserveError::Failed(failed) if failed.to_string() == told), "{refused}");

@@ -1,3 +1,5 @@
+//! Which directories may be used, and by whom.
+
 use std::io::Read as _;
 
 use super::*;
@@ -68,7 +70,7 @@ fn a_directory_of_something_else_is_refused_and_left_alone() {
     let dir = new_dir();
     fs::write(dir.path().join("letters.txt"), "dear").expect("written");
     let told = refusal(dir.path());
-    assert!(told.contains("holds \"letters.txt\" and no embedded node's data"), "{told}");
+    assert!(told.contains("holds \"letters.txt\", which is not an embedded node's data"), "{told}");
     assert!(told.starts_with(&dir.path().display().to_string()), "{told}");
     assert!(!file_of(&dir, 0).exists());
 }

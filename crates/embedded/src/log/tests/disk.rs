@@ -1,3 +1,5 @@
+//! A disk that fails, or forgets what was not synced.
+
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};

@@ -1,3 +1,5 @@
+//! Any sequence of appends, restarts and losses of power.
+
 use proptest::prelude::*;
 use rand::rngs::SmallRng;
 use rand::{Rng as _, SeedableRng as _};

@@ -47,7 +47,7 @@ async fn what_was_removed_is_neither_read_nor_replayed() {
     assert_eq!(log.read(16, 100).expect_err("gone").to_string(), "position 16 was removed from the log");
     drop((log, replay));
     let error = open(&dir).1.records_from(0).expect_err("gone").to_string();
-    assert_eq!(error, "the log holds positions 3432 to 41184, it can't be replayed from 0");
+    assert_eq!(error, "the log holds positions 3432 to 41184 and can't be replayed from 0");
 }
 
 #[tokio::test]

@@ -1,3 +1,5 @@
+//! A directory that an earlier release wrote.
+
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};

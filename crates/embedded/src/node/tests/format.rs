@@ -1,3 +1,5 @@
+//! Log records and checkpoint entries, byte by byte.
+
 use super::*;
 use crate::checkpoint::EntryChange;
 use crate::golden::{self, variants};

@@ -37,7 +37,7 @@ fn assert_tells(reply: &WireCommand) {
     let WireCommand::ErrorMessage(ErrorMessage { message, error_code, .. }) = reply else { panic!("{reply:?}") };
     assert_eq!(error_code.0, -1);
     let told = message.as_str();
-    assert!(told.contains("out of order since it failed: cannot write") && told.contains("Read-only"), "{told}");
+    assert!(told.contains("log failed: cannot write") && told.contains("Read-only"), "{told}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

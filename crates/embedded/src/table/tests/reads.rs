@@ -1,3 +1,5 @@
+//! Reads, iterations and deltas, answered as Pravega 0.13.0 does.
+
 use super::super::delta::Delta;
 use super::super::iterate::Page;
 use super::*;

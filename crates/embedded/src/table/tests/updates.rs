@@ -1,3 +1,5 @@
+//! Updates and removals, answered as Pravega 0.13.0 does.
+
 use super::super::read::TableInfo;
 use super::*;
 

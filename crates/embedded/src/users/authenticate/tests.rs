@@ -1,3 +1,5 @@
+//! Who is let in, and how often a password's key is derived.
+
 use std::io::Write as _;
 
 use base64::Engine as _;
@@ -59,10 +61,10 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 
 #[test]
 fn an_unknown_user_costs_as_much_as_the_slowest_known_one() {
-    let line = |name, iterations| format!("{name}:{}:\n", PasswordHash::of_nobody(iterations).to_hex());
+    let line = |name, iterations| format!("{name}:{}:\n", PasswordHash::of_unknown(iterations).to_hex());
     let [quick, slow] = [3, 5].map(|iterations| NonZeroU32::new(iterations).expect("not 0"));
     let users = Users::load(file(&[line("a", quick), line("b", slow), line("c", quick)].concat()).path());
-    assert_eq!(users.expect("users").nobody.iterations(), slow);
+    assert_eq!(users.expect("users").unknown.iterations(), slow);
 }
 
 #[tokio::test]

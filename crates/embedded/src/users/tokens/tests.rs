@@ -1,3 +1,5 @@
+//! Which tokens grant what, among them tokens of a real controller.
+
 use std::collections::BTreeMap;
 
 use base64::Engine as _;
