@@ -67,21 +67,21 @@ impl Client {
     }
 
     /// Says one command, and flushes it.
-    pub(crate) async fn say(&mut self, command: impl Into<WireCommand>) -> Result<(), Gone> {
+    pub(crate) async fn send(&mut self, command: impl Into<WireCommand>) -> Result<(), Gone> {
         let sent = timeout(PATIENCE, self.frames.send(command.into().frame())).await;
         sent.expect("the store reads").map_err(|_| Gone)
     }
 
     /// The next reply.
-    pub(crate) async fn hear(&mut self) -> Result<WireCommand, Gone> {
+    pub(crate) async fn receive(&mut self) -> Result<WireCommand, Gone> {
         let next = timeout(PATIENCE, self.frames.next()).await.expect("the store answers or closes");
         let frame: Frame = next.ok_or(Gone)?.map_err(|_| Gone)?;
         Ok(frame.to_command().expect("stores send commands of the table").0)
     }
 
     pub(crate) async fn ask(&mut self, command: impl Into<WireCommand>) -> Result<WireCommand, Gone> {
-        self.say(command).await?;
-        self.hear().await
+        self.send(command).await?;
+        self.receive().await
     }
 
     pub(crate) async fn create(&mut self, segment: &Segment) {

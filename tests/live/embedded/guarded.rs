@@ -80,8 +80,8 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
     let channel = Channel::from_shared(format!("http://{}", node.pravega.controller)).expect("a URL");
     let mut controller = ControllerServiceClient::new(channel.connect().await.expect("it listens"));
     let stream = proto::StreamInfo { scope: "shop".to_owned(), stream: "orders".to_owned(), access_operation: 4 };
-    let nobody = controller.get_delegation_token(stream.clone()).await.expect_err("no credentials");
-    assert_eq!(nobody.code(), Code::Unauthenticated);
+    let refused = controller.get_delegation_token(stream.clone()).await.expect_err("no credentials");
+    assert_eq!(refused.code(), Code::Unauthenticated);
     let basic: Credentials = format!("Basic {}", BASE64.encode("admin:secret")).parse().expect("ASCII");
     let scope = proto::ScopeInfo { scope: "shop".to_owned() };
     controller.create_scope(with(&basic, scope)).await.expect("allowed");

@@ -10,7 +10,7 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::link::{Ask, Both, Heard, Link};
+use super::link::{Both, Link, Received, StateQuery};
 use super::operations::named;
 use super::wire::{Nodes, seed};
 
@@ -104,7 +104,7 @@ impl World {
         RequestId(self.last_request)
     }
 
-    async fn say(&mut self, table: usize, command: impl Fn(Segment, usize) -> WireCommand) -> Heard {
+    async fn send(&mut self, table: usize, command: impl Fn(Segment, usize) -> WireCommand) -> Received {
         let name = self.name(table);
         let commands = [command(name.clone(), 0), command(name.clone(), 1)];
         let what = format!("{:?}", commands[1]);
@@ -115,19 +115,19 @@ impl World {
             frame
         });
         let names = [name.clone(), name];
-        let ask = Ask { request_id: self.request_id(), segment: &names };
-        let heard = self.link.say(&what, &frames, ask).await;
-        if let Some(WireCommand::StreamSegmentInfo(info)) = heard.replies.last() {
+        let query = StateQuery { request_id: self.request_id(), segment: &names };
+        let received = self.link.send(&what, &frames, query).await;
+        if let Some(WireCommand::StreamSegmentInfo(info)) = received.replies.last() {
             self.tables[table].length = info.write_offset.0;
         }
-        heard
+        received
     }
 
     async fn create(&mut self, table: usize) {
         let request_id = self.request_id();
         let key_length = if self.dice.random_bool(0.05) { 257 } else { TABLES[table] };
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, sorted_deprecated, rollover_size_bytes) = (token(), false, 0);
                 CreateTableSegment {
                     request_id,
@@ -140,17 +140,17 @@ impl World {
                 .into()
             })
             .await;
-        self.tables[table].exists |= matches!(heard.replies.first(), Some(WireCommand::SegmentCreated(_)));
+        self.tables[table].exists |= matches!(received.replies.first(), Some(WireCommand::SegmentCreated(_)));
     }
 
     async fn delete(&mut self, table: usize) {
         let (request_id, must_be_empty) = (self.request_id(), self.dice.random_bool(0.7));
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 DeleteTableSegment { request_id, segment, must_be_empty, delegation_token: token() }.into()
             })
             .await;
-        if let Some(WireCommand::SegmentDeleted(_)) = heard.replies.first() {
+        if let Some(WireCommand::SegmentDeleted(_)) = received.replies.first() {
             self.renew(table);
         }
     }
@@ -166,7 +166,7 @@ impl World {
         if self.dice.random_bool(0.8) {
             return;
         }
-        self.say(table, |segment, _| SealSegment { request_id, segment, delegation_token: token() }.into()).await;
+        self.send(table, |segment, _| SealSegment { request_id, segment, delegation_token: token() }.into()).await;
     }
 
     fn key(&self, table: usize, number: usize) -> Bytes {
@@ -217,13 +217,13 @@ impl World {
             TableEntry { key: TableKey { data, version }, value: value.into() }
         };
         let table_entries = TableEntries(numbers.iter().map(entry).collect());
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, table_entries) = (token(), table_entries.clone());
                 UpdateTableEntries { request_id, segment, delegation_token, table_entries, table_segment_offset }.into()
             })
             .await;
-        if let Some(WireCommand::TableEntriesUpdated(updated)) = heard.replies.first() {
+        if let Some(WireCommand::TableEntriesUpdated(updated)) = received.replies.first() {
             self.tables[table].tokens = Default::default();
             self.tables[table].versions.extend(numbers.into_iter().zip(updated.updated_versions.iter().copied()));
         }
@@ -237,13 +237,13 @@ impl World {
             TableKey { data, version }
         };
         let keys: Vec<_> = numbers.iter().map(key).collect();
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, keys) = (token(), keys.clone());
                 RemoveTableKeys { request_id, segment, delegation_token, keys, table_segment_offset }.into()
             })
             .await;
-        if let Some(WireCommand::TableKeysRemoved(_)) = heard.replies.first() {
+        if let Some(WireCommand::TableKeysRemoved(_)) = received.replies.first() {
             self.tables[table].tokens = Default::default();
             self.tables[table].versions.retain(|number, _| !numbers.contains(number));
             self.tables[table].removed.extend(numbers);
@@ -255,7 +255,7 @@ impl World {
         let numbers = self.numbers(2 * KEYS);
         let key = |number: &usize| TableKey { data: self.key(table, *number), version: NO_VALUE };
         let keys: Vec<_> = numbers.iter().map(key).collect();
-        self.say(table, |segment, _| {
+        self.send(table, |segment, _| {
             ReadTable { request_id, segment, delegation_token: token(), keys: keys.clone() }.into()
         })
         .await;
@@ -287,34 +287,34 @@ impl World {
     async fn iterate_keys(&mut self, table: usize) {
         let (request_id, count, args) = (self.request_id(), self.count(), self.arguments(table));
         let suggested_key_count = if TABLES[table] > 0 { ALL } else { count };
-        let heard = self
-            .say(table, |segment, side| {
+        let received = self
+            .send(table, |segment, side| {
                 let (delegation_token, args) = (token(), args[side].clone());
                 ReadTableKeys { request_id, segment, delegation_token, suggested_key_count, args }.into()
             })
             .await;
-        self.go_on(table, &heard);
+        self.go_on(table, &received);
     }
 
     async fn iterate_entries(&mut self, table: usize) {
         let (request_id, count, args) = (self.request_id(), self.count(), self.arguments(table));
         let suggested_entry_count = if TABLES[table] > 0 { ALL } else { count };
-        let heard = self
-            .say(table, |segment, side| {
+        let received = self
+            .send(table, |segment, side| {
                 let (delegation_token, args) = (token(), args[side].clone());
                 ReadTableEntries { request_id, segment, delegation_token, suggested_entry_count, args }.into()
             })
             .await;
-        self.go_on(table, &heard);
+        self.go_on(table, &received);
     }
 
-    fn go_on(&mut self, table: usize, heard: &Heard) {
+    fn go_on(&mut self, table: usize, received: &Received) {
         let token = |replies: &[WireCommand]| match replies.first() {
             Some(WireCommand::TableKeysRead(read)) => read.continuation_token.0.clone(),
             Some(WireCommand::TableEntriesRead(read)) => read.continuation_token.0.clone(),
             _ => Bytes::new(),
         };
-        let tokens = [token(&heard.real), token(&heard.replies)];
+        let tokens = [token(&received.real), token(&received.replies)];
         // an empty one begins again
         let goes_on = tokens.iter().all(|token| !token.is_empty());
         self.tables[table].tokens = if goes_on { tokens } else { Default::default() };
@@ -331,7 +331,7 @@ impl World {
             2 => 0,
             _ => versions.choose(&mut self.dice).copied().unwrap_or(0),
         };
-        self.say(table, |segment, _| {
+        self.send(table, |segment, _| {
             let (delegation_token, suggested_entry_count) = (token(), ALL);
             ReadTableEntriesDelta { request_id, segment, delegation_token, from_position, suggested_entry_count }.into()
         })
@@ -340,7 +340,7 @@ impl World {
 
     async fn info(&mut self, table: usize) {
         let request_id = self.request_id();
-        self.say(table, |segment_name, _| {
+        self.send(table, |segment_name, _| {
             GetTableSegmentInfo { request_id, segment_name, delegation_token: token() }.into()
         })
         .await;
@@ -350,7 +350,7 @@ impl World {
     async fn end(mut self) {
         for table in 0..TABLES.len() {
             let request_id = self.request_id();
-            self.say(table, |segment, _| {
+            self.send(table, |segment, _| {
                 DeleteTableSegment { request_id, segment, must_be_empty: false, delegation_token: token() }.into()
             })
             .await;

@@ -106,9 +106,9 @@ impl Events {
                 (self.sent..self.sent + count).for_each(|number| put_event(number, &mut data));
                 self.sent += count;
                 in_flight += 1;
-                client.say(block(self.writer_id, self.sent as i64 - 1, count as i32, data)).await?;
+                client.send(block(self.writer_id, self.sent as i64 - 1, count as i32, data)).await?;
             }
-            let (number, previous) = acknowledged(client.hear().await?);
+            let (number, previous) = acknowledged(client.receive().await?);
             assert_eq!(previous, last(self.acknowledged), "acknowledged out of order");
             self.acknowledged = number + 1;
             in_flight -= 1;

@@ -61,9 +61,9 @@ impl Counter {
                     expected_value,
                     delegation_token,
                 };
-                client.say(update).await?;
+                client.send(update).await?;
             }
-            match client.hear().await? {
+            match client.receive().await? {
                 WireCommand::SegmentAttributeUpdated(updated) => assert!(updated.success, "it had another value"),
                 other => panic!("not updated: {other:?}"),
             }
@@ -75,8 +75,8 @@ impl Counter {
     pub(super) async fn check(&mut self, client: &mut Client) {
         let (request_id, segment_name, delegation_token) = (client.request_id(), self.segment.clone(), token());
         let attribute_id = COUNTER;
-        let ask = GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token };
-        let value = match client.ask(ask).await.expect("it runs") {
+        let query = GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token };
+        let value = match client.ask(query).await.expect("it runs") {
             WireCommand::SegmentAttribute(attribute) => attribute.value,
             other => panic!("no attribute: {other:?}"),
         };
@@ -131,9 +131,9 @@ impl Entries {
         loop {
             while self.in_flight.len() < WINDOW {
                 let command = self.next(client, random);
-                client.say(command).await?;
+                client.send(command).await?;
             }
-            let reply = client.hear().await?;
+            let reply = client.receive().await?;
             self.acknowledge(reply);
         }
     }
