@@ -1,4 +1,4 @@
-//! An embedded Pravega that lets only its users in, and speaks TLS.
+//! An embedded Pravega with authentication and TLS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::support::foreign::java_at;
 use crate::support::process::{curl, gateway_cli};
 use crate::support::{Embedded, PATIENCE};
 
-/// A file of one user who may do everything, and one who may read a stream only.
+/// A file with a user who may do everything, and one who may only read a stream.
 async fn users(folder: &Path) -> String {
     let everything = gateway_cli(&["embedded-user", "admin", "prn::*,READ_UPDATE"], "secret\n").await.lines();
     let stream = "prn::/scope:shop/stream:orders,READ";
@@ -113,7 +113,7 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
         }
     }
     let closed = timeout(Duration::from_secs(20), store.next()).await.expect("the token's life is 3 s");
-    assert!(closed.is_none_or(|frame| frame.is_err()), "nothing more is said");
+    assert!(closed.is_none_or(|frame| frame.is_err()), "nothing more is sent");
     node.stop().await;
 }
 

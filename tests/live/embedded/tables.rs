@@ -14,33 +14,33 @@ use super::link::{Both, Link, Received, StateQuery};
 use super::operations::named;
 use super::wire::{Nodes, seed};
 
-/// Operations of one seed.
+/// Operations per seed.
 const OPERATIONS: usize = 2000;
 
-/// Bytes of fixed keys.
+/// Length of fixed keys.
 const KEY_BYTES: usize = 4;
 
-/// Keys of one table, and as many that are never put.
+/// Keys of one table; as many others are never put.
 const KEYS: usize = 12;
 
 /// Key lengths of the tables: hash tables, fixed keys. The last is never created.
 const TABLES: [i32; 4] = [0, 0, KEY_BYTES as i32, 0];
 
-/// More than any table here has.
+/// More entries than any table here has.
 const ALL: i32 = 1000;
 
-/// What is known of a table.
+/// What is known about a table.
 #[derive(Default)]
 struct Known {
     generation: usize,
     exists: bool,
     length: i64,
-    /// Live keys by their number, with their versions.
+    /// Versions of live keys, by the keys' numbers.
     versions: BTreeMap<usize, i64>,
-    /// Keys that were removed, whether they were there or not.
+    /// Keys that were removed, whether they existed or not.
     removed: BTreeSet<usize>,
-    /// Where the last iterations go on, until something changes: those of the real store may lie behind a key that was
-    /// removed a moment ago, and miss what comes before it.
+    /// Where the last iterations continue, until something changes: the real store's token may lie behind a key that
+    /// was just removed, and miss what comes before it.
     tokens: Both<Bytes>,
 }
 
@@ -155,7 +155,7 @@ impl World {
         }
     }
 
-    /// A name that is gone can't be used again for a while.
+    /// The name of a removed table cannot be reused for a while.
     fn renew(&mut self, table: usize) {
         let generation = self.tables[table].generation + 1;
         self.tables[table] = Known { generation, ..Known::default() };
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// A condition for a key. One that was removed is not conditioned: the real store looks for it in the background.
+    /// A condition for a key. Removed keys get none, since the real store looks them up in the background.
     fn version(&mut self, table: usize, number: usize) -> i64 {
         let known = self.tables[table].versions.get(&number).copied();
         let was_removed = self.tables[table].removed.contains(&number);
@@ -195,7 +195,7 @@ impl World {
         Offset(*[-1, -1, -1, -1, -1, -1, length, length, 5].choose(&mut self.dice).expect("some"))
     }
 
-    /// Numbers of different keys; those from `KEYS` on are never put.
+    /// Numbers of distinct keys; those from `KEYS` on are never put.
     fn numbers(&mut self, below: usize) -> Vec<usize> {
         let mut numbers: Vec<_> = (0..self.dice.random_range(1..5)).map(|_| self.dice.random_range(0..below)).collect();
         numbers.sort_unstable();
@@ -262,11 +262,11 @@ impl World {
     }
 
     fn count(&mut self) -> i32 {
-        // of fixed keys the real store gives as many as it finds together
+        // of fixed keys the real store returns as many as it finds together
         *[1, 2, 3, 5, ALL].choose(&mut self.dice).expect("some")
     }
 
-    /// Where an iteration begins, or goes on. Only fixed keys have ranges; these take no token.
+    /// Where an iteration begins or continues. Only fixed keys have ranges, which take no token.
     fn arguments(&mut self, table: usize) -> Both<IteratorArgs> {
         let mut arguments: Both<IteratorArgs> = Default::default();
         let draws = self.dice.random_range(0..20);
@@ -315,12 +315,12 @@ impl World {
             _ => Bytes::new(),
         };
         let tokens = [token(&received.real), token(&received.replies)];
-        // an empty one begins again
+        // an empty token starts over
         let goes_on = tokens.iter().all(|token| !token.is_empty());
         self.tables[table].tokens = if goes_on { tokens } else { Default::default() };
     }
 
-    /// All at once, since a removal that lies beyond the reply is not seen by the real store.
+    /// All at once, since the real store does not see a removal that lies beyond the reply.
     async fn delta(&mut self, table: usize) {
         let request_id = self.request_id();
         let versions: Vec<_> = self.tables[table].versions.values().copied().collect();
@@ -346,7 +346,7 @@ impl World {
         .await;
     }
 
-    /// Sees that nothing more comes, and removes the tables.
+    /// Checks that no more replies come, and removes the tables.
     async fn end(mut self) {
         for table in 0..TABLES.len() {
             let request_id = self.request_id();

@@ -8,30 +8,30 @@ use super::same::is_refusal;
 use crate::support::Pravega;
 use crate::support::embedded::Embedded;
 
-/// Operations of one seed.
+/// Operations per seed.
 const OPERATIONS: usize = 1000;
 
-/// Seeds of one run.
+/// Seeds per run.
 const SEEDS: usize = 4;
 
-/// Connections of one seed.
+/// Connections per seed.
 const LINKS: usize = 3;
 
-/// What is drawn follows from it: printed, and taken from TEST_SEED where that is set.
+/// The seed of all random choices: TEST_SEED if set, and printed so that a run can be repeated.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
     println!("TEST_SEED={seed}");
     seed
 }
 
-/// Both stores, and what was said to them.
+/// Both stores and the state of the test.
 struct World {
     operations: Operations,
     links: Vec<Link>,
     control: Link,
 }
 
-/// One node that keeps everything in memory, and one that keeps it in a directory.
+/// One node that keeps everything in memory, and one with a directory.
 pub(crate) struct Nodes {
     in_memory: Embedded,
     in_directory: Embedded,
@@ -45,7 +45,7 @@ impl Nodes {
         Self { in_memory: Embedded::start(&[]).await, in_directory, _directory: directory }
     }
 
-    /// Addresses of the real store and of each node's.
+    /// Addresses of the real store, paired with each node's.
     pub(crate) fn pairs(&self) -> [Both<String>; 2] {
         [&self.in_memory, &self.in_directory].map(|node| [Pravega::of_this_run().store, node.pravega.store.clone()])
     }
@@ -81,7 +81,7 @@ impl World {
         Self { operations, links, control: Link::open(addresses).await }
     }
 
-    /// Says one thing on one link, and sees that the same comes of it.
+    /// Performs one operation on one link and checks that both stores answer alike.
     async fn step(&mut self) {
         let link = self.operations.below(LINKS);
         for known in &mut self.operations.segments {
@@ -117,7 +117,7 @@ impl World {
         }
     }
 
-    /// Sees that nothing more comes, and removes the segments.
+    /// Checks that no more replies come, and removes the segments.
     async fn end(mut self) {
         let names = self.operations.segments[0].names.clone();
         let nothing = [BytesMut::new(), BytesMut::new()];
@@ -136,7 +136,7 @@ impl World {
 
     fn learn(&mut self, link: usize, operation: &Operation, received: &Received) {
         if received.closed {
-            // the real store removes it with some connections that it ends, and not with others
+            // the real store removes it with some of the connections that it closes, but not with others
             self.operations.forget_transient();
             self.forget_writers(&[TRANSIENT]);
             return;
@@ -161,7 +161,7 @@ impl World {
                 let writer = self.links[link].writers.iter_mut().find(|writer| writer.id == *id);
                 writer.expect("it was set up").last = appended.event_number.0;
             }
-            // the real store forgets the writer, ours goes on refusing
+            // the real store forgets the writer, ours keeps refusing
             (Kind::Append(id), Some(reply)) if is_refusal(reply) => {
                 self.links[link].writers.retain(|writer| writer.id != *id);
             }
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// Compares a segment's state, and remembers it.
+    /// Compares a segment's state and remembers it.
     async fn look(&mut self, segment: usize) {
         let names = self.operations.segments[segment].names.clone();
         let query = StateQuery { request_id: self.operations.request_id(), segment: &names };
@@ -198,12 +198,12 @@ impl World {
         }
     }
 
-    /// Hears the replies to reads that wait no more.
+    /// Receives the replies to reads that no longer wait.
     async fn receive_late(&mut self) {
         for link in &mut self.links {
             for read in link.waiting.clone() {
                 let known = self.operations.segments.iter().find(|known| known.names == read.segment);
-                // a transient segment that another took the place of is left alone
+                // a transient segment that was replaced by another is left alone
                 let waits = known.is_none_or(|known| known.exists && !known.is_sealed && known.length <= read.offset);
                 if !waits {
                     link.receive_late(&read).await;

@@ -2,7 +2,8 @@
 //! answers are compared field by field.
 //!
 //! gRPC codes are compared, but not their messages, which each controller words differently. Values that each side
-//! draws or counts for itself (transaction ids, times, tokens of lists) are masked. [`ALLOWED`] lists other differences.
+//! draws or counts for itself (transaction ids, times, tokens of lists) are masked. [`ALLOWED`] lists what else may
+//! differ.
 
 mod groups;
 mod lists;
