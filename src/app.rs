@@ -1,4 +1,4 @@
-//! Everything that a request may reach.
+//! Everything that a request handler can reach.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -35,7 +35,7 @@ struct Parts {
 }
 
 impl App {
-    /// Joins the parts. `phases` tell when streamed uploads and waits are to end.
+    /// Assembles the parts. `phases` signals when streamed uploads and waits must end.
     pub fn new(
         config: Config,
         store: SegmentStore,
@@ -61,7 +61,7 @@ impl App {
         Self { parts: Arc::new(parts), budget }
     }
 
-    /// The same, with no more of the budget than the caller may have that is known by `name`.
+    /// The same, with the budget limited to the share of the caller known by `name`.
     #[must_use]
     pub fn of_caller(&self, name: impl Hash) -> Self {
         Self { parts: Arc::clone(&self.parts), budget: self.budget.of_caller(name) }
@@ -72,7 +72,7 @@ impl App {
         &self.parts.config
     }
 
-    /// What the controller knows.
+    /// The controller's client.
     pub fn controller(&self) -> &Controller {
         &self.parts.controller
     }
@@ -82,12 +82,12 @@ impl App {
         &self.parts.rest
     }
 
-    /// Segments, wherever they are.
+    /// Connections to the segment stores.
     pub fn store(&self) -> &SegmentStore {
         &self.parts.store
     }
 
-    /// Writers of streams.
+    /// The appenders of all streams.
     pub fn appenders(&self) -> &Appenders {
         &self.parts.appenders
     }
@@ -97,7 +97,7 @@ impl App {
         &self.parts.reader
     }
 
-    /// Waits where segments end.
+    /// Waits at the tails of segments.
     pub fn tails(&self) -> &Tails {
         &self.parts.tails
     }
@@ -112,23 +112,23 @@ impl App {
         &self.parts.writer_ids
     }
 
-    /// Ends once the gateway is about to stop and takes nothing new.
+    /// Completes once the gateway is about to stop and accepts nothing new.
     pub async fn stopping(&self) {
         self.parts.phases.stop.cancelled().await;
     }
 
-    /// Whether the gateway was told to end: it still takes what is short, and nothing that waits.
+    /// Whether shutdown has begun: short requests are still accepted, but nothing that waits.
     pub fn is_draining(&self) -> bool {
         self.parts.phases.draining.is_cancelled()
     }
 
-    /// What is counted.
+    /// The metrics.
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
 }
 
-/// What tells this gateway from others: its host and where it listens there.
+/// Identifies this gateway among others: its host and the address that it listens on.
 fn gateway_name(config: &Config) -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     let listen: Vec<_> = config.listen.iter().map(ToString::to_string).collect();

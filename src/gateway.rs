@@ -1,4 +1,4 @@
-//! Puts the parts together and runs them until they are told to stop.
+//! Assembles the parts and runs them until a signal stops them.
 
 use std::io;
 use std::sync::Arc;
@@ -32,13 +32,13 @@ pub enum StartError {
     Webhook {
         /// The webhook as given.
         webhook: String,
-        /// What is wrong with its query.
+        /// Why its query is invalid.
         reason: String,
     },
     /// The embedded Pravega cannot start.
     #[error("the embedded Pravega: {0}")]
     Embedded(#[from] embedded::StartError),
-    /// The embedded Pravega would not let the gateway in.
+    /// The embedded Pravega would refuse the gateway's credentials.
     #[error(
         "embedded.users, embedded.tls-certificate: a gateway has no credentials to show and no authority to trust yet; \
          run `pravega-gateway embedded` with them instead"
@@ -47,13 +47,13 @@ pub enum StartError {
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] TracesError),
-    /// The clients cannot be made.
+    /// The clients cannot be created.
     #[error(transparent)]
     Setup(#[from] SetupError),
     /// A listener cannot be bound.
     #[error(transparent)]
     Bind(#[from] BindError),
-    /// The system does not deliver signals, or does not tell an address.
+    /// The system does not deliver signals, or does not report an address.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
@@ -72,8 +72,8 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Checks what the settings say about Pravega, then binds the listeners. Neither Pravega nor a collector of traces need
-    /// be there.
+    /// Checks the settings about Pravega, then binds the listeners. Neither Pravega nor a trace collector needs to be
+    /// up.
     ///
     /// # Errors
     /// [`StartError`] naming the setting.
@@ -82,7 +82,7 @@ impl Gateway {
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
         }
-        // before anybody is told where it serves, and could send one
+        // before the address is announced, since anyone who knows it could send one
         let signals = shutdown::signals()?;
         let traces = Traces::from_settings(&config.telemetry)?;
         let metrics = Metrics::default();
@@ -96,28 +96,28 @@ impl Gateway {
         Ok(Self { config, app, embedded, public, management, metrics, traces, phases, signals })
     }
 
-    /// Where callers are served.
+    /// The public addresses.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the system does not report the address.
     pub fn addresses(&self) -> io::Result<Vec<ListenAddress>> {
         self.public.iter().map(Listener::local_address).collect()
     }
 
-    /// Where the management listener is.
+    /// The address of the management listener.
     ///
     /// # Errors
-    /// What the system says.
+    /// If the system does not report the address.
     pub fn management_address(&self) -> io::Result<ListenAddress> {
         self.management.local_address()
     }
 
-    /// Where the embedded Pravega is, if there is one.
+    /// The addresses of the embedded Pravega, if there is one.
     pub fn embedded_addresses(&self) -> Option<Addresses> {
         self.embedded.as_ref().map(Embedded::addresses)
     }
 
-    /// Serves until a signal comes and what was in flight is finished, or the grace is over.
+    /// Serves until a signal arrives and the requests in flight are finished or the grace period is over.
     ///
     /// # Errors
     /// If signals cannot be listened to.
@@ -125,7 +125,7 @@ impl Gateway {
         let Self { config, app, embedded, public, management, metrics, traces, phases, signals } = self;
         let connections = allowed_connections(config.limits.connections);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
-        let told = management::router(Management {
+        let management_router = management::router(Management {
             probe: readiness::watch(app.store().clone()),
             metrics: metrics.clone(),
             budget: app.budget().clone(),
@@ -134,7 +134,7 @@ impl Gateway {
         let management_stop = CancellationToken::new();
         let managing = tokio::spawn(serve(
             vec![management],
-            told,
+            management_router,
             server_settings::private(&config.limits),
             management_stop.clone(),
             phases.cut.clone(),
@@ -152,7 +152,7 @@ impl Gateway {
             if let Err(error) = managing.await {
                 tracing::warn!(%error, "the management listener ended badly");
             }
-            // last, since all that was in flight needs it
+            // last, since requests in flight need it
             embedded_stop.cancel();
             if let Some(Err(error)) = OptionFuture::from(node).await {
                 tracing::warn!(%error, "the embedded Pravega ended badly");
@@ -166,7 +166,7 @@ impl Gateway {
     }
 }
 
-/// Checks what the settings say about Pravega, as [`Gateway::bind`] does first, without connecting or binding.
+/// Checks the settings about Pravega as [`Gateway::bind`] does, without connecting or binding.
 /// Must be called inside a runtime.
 ///
 /// # Errors
@@ -187,7 +187,7 @@ async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> 
     Ok(Some(Embedded::bind(config).await?))
 }
 
-/// The gateway reaches the embedded Pravega as any other, by its ports.
+/// The gateway reaches the embedded Pravega through its ports, like any other.
 fn use_embedded(config: &mut Config, addresses: &Addresses) {
     let controller = addresses.controller;
     config.controller.address = Endpoint::new(&controller.ip().to_string(), controller.port()).into();
@@ -208,7 +208,7 @@ fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, S
     Ok(App::new(config.clone(), store, rest, budget, metrics, phases))
 }
 
-/// What the settings say about the controller. Must be called inside a runtime.
+/// Creates the controller's client from the settings. Must be called inside a runtime.
 ///
 /// # Errors
 /// [`StartError`] naming the setting.

@@ -1,16 +1,16 @@
-//! What the gateway draws by lot on its way to Pravega, in one place, so that a simulation can draw it again.
+//! The random choices that the gateway makes, in one place, so that a simulation can repeat them.
 
 use std::time::Duration;
 
 use rand::Rng;
 use uuid::{Builder, Uuid};
 
-/// A time between half of `longest` and all of it.
+/// A random time between half of `longest` and `longest`.
 pub(crate) fn jittered(longest: Duration) -> Duration {
     draw(|lots| longest.mul_f64(lots.random_range(0.5..=1.0)))
 }
 
-/// An id that nobody else has.
+/// A unique id.
 pub(crate) fn fresh_id() -> Uuid {
     draw(|lots| Builder::from_random_bytes(lots.random()).into_uuid())
 }

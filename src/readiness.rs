@@ -1,5 +1,5 @@
-//! Finds out again and again whether Pravega can be reached: what `/readyz` tells, and what keeps an idle gateway
-//! from taking a healthy controller for a dead one.
+//! Probes periodically whether Pravega can be reached. `/readyz` reports the result, and probing keeps an idle gateway
+//! from considering a healthy controller dead.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use crate::api::management::{Probe, Readiness};
 use crate::controller;
 use crate::segment_store::{Purpose, SegmentStore};
 
-/// Pause after Pravega was found well.
+/// Pause after a successful probe.
 const WELL: Duration = Duration::from_secs(5);
 
-/// Pause after it was not.
+/// Pause after a failed probe.
 const UNWELL: Duration = Duration::from_millis(500);
 
 /// Longest wait for an answer.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Starts to look after Pravega; the probe tells what was found last. Looking ends with the runtime.
+/// Starts probing; the returned value reports the latest result. Probing ends with the runtime.
 pub fn watch(store: SegmentStore) -> Probe {
-    let last = Arc::new(Mutex::new(Readiness::NotReady("Pravega was not asked yet".to_owned())));
+    let last = Arc::new(Mutex::new(Readiness::NotReady("Pravega has not been probed yet".to_owned())));
     let seen = last.clone();
     tokio::spawn(async move {
         loop {
@@ -64,7 +64,7 @@ async fn ask(store: &SegmentStore) -> Result<(), String> {
     }
 }
 
-/// The controller says where a segment would be, whether there is one or not.
+/// The controller reports where a segment would be, whether it exists or not.
 fn any_segment() -> SegmentName {
     "_system/_readiness/0.#epoch.0".parse().expect("a valid name")
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use crate::random;
 
-/// How long a sign of life counts: whoever gave one lately is worth waiting for, others fail at once.
+/// How long a sign of life counts: a peer that has shown one recently is worth waiting for, others fail at once.
 pub const HEALTHY_FOR: Duration = Duration::from_secs(30);
 
 /// Growing, jittered delays between attempts at the same thing.
@@ -28,14 +28,14 @@ impl Backoff {
         random::jittered(step)
     }
 
-    /// Begins anew, after something was achieved.
+    /// Starts over, after an attempt made progress.
     pub fn reset(&mut self) {
         self.next = self.first;
     }
 }
 
 impl Default for Backoff {
-    /// What suits a store that moves a segment or restarts: 20 ms to 2 s.
+    /// Suits a store that moves a segment or restarts: 20 ms to 2 s.
     fn default() -> Self {
         Self::new(Duration::from_millis(20), Duration::from_secs(2))
     }
