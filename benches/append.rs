@@ -1,7 +1,7 @@
-//! Events of 100 B through the gateway, beside a server that does nothing and beside the wire protocol itself.
+//! Events of 100 B through the gateway, compared with a server that does nothing and with the wire protocol itself.
 //!
 //! Needs a Pravega: `TEST_PRAVEGA` names its controller and `TEST_PRAVEGA_REST` its REST API, as
-//! `scripts/bench` sets them. All sides run in one process's time on one machine, so that their ratios can be quoted.
+//! `scripts/bench` sets them. All sides run in the same process on one machine, so that their ratios can be compared.
 
 #[path = "support/direct.rs"]
 mod direct;
@@ -18,7 +18,7 @@ use http_load::HttpLoad;
 use servers::{GatewayProcess, no_op_server, variable};
 use tokio::runtime::Runtime;
 
-/// Requests that one measurement makes at least on each connection, so that all of them are busy.
+/// Fewest requests per connection in one measurement, so that all connections are busy.
 const LEAST_REQUESTS: u64 = 8;
 
 fn append(c: &mut Criterion) {
@@ -46,7 +46,7 @@ fn append(c: &mut Criterion) {
     group.finish();
 }
 
-/// Runs at least so many that all connections are busy, and scales the time back.
+/// Runs enough requests to keep all connections busy, and scales the time back.
 fn scaled(count: u64, connections: usize, run: impl FnOnce(u64) -> Duration) -> Duration {
     let requests = count.max(LEAST_REQUESTS * connections as u64);
     run(requests).mul_f64(count as f64 / requests as f64)

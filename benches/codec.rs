@@ -1,4 +1,4 @@
-//! What it costs to cut frames out of bytes, to decode them and to lay events out in a block.
+//! The cost of splitting bytes into frames, decoding them, and encoding events as a block.
 
 use std::hint::black_box;
 
@@ -20,7 +20,7 @@ fn writer_id() -> WriterId {
     WriterId(Uuid::from_u128(7))
 }
 
-/// Events as they lie in a segment.
+/// Events as they are framed in a segment.
 fn framed_events() -> Bytes {
     let event = [&0_i32.to_be_bytes()[..], &(EVENT_BYTES as i32).to_be_bytes(), &[b'x'; EVENT_BYTES]].concat();
     event.repeat(EVENTS).into()

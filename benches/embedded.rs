@@ -1,6 +1,7 @@
-//! The embedded Pravega: how soon it answers, what it takes, and appends to it beside a real Pravega and the bare disk.
+//! The embedded Pravega: startup time, memory, and appends to it compared with a real Pravega and the bare disk.
 //!
-//! Needs what `scripts/bench` sets. Prints medians of interleaved rounds; only the ratios of one run can be compared.
+//! Needs the variables that `scripts/bench` sets. Prints medians of interleaved rounds; only ratios within one run can
+//! be compared.
 
 #[path = "support/direct.rs"]
 mod direct;
@@ -24,7 +25,7 @@ use tokio::time::Instant;
 const ROUNDS: usize = 5;
 const FREE_PORTS: [&str; 3] = ["--segment-store-port=0", "--controller-port=0", "--rest-port=0"];
 
-/// Events of 100 B that a Java client writes in a round.
+/// Events of 100 B that a Java client writes per round.
 const JAVA_EVENTS: u32 = 300_000;
 
 #[tokio::main]
@@ -35,7 +36,7 @@ async fn main() {
     durable().await;
 }
 
-/// A gateway with an embedded Pravega, whose controller and segment store are there.
+/// A gateway with an embedded Pravega, and the addresses of its controller and segment store.
 struct Embedded {
     gateway: GatewayProcess,
     controller: String,
@@ -50,7 +51,7 @@ impl Embedded {
     }
 }
 
-/// From the start of the process to the answer to its first POST, which creates the stream; and its memory.
+/// Time from the start of the process to the response to its first POST, which creates the stream; and its memory.
 async fn start_up() {
     let mut times = Vec::new();
     let mut memory = Vec::new();
@@ -67,7 +68,7 @@ async fn start_up() {
     println!("resident memory after it, idle: {:.1} MiB", median(&mut memory) as f64 / 1024.0);
 }
 
-/// Pipelined appends of a Java client, the rate of its second half.
+/// Pipelined appends by a Java client; the rate of the second half.
 fn java() {
     let embedded = Embedded::start("--embedded");
     let real = variable("TEST_PRAVEGA");
@@ -120,7 +121,7 @@ async fn posts() {
     println!("  ratio to the no-op {:.2} and {:.2}", embedded as f64 / no_op as f64, real as f64 / no_op as f64);
 }
 
-/// Appends that are on disk before they are acknowledged, beside the disk's own rate.
+/// Appends that are on disk before they are acknowledged, compared with the disk's own rate.
 async fn durable() {
     let folder = tempfile::tempdir_in(concat!(env!("CARGO_MANIFEST_DIR"), "/target")).expect("a folder");
     let data = format!("--embedded={}", folder.path().join("data").display());

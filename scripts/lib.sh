@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What the scripts share: tools, the jars and clients of a real Pravega, and starting and stopping one. To be sourced.
+# Sourced by the scripts: tools, the jars and clients of a real Pravega, and starting and stopping one.
 set -euo pipefail
 
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -8,7 +8,7 @@ java_sources=("$root"/tests/foreign/*.java "$root"/tests/foreign/acceptance/*.ja
 readonly root cache java_sources
 readonly cargo_deny_version=0.20.2
 readonly python_wheel=pravega==0.3.8
-# They bring the schemas of Kubernetes and a parser of PromQL along.
+# They include the schemas of Kubernetes and a parser of PromQL.
 readonly check_wheels=(kubernetes-validate==1.37.0 promql-parser==0.11.0)
 
 say() { printf '%s\n' "$*" >&2; }
@@ -17,7 +17,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 # --- Tools -----------------------------------------------------------------------------------------------------------
 
-# Makes sure that the named tools are there (java, javac, mvn, python, curl); installs them where root may.
+# Makes sure that the named tools exist (java, javac, mvn, python, curl); installs missing ones when run as root.
 ensure_tools() {
   local missing
   install_missing "$@"
@@ -32,7 +32,7 @@ missing_tools() {
   done
 }
 
-# Installs what is missing, where that can be done.
+# Installs what is missing, if possible.
 install_missing() {
   local missing tools='' tool
   missing=$(missing_tools "$@")
@@ -47,7 +47,7 @@ install_missing() {
   fi
 }
 
-# Hardly optimised: it runs for a second, and is built on every new machine.
+# Barely optimized: it runs for a second, and is built on every new machine.
 install_cargo_deny() {
   CARGO_PROFILE_DEV_DEBUG=0 CARGO_PROFILE_DEV_OPT_LEVEL=1 \
     cargo install --quiet --locked --debug --version "$cargo_deny_version" cargo-deny
@@ -68,7 +68,7 @@ at_least_17() {
   (( ${version%%.*} >= 17 ))
 }
 
-# The wheel is built for CPython up to 3.11 only, and a venv wants ensurepip, which Debian packages apart.
+# The wheel is built for CPython up to 3.11 only, and venv needs ensurepip, which Debian packages separately.
 find_python() {
   local python
   for python in python3.11 python3.10 python3.9 python3.8 python3 /usr/bin/python3; do
@@ -80,7 +80,7 @@ find_python() {
   return 1
 }
 
-# Package by package: one that this distribution lacks must not keep the others out.
+# One package at a time, so that one missing from this distribution does not prevent the others.
 install_tools() {
   local tool package
   say "installing: $1"
@@ -93,7 +93,7 @@ install_tools() {
   done
 }
 
-# Alternatives, the preferred one first.
+# Alternatives, preferred one first.
 packages_of() {
   case $1 in
     java | javac) echo openjdk-17-jdk-headless default-jdk-headless ;;
@@ -118,7 +118,7 @@ describe_tools() {
   done
 }
 
-# Makes sure of cargo and of the named components of its toolchain.
+# Makes sure that cargo and the named components of its toolchain exist.
 ensure_cargo() {
   local component
   PATH=$PATH:${CARGO_HOME:-$HOME/.cargo}/bin
@@ -135,7 +135,7 @@ has_component() {
   esac >/dev/null 2>&1
 }
 
-# --- What is fetched or compiled once, under target/pravega -------------------------------------------------------------
+# --- Fetched or compiled once, under target/pravega -----------------------------------------------------------------
 
 fetch_jars() { locked build_once lib "$(checksum "$root/tests/foreign/pom.xml")" copy_jars; }
 
@@ -150,21 +150,21 @@ fetch_all() {
   compile_foreign_clients
 }
 
-# Wants the jars.
+# Needs the jars.
 compile_foreign_clients() {
   locked build_once classes "$(checksum "${java_sources[@]}" "$cache/lib/.made-from")" compile_java
 }
 
 checksum() { cat "$@" | sha256sum | cut -d' ' -f1; }
 
-# Two scripts may fetch at the same time.
+# Several scripts may fetch at the same time.
 locked() {
   mkdir -p "$cache"
   ( flock 9; "$@" ) 9>"$cache/.lock"
 }
 
-# Fills the folder NAME of the cache with `"$@" FOLDER`, unless it was made from the same KEY before. The folder appears
-# by a rename, its key within, so an interrupted run leaves nothing that looks complete.
+# Fills the folder NAME of the cache with `"$@" FOLDER`, unless it was already made from the same KEY. The folder is
+# renamed into place together with its key, so an interrupted run leaves nothing that looks complete.
 build_once() {
   local folder=$cache/$1 key=$2
   shift 2
@@ -185,8 +185,8 @@ copy_jars() {
     dependency:copy-dependencies -DoutputDirectory="$1" >&2
 }
 
-# Its last argument is the folder, those before it are wheels. The environment is moved afterwards: its bin/python does
-# not mind, bin/pip would.
+# Its last argument is the folder, those before it are wheels. The environment is moved afterwards, which bin/python
+# tolerates but bin/pip does not.
 make_venv() {
   local folder=${!#}
   "$(find_python)" -m venv "$folder"
@@ -195,28 +195,28 @@ make_venv() {
 
 compile_java() { javac -cp "$cache/lib/*" -d "$1" "${java_sources[@]}"; }
 
-# Package registries fail now and then.
+# Package registries fail occasionally.
 thrice() { "$@" || "$@" || "$@"; }
 
 # --- A standalone Pravega -----------------------------------------------------------------------------------------------
 
 # Starts one, all in memory, and exports PRAVEGA_CONTROLLER and PRAVEGA_STORE (host:port), PRAVEGA_REST (URL), PRAVEGA_PID.
-# Arguments: gRPC, REST and segment store port; empty means a free one. Wants the jars.
+# Arguments: gRPC, REST and segment store port; empty means a free one. Needs the jars.
 # PRAVEGA_HEAP sizes the JVM's heap (4g); PRAVEGA_ADMIN_GATEWAY=1 adds the admin gateway and exports PRAVEGA_ADMIN.
 start_pravega() {
   local attempt
   for attempt in 1 2 3; do
     launch_pravega "${1:-}" "${2:-}" "${3:-}"
-    if pravega_gets_ready; then
+    if await_pravega; then
       return
     fi
-    # Between choosing a free port and binding it somebody else may take it.
+    # Another process may take a port after it was chosen and before it is bound.
     if (( attempt == 3 )) || ! port_was_taken || [[ -n ${1:-}${2:-}${3:-} ]]; then
       break
     fi
     stop_pravega
   done
-  ! port_was_taken || say "error: somebody else listens on one of the ports ${pravega_ports[*]}"
+  ! port_was_taken || say "error: another process listens on one of the ports ${pravega_ports[*]}"
   say "error: Pravega did not start; the end of its log:"
   tail -n 40 "$pravega_dir/log" >&2
   stop_pravega
@@ -261,8 +261,8 @@ CONFIG
 CONFIG
 }
 
-# The default cache of 128 MiB breaks the store under load, for good. The direct memory holds the network's buffers too.
-# setpriv (where there is one) ends the JVM even if this script is killed without a chance to clean up.
+# The default cache of 128 MiB breaks the store permanently under load. Direct memory also holds the network buffers.
+# setpriv, if available, stops the JVM even if this script is killed without a chance to clean up.
 run_pravega() {
   local guard=()
   if command -v setpriv >/dev/null; then
@@ -277,7 +277,7 @@ run_pravega() {
     -cp "$cache/lib/*" io.pravega.local.LocalPravegaEmulator
 }
 
-pravega_gets_ready() {
+await_pravega() {
   local deadline=$((SECONDS + 90))
   until pravega_is_ready; do
     if ! kill -0 "$PRAVEGA_PID" 2>/dev/null || port_was_taken || (( SECONDS >= deadline )); then
@@ -295,26 +295,26 @@ pravega_is_ready() {
   answers "$PRAVEGA_REST/ping"
 }
 
-# Its log does not tell: the segment store starts up without its port and says nothing.
+# Its log does not show this: the segment store starts without its port and reports nothing.
 port_was_taken() {
   local port
   for port in "${pravega_ports[@]}"; do
-    if [[ $(listener_on "$port") == somebody ]]; then
+    if [[ $(listener_on "$port") == other ]]; then
       return 0
     fi
   done
   return 1
 }
 
-# Prints pravega (the one started here), somebody or nobody.
+# Prints pravega (the one started here), other or none.
 listener_on() {
   local sockets socket open
   sockets=$(sockets_listening_on "$1")
   if [[ -z $sockets ]]; then
-    echo nobody
+    echo none
     return
   fi
-  # Listed after the sockets, so that one that appears just now is not taken for somebody else's.
+  # Listed after the sockets, so that one that was just opened is not attributed to another process.
   # shellcheck disable=SC2012
   open=$(ls -l "/proc/${PRAVEGA_PID:-none}/fd" 2>/dev/null) || true
   for socket in $sockets; do
@@ -323,7 +323,7 @@ listener_on() {
       return
     fi
   done
-  echo somebody
+  echo other
 }
 
 # Inode numbers, on any address; 0A is the state LISTEN.
@@ -331,16 +331,16 @@ sockets_listening_on() {
   awk -v port="$(printf ':%04X' "$1")" '$4 == "0A" && $2 ~ port "$" { print $10 }' /proc/net/tcp /proc/net/tcp6 2>/dev/null || true
 }
 
-# A proxy in the environment is not meant for this machine.
+# A proxy in the environment does not apply to this machine.
 answers() { curl --noproxy '*' -fs -o /dev/null --max-time 2 "$@"; }
 
-# Prints N distinct ports that nobody listens on, below the range from which the system draws for outgoing connections.
+# Prints N distinct unused ports, below the range that the system uses for outgoing connections.
 free_ports() {
   local port
   local -A chosen=()
   while (( ${#chosen[@]} < $1 )); do
     port=$((10000 + RANDOM % 22000))
-    [[ $(listener_on "$port") != nobody ]] || chosen[$port]=1
+    [[ $(listener_on "$port") != none ]] || chosen[$port]=1
   done
   echo "${!chosen[@]}"
 }
@@ -356,7 +356,7 @@ stop_pravega() {
   fi
 }
 
-# Asks a child (or, with a minus, a process group led by one) to end, and ends it after so many seconds.
+# Signals a child (or, with a minus, a process group that it leads) and kills it after this many seconds.
 end_process() {
   local pid=$1 signal=$2 deadline=$((SECONDS + $3))
   kill -s "$signal" -- "$pid" 2>/dev/null || true
@@ -369,7 +369,7 @@ end_process() {
 
 # --- Signals ------------------------------------------------------------------------------------------------------------
 
-# Runs the function however the script ends; until then a signal is an exit.
+# Runs the function however the script exits; until then, signals make it exit.
 on_exit() {
   # shellcheck disable=SC2064
   trap "trap '' INT TERM HUP; $1" EXIT
@@ -378,8 +378,8 @@ on_exit() {
   trap 'exit 143' TERM
 }
 
-# Starts a command as a process group of its own (its id is in $group): a trap can end all of it, and bash runs traps
-# only while it waits, not while it runs something in the foreground.
+# Starts a command in its own process group (its id is in $group), so that a trap can end all of it: bash runs traps
+# while it waits, but not while a foreground command runs.
 start_group() {
   set -m
   "$@" &
@@ -387,7 +387,7 @@ start_group() {
   set +m
 }
 
-# Runs a command to its end, and can be interrupted.
+# Runs a command to completion; signals can interrupt it.
 run_group() {
   local status=0
   start_group "$@"

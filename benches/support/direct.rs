@@ -30,7 +30,7 @@ struct State {
 }
 
 impl DirectWriter {
-    /// Connects to the store and sets a writer up on the stream's segment.
+    /// Connects to the store and sets up a writer on the stream's segment.
     pub(crate) async fn connect(stream: &BenchStream, store: &str) -> Self {
         let socket = TcpStream::connect(store).await.expect("the store listens");
         socket.set_nodelay(true).expect("a TCP socket");
@@ -49,7 +49,7 @@ impl DirectWriter {
         Self { state: Arc::new(Mutex::new(State { connection, writer_id, number: 0 })) }
     }
 
-    /// Appends this many events, never more than `window` unacknowledged.
+    /// Appends this many events with at most `window` of them unacknowledged.
     pub(crate) async fn run(&self, events: u64, window: usize) -> Duration {
         let mut state = self.state.lock().await;
         let begin = Instant::now();

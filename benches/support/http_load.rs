@@ -1,4 +1,4 @@
-//! Keep-alive HTTP/1.1 clients that cost as little as possible, so that the server is what is measured.
+//! Keep-alive HTTP/1.1 clients with as little overhead as possible, so that the server is what is measured.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use tokio::sync::Mutex;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// Connections that each send one request after the other.
+/// Connections that each send one request after another.
 pub(crate) struct HttpLoad {
     connections: Vec<Arc<Mutex<TcpStream>>>,
     request: Arc<[u8]>,
@@ -31,7 +31,7 @@ impl HttpLoad {
         Self { connections: open, request: request.into_bytes().into() }
     }
 
-    /// Sends this many requests over all connections and waits for their answers.
+    /// Sends this many requests over all connections and waits for the responses.
     pub(crate) async fn run(&self, requests: u64) -> Duration {
         let left = Arc::new(AtomicI64::new(requests as i64));
         let begin = Instant::now();
@@ -52,7 +52,7 @@ impl HttpLoad {
     }
 }
 
-/// Reads one answer with a Content-Length, and insists on success.
+/// Reads one response with a Content-Length, which must be a success.
 async fn read_answer(socket: &mut TcpStream, answer: &mut Vec<u8>) {
     answer.clear();
     let end = loop {

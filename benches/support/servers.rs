@@ -7,23 +7,21 @@ use std::process::{Child, Command, Stdio};
 use axum::Router;
 use axum::routing::post;
 
-/// A gateway process in front of the Pravega that the environment names; stopped when dropped.
+/// A gateway process in front of the Pravega that the environment names. Dropping it stops the process.
 pub(crate) struct GatewayProcess {
     pub(crate) process: Child,
-    /// Where it serves.
+    /// The address that it serves on.
     pub(crate) address: SocketAddr,
 }
 
 /// A stream of one segment.
 pub(crate) struct BenchStream {
-    /// Its scope.
     pub(crate) scope: String,
-    /// Its name.
     pub(crate) stream: String,
 }
 
 impl BenchStream {
-    /// Where events are posted.
+    /// The path to post events to.
     pub(crate) fn path(&self) -> String {
         format!("/v1/events?scope={}&stream={}", self.scope, self.stream)
     }
@@ -35,14 +33,14 @@ pub(crate) fn variable(name: &str) -> String {
 }
 
 impl GatewayProcess {
-    /// Starts it on free ports and waits until it says where.
+    /// Starts it on free ports and waits until it logs its address.
     pub(crate) fn start() -> Self {
         let (controller, rest) = (variable("TEST_PRAVEGA"), variable("TEST_PRAVEGA_REST"));
         Self::start_with(&["--controller", &controller, "--controller-rest", &rest]).0
     }
 
-    /// As [`start`](Self::start), with these arguments instead of those that name a Pravega; also gives what it logged
-    /// before.
+    /// Like [`start`](Self::start), with these arguments instead of those that name a Pravega; also returns what it
+    /// logged before it served.
     pub(crate) fn start_with(arguments: &[&str]) -> (Self, Vec<serde_json::Value>) {
         let mut process = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
             .args(["serve", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
@@ -66,7 +64,7 @@ impl GatewayProcess {
         (Self { process, address }, before)
     }
 
-    /// Creates a stream of one segment under a name of its own.
+    /// Creates a stream of one segment with a unique name.
     pub(crate) fn create_stream(&self) -> BenchStream {
         let created = BenchStream { scope: "bench".to_owned(), stream: format!("s{}", std::process::id()) };
         let BenchStream { scope, stream } = &created;

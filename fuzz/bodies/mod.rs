@@ -1,14 +1,14 @@
-//! What the fuzz targets check; the tests run the same over the kept corpus.
+//! What the fuzz targets check; the tests run the same checks over the committed corpus.
 
 use bytes::{Bytes, BytesMut};
 use pravega_protocol::wire::{CommandType, Frame, FrameCodec, WireCommand, command_from_json, command_to_json, sniff};
 use tokio_util::codec::Decoder;
 
-/// Room that the codec may make ahead of the bytes that have arrived.
+/// Most memory that the codec may reserve ahead of the bytes that have arrived.
 const MOST_AHEAD: usize = 256 * 1024;
 
-/// Bytes from a peer, arriving in pieces whose size the first byte gives: however they are cut, the same frames come
-/// out, they encode to the bytes they came from, and a header alone reserves no memory.
+/// Bytes from a peer, arriving in pieces whose size is given by the first byte. However they are split, the same frames
+/// are decoded, they encode to the original bytes, and a header alone reserves no memory.
 pub fn frame(data: &[u8]) {
     let Some((size, stream)) = data.split_first() else {
         return;
@@ -39,8 +39,8 @@ fn decode(stream: &[u8], piece: usize) -> Vec<Frame> {
     frames
 }
 
-/// A payload of the command that the first byte picks: it decodes or is an error; what decodes survives bytes and
-/// JSON, and shows the same segment to those who only sniff.
+/// A payload of the command that the first byte selects: it decodes or is an error. What decodes survives a round trip
+/// through bytes and JSON, and can be sniffed.
 pub fn command(data: &[u8]) {
     let Some((pick, payload)) = data.split_first() else {
         return;

@@ -1,4 +1,4 @@
-//! The budget itself: who gets how many bytes of it, who waits, and who is refused.
+//! The budget itself: which requests get bytes, wait, or are refused.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -334,7 +334,7 @@ mod tests {
         };
         let (taken, ()) = tokio::join!(budget.reserve_while_progress(2048), giving_back);
         let _held = taken.expect("others gave back in time");
-        let refused = budget.reserve_while_progress(1).await.expect_err("nobody gives back");
+        let refused = budget.reserve_while_progress(1).await.expect_err("nothing is given back");
         assert!(matches!(refused, Overloaded::Exhausted { .. }));
     }
 
@@ -426,7 +426,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn share_is_given_back_where_the_whole_is_exhausted() {
         let budget = shared_budget();
-        let everything = budget.reserve(4096).await.expect("nobody else is there");
+        let everything = budget.reserve(4096).await.expect("no one else holds any");
         let ada = budget.of_caller("ada");
         assert_eq!(ada.reserve(1024).await.expect_err("nothing is left"), Overloaded::Exhausted { total: 4096 });
         drop(everything);

@@ -35,7 +35,7 @@ pub struct SegmentReader {
 }
 
 impl SegmentReader {
-    /// A reader of any segment; what it reads is counted in `metrics`.
+    /// A reader of any segment that counts what it reads in `metrics`.
     pub fn new(store: SegmentStore, metrics: Metrics) -> Self {
         Self { store, metrics }
     }
@@ -77,8 +77,8 @@ impl SegmentReader {
         Ok(())
     }
 
-    /// Reads bytes from an offset on: at least one, at most `most` and what the store returns in one reply. At the
-    /// tail, the store answers only once there is something to read.
+    /// Reads bytes from an offset on: at least one, at most `most`, and no more than the store returns in one reply. At
+    /// the tail, the store answers only once there is something to read.
     ///
     /// # Errors
     /// [`Error`]

@@ -1,4 +1,4 @@
-//! Waits where a segment ends.
+//! Waits at the tail of a segment.
 //!
 //! A store answers a read at the tail once there is something to read, and such a read cannot be taken back. So all
 //! requests that wait at one offset share one read, and later requests find it still waiting:

@@ -1,4 +1,4 @@
-//! `config check`, and what `serve` says of settings before it binds a port.
+//! `config check`, and how `serve` reports invalid settings before it binds a port.
 
 use std::io::Write as _;
 
@@ -12,7 +12,7 @@ fn file(text: &str) -> NamedTempFile {
     file
 }
 
-/// Checks settings from a file, variables and flags.
+/// Runs `config check` with settings from a file, variables and flags.
 fn check(file: &NamedTempFile, variables: &[(&str, &str)], flags: &[&str]) -> Finished {
     let path = file.path().to_str().expect("a temporary path is text");
     let mut command = gateway(&["config", "check", "--config", path]);
@@ -82,7 +82,7 @@ fn file_that_is_not_there_or_no_toml_is_named() {
     assert!(finished.stderr.contains(broken.path().to_str().expect("text")), "{finished:?}");
 }
 
-/// Settings that cannot work, and the key that must be named.
+/// Invalid settings, and the key that the error must name.
 const REFUSED: &[(&[&str], &str)] = &[
     (&["--listen", "somewhere"], "listen"),
     (&["--management", "127.0.0.1"], "management"),
@@ -116,7 +116,7 @@ fn serve_refuses_a_bad_value_before_it_binds_a_port() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let taken = taken.local_addr().expect("it is bound").to_string();
     for (flags, key) in REFUSED.iter().filter(|(flags, _)| flags[0] != "--listen") {
-        // to bind this address would fail, and say so
+        // binding this address would fail with another error
         let mut arguments = vec!["serve", "--listen", &taken];
         arguments.extend_from_slice(flags);
         let finished = run(&arguments);

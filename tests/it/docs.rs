@@ -1,4 +1,4 @@
-//! The pages for people, where they repeat what the program or the repository knows.
+//! Checks the documentation where it repeats what the program or the repository defines.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -7,19 +7,19 @@ use pravega_gateway::api::ErrorCode;
 use pravega_gateway::config::Config;
 use pravega_gateway::telemetry::metrics::MetricTable;
 
-/// The most that a newcomer is asked to read at once.
+/// The largest README, so that a newcomer can read it in one go.
 const MAX_README_BYTES: usize = 8192;
 
-/// The pages beside those of docs/.
+/// Pages outside docs/.
 const TOP_PAGES: [&str; 5] = ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"];
 
-/// Folders whose files are named in the text by their path from the root.
+/// Folders whose files the text names by their path from the root.
 const FOLDERS: [&str; 9] =
     ["src/", "crates/", "tests/", "benches/", "fuzz/", "config/", "docs/", "scripts/", "./scripts/"];
 
-/// A page in Markdown.
+/// A Markdown page.
 struct Page {
-    /// From the root of the repository.
+    /// Relative to the root of the repository.
     path: PathBuf,
     text: String,
 }
@@ -31,7 +31,7 @@ impl Page {
         Self { text: text.unwrap_or_else(|error| panic!("{}: {error}", path.display())), path }
     }
 
-    /// The top pages and those of docs/.
+    /// The top-level pages and those of docs/.
     fn all() -> Vec<Self> {
         let files = std::fs::read_dir(root().join("docs")).expect("docs/ is there");
         let names = files.map(|file| file.expect("docs/ can be listed").file_name());
@@ -40,7 +40,7 @@ impl Page {
         TOP_PAGES.iter().map(PathBuf::from).chain(docs).map(Self::read).collect()
     }
 
-    /// From a heading to the next of its level or above.
+    /// The text from a heading to the next one of the same or a higher level.
     fn section(&self, heading: &str) -> &str {
         let page = self.path.display();
         let begin = self.text.split_once(&format!("\n{heading}\n"));
@@ -50,17 +50,17 @@ impl Page {
         &rest[..ends.min().unwrap_or(rest.len())]
     }
 
-    /// What stands outside of fenced blocks.
+    /// The text outside fenced blocks.
     fn prose(&self) -> impl Iterator<Item = &str> {
         self.text.split("```").step_by(2)
     }
 
-    /// What stands between backticks, outside of fenced blocks.
+    /// The inline code outside fenced blocks.
     fn quoted(&self) -> impl Iterator<Item = &str> {
         self.prose().flat_map(quoted)
     }
 
-    /// Targets of links within the repository: a file from the root, perhaps the page itself, and an anchor.
+    /// Targets of links within the repository: a path from the root, possibly of the page itself, and an anchor.
     fn links(&self) -> impl Iterator<Item = (PathBuf, Option<&str>)> {
         let targets = self.prose().flat_map(|text| text.split("](").skip(1)).filter_map(|rest| rest.split_once(')'));
         let targets = targets.map(|(target, _)| target).filter(|target| !target.contains("://"));
@@ -70,7 +70,7 @@ impl Page {
         })
     }
 
-    /// The path from the root of a file that this page names relative to itself.
+    /// Resolves a path relative to this page to one relative to the root.
     fn beside(&self, file: &str) -> PathBuf {
         let mut path = self.path.parent().expect("a page is a file").to_owned();
         for part in Path::new(file) {
@@ -82,7 +82,7 @@ impl Page {
         path
     }
 
-    /// What a link can name after `#`, as GitHub makes it of headings.
+    /// The anchors that GitHub generates for headings.
     fn anchors(&self) -> BTreeSet<String> {
         let mut anchors = BTreeSet::new();
         for heading in self.prose().flat_map(str::lines).filter(|line| line.starts_with('#')) {
@@ -104,7 +104,7 @@ fn anchor(heading: &str) -> String {
     kept.map(|letter| if letter == ' ' { '-' } else { letter }).collect()
 }
 
-/// What stands between backticks.
+/// The inline code of a text.
 fn quoted(text: &str) -> impl Iterator<Item = &str> {
     text.split('`').skip(1).step_by(2)
 }
@@ -119,7 +119,7 @@ fn defaults() -> BTreeMap<String, String> {
     Config::default().entries().into_iter().collect()
 }
 
-/// A setting's key from the ways in which it is written: `key`, `key=value` or as a variable.
+/// The key of a setting that is written as `key`, `key=value` or a variable.
 fn as_key(text: &str) -> String {
     let name = text.split('=').next().unwrap_or_default();
     match name.strip_prefix("PRAVEGA_GATEWAY__") {
@@ -203,7 +203,7 @@ fn files_that_are_named_exist() {
     let pages = Page::all();
     let linked = pages.iter().flat_map(|page| page.links().map(move |(file, _)| (page, file)));
     let in_a_folder = |text: &&str| FOLDERS.iter().any(|folder| text.starts_with(folder));
-    // A command is named by its first word.
+    // The first word of a command is its name.
     let as_file = |text: &str| PathBuf::from(text.split(' ').next().unwrap_or_default().trim_start_matches("./"));
     let named = pages.iter().flat_map(|page| page.quoted().filter(in_a_folder).map(move |text| (page, as_file(text))));
     let files: Vec<_> = linked.chain(named).collect();

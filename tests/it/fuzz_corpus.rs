@@ -1,4 +1,4 @@
-//! The bodies of the fuzz targets, run over the corpus that is kept.
+//! Runs the bodies of the fuzz targets over the committed corpus.
 
 #[path = "../../fuzz/bodies/mod.rs"]
 #[expect(unreachable_pub, reason = "the fuzz targets see them as public")]
@@ -7,7 +7,7 @@ mod bodies;
 use std::fs;
 use std::path::PathBuf;
 
-/// Every input that is kept for a target; at least `least`, so that a lost corpus does not go unnoticed.
+/// Every committed input of a target. Requires at least `least` of them, so that a lost corpus is noticed.
 fn inputs(target: &str, least: usize) -> Vec<(PathBuf, Vec<u8>)> {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(target);
     let files = fs::read_dir(&folder).expect("the corpus is there").map(|file| file.expect("readable").path());

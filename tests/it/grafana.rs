@@ -1,11 +1,11 @@
-//! The dashboard against the program's table of metrics.
+//! Compares the dashboard with the program's table of metrics.
 
 use std::collections::BTreeSet;
 
 use pravega_gateway::telemetry::metrics::{MetricTable, Metrics};
 use serde_json::Value;
 
-/// Metrics of other programs that a panel shows.
+/// Metrics of other programs that panels show.
 const FOREIGN: [&str; 1] = ["container_memory_working_set_bytes"];
 
 fn dashboard() -> Value {
@@ -20,7 +20,7 @@ fn queries(dashboard: &Value) -> Vec<&str> {
     targets.map(|target| target["expr"].as_str().expect("a query")).collect()
 }
 
-/// The names of the samples that each metric of the table has.
+/// Each metric of the table with the names of its samples.
 fn samples_by_metric() -> Vec<(&'static str, Vec<String>)> {
     let samples = |(name, kind): &(&'static str, &str)| {
         let suffixes: &[&str] = match kind {
@@ -34,20 +34,19 @@ fn samples_by_metric() -> Vec<(&'static str, Vec<String>)> {
     MetricTable::ALL.iter().map(samples).collect()
 }
 
-/// The table's names are those that the program tells.
 #[test]
 fn metrics_are_told_by_their_names_in_the_table() {
     let text = Metrics::default().encode();
-    let told: Vec<_> =
+    let names: Vec<_> =
         text.lines().filter_map(|line| line.split(['{', ' ']).next()).filter(|name| *name != "#").collect();
     let samples: BTreeSet<_> = samples_by_metric().into_iter().flat_map(|(_, samples)| samples).collect();
-    assert!(told.len() > 50, "{text}");
-    for name in told {
+    assert!(names.len() > 50, "{text}");
+    for name in names {
         assert!(samples.contains(name), "{name} is not in the table");
     }
 }
 
-/// What stands before a selector: the queries here have no metric without one.
+/// The names before selectors: in these queries every metric has one.
 fn metrics_in(query: &str) -> impl Iterator<Item = &str> {
     let is_part = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
     query.split('{').rev().skip(1).map(move |before| {

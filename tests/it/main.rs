@@ -1,4 +1,4 @@
-//! What the program does without a Pravega: run as its users run it.
+//! Runs the program as its users do, where it needs no Pravega.
 
 mod config_check;
 mod docs;

@@ -1,11 +1,11 @@
-//! `route`: where keys lie in the key space, as Pravega's own hash has it.
+//! `route`: the positions of keys in the key space, as Pravega's own hash computes them.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::support::{Finished, golden, run, run_with_stdin};
 
-/// A key and its position. The number keeps its text, since a JSON parser may be off by its last bit.
+/// A key and its position. The number stays text because a JSON parser may get its last bit wrong.
 #[derive(Deserialize)]
 struct Routed<'a> {
     key: String,
@@ -27,7 +27,7 @@ fn route_stdin(stdin: &str) -> Finished {
     run_with_stdin(&["route", "--stdin"], stdin)
 }
 
-/// Fails unless the text reads back as the value and no text with fewer digits does.
+/// Fails unless the text parses to the value and no text with fewer digits does.
 fn assert_shortest(text: &str, value: f64) {
     assert_eq!(text.parse::<f64>().map(f64::to_bits), Ok(value.to_bits()), "{text}");
     let digits = text.trim_start_matches(['0', '.']).chars().filter(char::is_ascii_digit).count();
@@ -40,7 +40,7 @@ fn assert_shortest(text: &str, value: f64) {
 #[test]
 fn keys_as_arguments_print_the_positions_of_the_golden_vectors() {
     let vectors = golden("routing-vectors.jsonl");
-    // no argument of a process can hold a zero byte
+    // a process argument cannot contain a zero byte
     let vectors: Vec<_> = vectors.lines().map(Routed::parse).filter(|vector| !vector.key.contains('\0')).collect();
     let mut arguments = vec!["route", "--"];
     arguments.extend(vectors.iter().map(|vector| vector.key.as_str()));

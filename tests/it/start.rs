@@ -1,10 +1,10 @@
-//! `serve` when its addresses cannot be used.
+//! `serve` with addresses that it cannot bind.
 
 use std::net::{SocketAddr, TcpListener};
 
 use crate::support::{Finished, run};
 
-/// A port that somebody listens on as long as the listener lives.
+/// A port that is in use as long as the listener lives.
 fn taken() -> (TcpListener, SocketAddr) {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = listener.local_addr().expect("it is bound");
@@ -33,7 +33,7 @@ fn second_address_that_is_in_use_is_named_too() {
 
 #[test]
 fn address_that_is_not_this_machines_is_named() {
-    // of a network that is set aside for documentation
+    // an address of TEST-NET-1, which is reserved for documentation
     serve("192.0.2.1:8080", "127.0.0.1:0").assert_refused(&["cannot listen on 192.0.2.1:8080"]);
 }
 

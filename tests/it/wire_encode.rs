@@ -10,7 +10,7 @@ fn encode(stdin: &str) -> Finished {
     run_with_stdin(&["wire", "encode"], stdin)
 }
 
-/// Encodes one SealSegment whose fields are the given ones.
+/// Encodes one SealSegment with these fields.
 fn seal_segment(fields: serde_json::Value) -> Finished {
     encode(&json!({ "name": "SealSegment", "fields": fields }).to_string())
 }

@@ -1,4 +1,4 @@
-//! `wire list`: the table of commands for people and for `docs/wire.md`.
+//! `wire list`: the table of commands as text and for `docs/wire.md`.
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,5 +1,5 @@
-//! What applications do with Pravega through its own clients, in programs that know nothing of what they talk to: on
-//! every server that is a Pravega they print the same.
+//! What applications do through Pravega's own clients. The programs do not know which server they talk to, and must
+//! print the same on each.
 
 use serde_json::Value;
 
@@ -7,8 +7,8 @@ use crate::support::foreign::Foreign;
 use crate::support::standalone::Standalone;
 use crate::support::{Embedded, Pravega};
 
-/// They delete a scope with its streams, which keeps one of a real controller's few threads busy, if not for ever: not one
-/// that others need.
+/// On a separate real Pravega: the programs delete a scope with its streams, which keeps one of a real controller's few
+/// threads busy, possibly forever.
 #[tokio::test]
 #[ignore = "needs ./scripts/test"]
 async fn java_programs_cannot_tell_the_embedded_pravega_from_a_real_one() {
@@ -25,10 +25,9 @@ async fn python_programs_cannot_tell_the_embedded_pravega_from_a_real_one() {
     embedded.stop().await;
 }
 
-/// Runs every scenario on the servers of two controllers, where it must find what it looks for, and compares what it
-/// prints.
+/// Runs every scenario on two servers, where it must succeed, and compares what it prints.
 async fn same_on(client: Foreign, one: &str, other: &str) {
-    // One after the other, so that a slow machine has no part in what differs.
+    // One after the other, so that a slow machine does not cause differences.
     let on_one = client.acceptance(one).await;
     let on_other = client.acceptance(other).await;
     let names = |results: &[Value]| results.iter().map(|result| result["scenario"].clone()).collect::<Vec<_>>();
@@ -37,7 +36,7 @@ async fn same_on(client: Foreign, one: &str, other: &str) {
     assert!(differences.is_empty(), "{client:?} on {one} and on {other}:\n{differences}");
 }
 
-/// What a scenario printed on one and on the other, if that is not the same.
+/// The first difference between what a scenario printed on the two servers.
 fn difference(one: &Value, other: &Value) -> String {
     let results = |scenario: &Value| scenario["results"].as_array().expect("results").clone();
     let (in_one, in_other) = (results(one), results(other));

@@ -1,11 +1,11 @@
-//! What is counted of appends, and of reads.
+//! The metrics of appends and reads.
 
 use serde_json::json;
 
 use crate::support::metrics::{count, store_errors};
 use crate::support::{Answer, Gateway, Stream};
 
-/// The value of a counter of ours.
+/// The value of one of the gateway's counters.
 async fn counted(gateway: &Gateway, counter: &str) -> u64 {
     count(gateway, &format!("pravega_gateway_{counter}")).await
 }

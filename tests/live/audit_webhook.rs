@@ -1,4 +1,4 @@
-//! The recipe for Kubernetes' audit events: API server, webhook, gateway, stream.
+//! The setup for Kubernetes' audit events: API server, webhook, gateway, stream.
 
 use serde_json::Value;
 
@@ -36,14 +36,14 @@ async fn audit_webhook_reaches_the_gateway_beside_the_api_server() {
     assert!(variable(container, "PRAVEGA_GATEWAY__WEBHOOKS").starts_with(&format!("{name}=")));
 }
 
-/// The entry of this name in one of the lists of a kubeconfig.
+/// The entry with this name in one of a kubeconfig's lists.
 #[track_caller]
 fn named<'a>(config: &'a Value, list: &str, name: &str) -> &'a Value {
     let entries = config[list].as_array().expect("a list");
     entries.iter().find(|entry| entry["name"] == name).unwrap_or_else(|| panic!("{list} has no {name}"))
 }
 
-/// Names of audit.k8s.io/v1, whose schema no validator brings along. Source: apiserver, `pkg/apis/audit/v1/types.go`.
+/// No validator includes the schema of audit.k8s.io/v1. Source: apiserver, `pkg/apis/audit/v1/types.go`.
 #[tokio::test]
 #[ignore = "needs ./scripts/test"]
 async fn audit_policy_has_only_fields_levels_and_stages_that_there_are() {
@@ -79,8 +79,8 @@ async fn audit_policy_has_only_fields_levels_and_stages_that_there_are() {
     assert!(rules.last().is_some_and(|rule| rule.as_object().is_some_and(|rule| rule.len() == 1)), "all else is told");
 }
 
-/// Posts a list of events as the API server does: to the path of the webhook's file, with a query of its own, to a
-/// gateway that has the example's setting.
+/// Posts a list of events as the API server does, to the path in the webhook's file and with its own query. The gateway
+/// has the example's setting.
 #[tokio::test]
 #[ignore = "needs ./scripts/test"]
 async fn audit_events_of_the_api_server_become_events_with_their_ids_as_keys() {

@@ -1,4 +1,4 @@
-//! A message on which the store hangs up costs nobody else anything.
+//! A message that makes the store hang up does not affect other callers.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -69,7 +69,7 @@ fn expect_outcome_unknown(answer: &Answer) {
     assert_eq!((&problem["code"], &problem["sideEffects"]), (&"outcome_unknown".into(), &"possible".into()));
 }
 
-/// Posts one event after the other, each of which must be acknowledged; returns them.
+/// Posts one event after another, each of which must be acknowledged; returns them.
 async fn post(gateway: Arc<Gateway>, stream: Arc<Stream>, poster: usize, done: Arc<AtomicBool>) -> Vec<String> {
     let mut posted = Vec::new();
     while !done.load(Ordering::Relaxed) {
@@ -80,7 +80,7 @@ async fn post(gateway: Arc<Gateway>, stream: Arc<Stream>, poster: usize, done: A
     posted
 }
 
-/// Reads a segment again and again; returns how often.
+/// Reads a segment repeatedly; returns how often.
 async fn read(gateway: Arc<Gateway>, stream: Arc<Stream>, segment: usize, done: Arc<AtomicBool>) -> usize {
     let mut reads = 0;
     while !done.load(Ordering::Relaxed) {

@@ -1,4 +1,4 @@
-//! The smallest and the largest events, and those just beyond.
+//! The smallest and the largest events, and those just outside the limits.
 
 use crate::support::events::{MAX_EVENT, random};
 use crate::support::foreign::Foreign;
@@ -96,7 +96,7 @@ async fn events_beyond_the_largest_that_others_wrote_are_read_whole_or_streamed(
     assert_eq!(get(third, "application/octet-stream").await.expect(200).text(), "after");
 }
 
-/// Bytes that the stream's only segment holds.
+/// Length in bytes of the stream's only segment.
 async fn tail(gateway: &Gateway, stream: &Stream) -> i64 {
     let answer = Answer::of(gateway.post(&wire::path("GetStreamSegmentInfo", stream, 0))).await.expect(200);
     answer.header("wire-write-offset").parse().expect("a number")

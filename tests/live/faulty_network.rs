@@ -7,7 +7,7 @@ use tokio::sync::watch;
 
 use crate::support::fault::Faults;
 use crate::support::foreign::{java, read_by_epochs};
-use crate::support::ledger::{Ledger, Told, path, payload};
+use crate::support::ledger::{Ledger, Outcome, path, payload};
 use crate::support::proxy::Proxy;
 use crate::support::upload::upload;
 use crate::support::{Answer, Gateway, Pravega, Stream};
@@ -15,13 +15,13 @@ use crate::support::{Answer, Gateway, Pravega, Stream};
 const CLIENTS: usize = 16;
 const FAULTS: usize = 100;
 
-/// A deadline that many stalls exceed; every fourth client has it.
+/// A deadline shorter than many stalls; every fourth client uses it.
 const SHORT: &str = "300ms";
 
 /// Payloads are shorter than this.
 const LONGEST: usize = 3_000;
 
-/// Segments after each of the scales that happen meanwhile; a stream never has fewer than it was made with.
+/// Number of segments after each scale during the test; a stream never has fewer than it was created with.
 const TARGETS: [&str; 5] = ["6", "4", "9", "5", "4"];
 
 /// Events of a client after the last fault, all of which must be acknowledged.
@@ -42,7 +42,7 @@ async fn what_callers_are_told_is_true_also_while_the_stream_scales() {
     check(scale).await;
 }
 
-/// Lets faults happen to posts and an upload, and something to the stream at the same time.
+/// Injects faults into posts and an upload while something happens to the stream.
 async fn check(happen: impl AsyncFnOnce(&Stream)) {
     let seed = rand::random();
     println!("seed {seed}");
@@ -62,13 +62,13 @@ async fn check(happen: impl AsyncFnOnce(&Stream)) {
     let (clients, lines, happened) = tokio::join!(clients, lines, happening);
 
     let mut ledger = Ledger::default();
-    clients.into_iter().enumerate().for_each(|(client, told)| ledger.enter(&key(client), told));
-    ledger.enter("lines", lines);
-    let counts = [Told::Stored, Told::MayBeStored, Told::NotStored].map(|told| ledger.count(told));
+    clients.into_iter().enumerate().for_each(|(client, outcomes)| ledger.record(&key(client), outcomes));
+    ledger.record("lines", lines);
+    let counts = [Outcome::Stored, Outcome::MayBeStored, Outcome::NotStored].map(|outcome| ledger.count(outcome));
     println!("{happened:?}; stored, may be stored, not stored: {counts:?}");
     assert!(happened.cuts > 0 && happened.stalls > 0 && happened.splits > 0, "{happened:?}");
     drop(gateway);
-    // Nothing that is still on its way gets in after the seal.
+    // Nothing still in flight can be stored after the seal.
     stream.seal(&Gateway::ready(&[]).await).await;
     ledger.check(read_by_epochs(&stream).await);
 }
@@ -77,19 +77,19 @@ fn key(client: usize) -> String {
     format!("client{client}")
 }
 
-/// Posts one event after the other until the faults are over, then a few that must be acknowledged.
-async fn post(gateway: &Gateway, stream: &Stream, client: usize, is_over: watch::Receiver<bool>) -> Vec<Told> {
+/// Posts one event after another until the faults are over, then a few that must be acknowledged.
+async fn post(gateway: &Gateway, stream: &Stream, client: usize, is_over: watch::Receiver<bool>) -> Vec<Outcome> {
     let key = key(client);
     let event = |number| gateway.post(&path(stream, &key)).body(payload(&key, number, number * 997 % LONGEST));
-    let mut told = Vec::new();
+    let mut outcomes = Vec::new();
     while !*is_over.borrow() {
-        let request = event(told.len());
+        let request = event(outcomes.len());
         let request = if client.is_multiple_of(4) { request.header("Request-Timeout", SHORT) } else { request };
-        told.push(Told::by(Answer::of(request).await));
+        outcomes.push(Outcome::of(Answer::of(request).await));
     }
     for _ in 0..AFTERWARDS {
-        Answer::of(event(told.len())).await.expect(201);
-        told.push(Told::Stored);
+        Answer::of(event(outcomes.len())).await.expect(201);
+        outcomes.push(Outcome::Stored);
     }
-    told
+    outcomes
 }

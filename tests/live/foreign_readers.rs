@@ -1,4 +1,4 @@
-//! Other clients read what was appended through the gateway, event for event and in order per routing key.
+//! Other clients read what was appended through the gateway: every event, in order per routing key.
 
 use serde_json::json;
 
@@ -31,7 +31,7 @@ async fn java_and_python_read_what_was_posted_to_four_segments() {
     assert!(used.len() > 1, "the keys are spread: {used:?}");
 }
 
-/// The largest event that is allowed.
+/// Posts the largest event allowed.
 async fn post_largest(gateway: &Gateway, stream: &Stream) -> Keyed {
     let largest = Keyed::new("largest", random(MAX_EVENT));
     stream.append(gateway, Some(&largest.key), largest.payload.clone()).await;
@@ -44,7 +44,7 @@ async fn check(stream: &Stream, written: &[Keyed]) {
     }
 }
 
-/// Posts event by event and in a batch; returns what was posted.
+/// Posts single events and a batch; returns what was posted.
 async fn post_every_way(gateway: &Gateway, stream: &Stream) -> Vec<Keyed> {
     let mut written = numbered(&KEYS, 5);
     written.extend(kinds("kinds"));

@@ -1,4 +1,4 @@
-//! The gateway reads what other clients wrote, in every form, event for event and in order per routing key.
+//! The gateway reads what other clients wrote: every event, in every format, in order per routing key.
 
 use crate::support::events::{Form, Keyed, MAX_EVENT, assert_same_by_key, kinds, numbered, random, read_as};
 use crate::support::foreign::Foreign;

@@ -1,4 +1,4 @@
-//! The examples for Kubernetes: what its schemas say of them, and that they fit this program.
+//! The examples for Kubernetes: valid by its schemas, and consistent with this program.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -10,7 +10,6 @@ use crate::support::checks;
 
 const WORKLOADS: [&str; 2] = ["sidecar.yaml", "audit-gateway.yaml"];
 
-/// The file of this name.
 fn path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("config/kubernetes").join(name)
 }
@@ -44,7 +43,7 @@ pub(crate) fn string(value: &Value) -> &str {
     value.as_str().unwrap_or_else(|| panic!("{value} is no text"))
 }
 
-/// The settings that hold with a container's variables, one a line; fails if the program would not start with them.
+/// The effective settings with a container's variables, one per line; fails if the program would not start with them.
 fn settings(container: &Value) -> String {
     let program = env!("CARGO_BIN_EXE_pravega-gateway");
     let output = Command::new(program).args(["config", "check"]).env_clear().envs(variables(container)).output();

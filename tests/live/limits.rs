@@ -1,4 +1,4 @@
-//! Sizes at their limit, just over it, and that the latter are counted.
+//! Sizes at and just over their limits; the latter are counted.
 
 use reqwest::RequestBuilder;
 use serde_json::{Value, json};
@@ -10,14 +10,14 @@ use crate::support::{Answer, Gateway, Stream};
 
 const LIMIT: usize = 1024;
 
-/// A gateway on which this limit is 1 KiB, and a stream of one segment.
+/// A gateway with this limit set to 1 KiB, and a stream of one segment.
 async fn limited(setting: &str) -> (Gateway, Stream) {
     let gateway = Gateway::ready(&["--set", &format!("{setting}={LIMIT}")]).await;
     let stream = Stream::create(&gateway, 1).await;
     (gateway, stream)
 }
 
-/// Sends something of just the limit, which must go well, and of a byte more, which must be refused and counted.
+/// Sends something of exactly the limit, which must succeed, and one byte more, which must be refused and counted.
 async fn check(gateway: &Gateway, setting: &str, code: &str, send: impl AsyncFn(usize) -> RequestBuilder) {
     assert!(Answer::of(send(LIMIT).await).await.status.is_success(), "{setting}");
     assert_eq!(hits(gateway, setting).await, 0, "{setting}");
@@ -25,7 +25,7 @@ async fn check(gateway: &Gateway, setting: &str, code: &str, send: impl AsyncFn(
     assert_eq!(hits(gateway, setting).await, 1, "{setting}");
 }
 
-/// A question about the stream's segment, as a frame of this length; a token of any length is as good as none.
+/// A request for the segment's state, as a frame of this length. The store ignores the token, so it serves as padding.
 async fn question(stream: &Stream, length: usize) -> Vec<u8> {
     let fields = |token: &str| json!({ "requestId": 1, "segmentName": stream.segment(0), "delegationToken": token });
     let shortest = encode("GetStreamSegmentInfo", &fields("")).await.len();
@@ -112,7 +112,7 @@ async fn event_of_a_page() {
     assert_eq!(Answer::of(bare).await.expect(200).body.len(), LIMIT + 1);
 }
 
-/// Reads a page; tells how many events it has, and whether it is the last.
+/// Reads a page; returns how many events it has and whether it is the last.
 async fn page(gateway: &Gateway, stream: &Stream, limits: &str) -> (Option<usize>, Value) {
     let page = Answer::of(gateway.get(&(stream.events() + limits))).await.expect(200).json();
     (page["events"].as_array().map(Vec::len), page["upToDate"].clone())

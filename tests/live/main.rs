@@ -1,8 +1,8 @@
-//! The gateway's program in front of a Pravega, together with clients that know nothing of it.
+//! The gateway in front of a Pravega, alongside clients that do not know about it.
 //!
-//! The Pravega is the one that `TEST_PRAVEGA`, `TEST_PRAVEGA_REST` and `TEST_PRAVEGA_STORE` name, else the embedded one. What
-//! needs a real one, or a program that comes with no Rust toolchain (a JVM, Python, curl, bash), is ignored unless asked
-//! for: `scripts/test` starts and installs all of that and asks for it.
+//! The Pravega is the one named by `TEST_PRAVEGA`, `TEST_PRAVEGA_REST` and `TEST_PRAVEGA_STORE`, else the embedded one.
+//! Tests that need a real one, or a program that is not part of the Rust toolchain (a JVM, Python, curl, bash), are
+//! ignored by default: `scripts/test` installs and starts what they need and runs them.
 
 #[cfg(feature = "embedded")]
 mod acceptance;

@@ -56,8 +56,8 @@ async fn appends_share_the_sessions_that_the_metrics_tell() {
     for number in 0..8 {
         stream.append(&gateway, Some(&number.to_string()), number.to_string()).await;
     }
-    let told = metrics::store_sessions(&gateway, "append").await + metrics::store_sessions(&gateway, "read").await;
+    let reported = metrics::store_sessions(&gateway, "append").await + metrics::store_sessions(&gateway, "read").await;
     let seen = metrics::connections(gateway.pid(), Pravega::of_this_run().store_port());
-    assert!((1..=4).contains(&seen) && told == seen as f64, "{told} told, {seen} seen");
+    assert!((1..=4).contains(&seen) && reported == seen as f64, "{reported} reported, {seen} seen");
     assert!(gateway.stop().await.success());
 }

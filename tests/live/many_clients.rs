@@ -1,4 +1,4 @@
-//! Callers in great numbers cost Pravega little.
+//! Many callers cost Pravega little.
 
 use std::process::Stdio;
 
@@ -37,7 +37,7 @@ async fn two_thousand_clients_share_fewer_than_ten_connections_to_the_store() {
 #[tokio::test]
 async fn thousand_first_requests_for_a_cold_stream_ask_the_controller_once() {
     rlimit::increase_nofile_limit(u64::MAX).expect("the limit can be raised");
-    // So that a slow machine does not ask again because an answer has become old.
+    // So that cached answers do not expire on a slow machine.
     let remembered = ["--set", "controller.segments-ttl=10m", "--set", "controller.endpoint-ttl=10m"];
     let gateway = Gateway::ready(&remembered).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -57,7 +57,7 @@ async fn thousand_first_requests_for_a_cold_stream_ask_the_controller_once() {
     assert_eq!(stream.read_all(&gateway).await.len(), FIRST_REQUESTS);
 }
 
-/// The most connections to the store at once while every client posts twice more.
+/// The most simultaneous connections to the store while every client posts twice more.
 async fn most_connections(gateway: &Gateway) -> usize {
     let store_port = Pravega::of_this_run().store_port();
     let answered = "pravega_gateway_append_events_total";
@@ -70,7 +70,7 @@ async fn most_connections(gateway: &Gateway) -> usize {
     most
 }
 
-/// The clients as another process.
+/// The clients, in a separate process.
 fn start_clients(gateway: &Gateway, stream: &Stream) -> (Child, Lines<BufReader<ChildStdout>>) {
     let url = gateway.url("");
     let (host, port) = url.trim_start_matches("http://").rsplit_once(':').expect("host:port");

@@ -1,4 +1,4 @@
-//! Messages of the store's protocol through `PUT /v1/events`, and the same again by their fields.
+//! Messages of the store's protocol through `PUT /v1/events`, and the same by fields.
 
 use serde_json::{Value, json};
 use uuid::Uuid;
@@ -6,7 +6,7 @@ use uuid::Uuid;
 use crate::support::wire::{framed, path, post_fields, put};
 use crate::support::{Answer, Gateway, Stream};
 
-/// What the store says of an attribute that is not set.
+/// The value that the store reports for an unset attribute.
 const NOT_SET: i64 = i64::MIN;
 
 #[tokio::test]
@@ -123,9 +123,9 @@ async fn table_is_made_written_and_read_by_fields() {
     table_works(|gateway, name, fields| Box::pin(async move { post_fields(gateway, name, &fields).await })).await;
 }
 
-/// Makes a table segment beside a stream's and goes through its life by `say`.
+/// Creates a table segment next to a stream's, updates it and reads it back through `send`.
 async fn table_works(
-    say: impl for<'a> Fn(&'a Gateway, &'a str, Value) -> futures::future::BoxFuture<'a, (u16, Value)>,
+    send: impl for<'a> Fn(&'a Gateway, &'a str, Value) -> futures::future::BoxFuture<'a, (u16, Value)>,
 ) {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -140,21 +140,21 @@ async fn table_works(
     };
 
     let create = with(json!({ "sortedDeprecated": false, "keyLength": 0, "rolloverSizeBytes": 0 }));
-    let (status, reply) = say(&gateway, "CreateTableSegment", create.clone()).await;
+    let (status, reply) = send(&gateway, "CreateTableSegment", create.clone()).await;
     assert_eq!((status, reply["fields"].clone()), (200, json!({ "requestId": 5, "segment": table })));
-    let (status, reply) = say(&gateway, "CreateTableSegment", create).await;
+    let (status, reply) = send(&gateway, "CreateTableSegment", create).await;
     assert_eq!((status, &reply["name"]), (409, &json!("SegmentAlreadyExists")));
 
     let entries = json!({ "entries": [[key("one", NOT_SET), value("1")], [key("two", -1), value("2")]] });
     let update = with(json!({ "tableEntries": entries, "tableSegmentOffset": -1 }));
-    let (status, reply) = say(&gateway, "UpdateTableEntries", update.clone()).await;
+    let (status, reply) = send(&gateway, "UpdateTableEntries", update.clone()).await;
     assert_eq!((status, &reply["name"]), (200, &json!("TableEntriesUpdated")));
     let versions = reply["fields"]["updatedVersions"].as_array().expect("versions").clone();
-    let (status, reply) = say(&gateway, "UpdateTableEntries", update).await;
+    let (status, reply) = send(&gateway, "UpdateTableEntries", update).await;
     assert_eq!((status, &reply["name"]), (412, &json!("TableKeyBadVersion")), "key two was to be absent");
 
     let read = with(json!({ "keys": [key("two", NOT_SET), key("one", NOT_SET), key("none", NOT_SET)] }));
-    let (status, reply) = say(&gateway, "ReadTable", read).await;
+    let (status, reply) = send(&gateway, "ReadTable", read).await;
     assert_eq!((status, &reply["name"]), (200, &json!("TableRead")));
     let entries = reply["fields"]["entries"]["entries"].as_array().expect("entries");
     let version = |index: usize| versions[index].as_i64().expect("a version");

@@ -1,4 +1,4 @@
-//! Whole frames in one body, as curl sends what `wire encode` prints.
+//! Whole frames in one body, as curl sends the output of `wire encode`.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -64,16 +64,16 @@ async fn writer_goes_on_where_an_earlier_sequence_ended() {
 async fn store_that_answers_all_and_hangs_up_has_answered_all() {
     let (mut store, gateway, stream) = scripted(&[]).await;
     let question = json!({ "requestId": 77, "segmentName": stream.segment(0), "delegationToken": "" });
-    // It takes so long to send that answer and end are there before it is sent.
+    // It takes so long to send that the answer and the end of the connection arrive first.
     let padding = ("Padding", json!({ "length": 8_000_000 }));
     let body = encode_all(&[("GetStreamSegmentInfo", question), padding]).await;
     let request = gateway.put("/v1/events").header("Content-Type", "application/vnd.pravega.wire").body(body);
     let play = async {
         let mut conversation = store.conversation().await;
-        let question = conversation.hear_question().await;
-        conversation.say_state(question, false).await;
-        conversation.say_goodbye().await;
-        conversation.hear().await
+        let question = conversation.receive_question().await;
+        conversation.send_state(question, false).await;
+        conversation.send_eof().await;
+        conversation.receive().await
     };
     let (answer, _) = tokio::join!(Answer::of(request), play);
     let replies = decode_all(&answer.expect(200).body).await;
@@ -85,7 +85,7 @@ async fn replies_before_the_store_hung_up_are_told() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
     let writer = Uuid::new_v4().to_string();
-    // A store closes on a negative number.
+    // A store closes the connection on a negative number.
     let end = json!({
         "writerId": writer, "sizeOfWholeEvents": 0, "data": { "hex": hex::encode(framed(b"never")) }, "numEvents": 1,
         "lastEventNumber": -5, "requestId": 78,
@@ -101,7 +101,7 @@ async fn replies_before_the_store_hung_up_are_told() {
     assert!(stream.read_all(&gateway).await.is_empty());
 }
 
-/// Sets a writer up and appends two events, numbers 6 and 7; returns the replies.
+/// Sets up a writer and appends two events with numbers 6 and 7; returns the replies.
 async fn append(
     gateway: &Gateway,
     stream: &Stream,
@@ -126,17 +126,17 @@ fn set_up(stream: &Stream, writer: &str) -> Value {
     json!({ "requestId": 77, "writerId": writer, "segment": stream.segment(0), "delegationToken": "" })
 }
 
-/// Sends frames with curl, which must be answered `200`, and decodes the replies.
+/// Sends frames with curl, expects `200` and decodes the replies.
 async fn put_with_curl(gateway: &Gateway, frames: &[u8]) -> Vec<Value> {
     let header = "Content-Type: application/vnd.pravega.wire";
-    let told = "%{stderr}%{http_code} %{content_type}";
+    let write_out = "%{stderr}%{http_code} %{content_type}";
     let url = gateway.url("/v1/events");
-    let finished = curl(&["-X", "PUT", "--data-binary", "@-", "-H", header, "-w", told, &url], frames).await;
+    let finished = curl(&["-X", "PUT", "--data-binary", "@-", "-H", header, "-w", write_out, &url], frames).await;
     assert_eq!(finished.stderr, "200 application/vnd.pravega.wire");
     decode_all(&finished.success()).await
 }
 
-/// What the store says to a new writer's block that ends at an offset.
+/// The store's reply to a new writer's block that ends at an offset.
 fn expected_replies(stream: &Stream, writer: &str, end: usize) -> Vec<Value> {
     let set_up =
         json!({ "requestId": 77, "segment": stream.segment(0), "writerId": writer, "lastEventNumber": i64::MIN });

@@ -1,4 +1,4 @@
-//! A Pravega that is stopped under load, and comes back without anything of what it knew.
+//! A Pravega that is stopped under load and restarted without its data.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,31 +9,31 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::faults::calls;
-use crate::support::ledger::{Ledger, Told, path, payload, told_of_batch};
+use crate::support::ledger::{Ledger, Outcome, batch_outcomes, path, payload};
 use crate::support::standalone::Standalone;
 use crate::support::{Answer, Gateway, PATIENCE, Stream};
 
 const POSTERS: usize = 8;
 const UPLOADERS: usize = 2;
 
-/// Lines of one upload; the next one follows at once.
+/// Lines of one upload; the next upload follows at once.
 const LINES: usize = 20;
 
-/// The deadline of every request, and how long its answer may take on a busy machine.
+/// The deadline of every request, and how long its response may take on a busy machine.
 const DEADLINE: &str = "3s";
 const ANSWERED_WITHIN: Duration = Duration::from_secs(3 + 10);
 
-/// Requests of each client that are answered in a phase before the next one begins.
+/// Requests that each client must complete in a phase before the next one begins.
 const ENOUGH: usize = 3;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     Before,
-    /// All of Pravega is gone.
+    /// Pravega is stopped.
     Away,
     /// It is starting.
     Coming,
-    /// The stream was made anew.
+    /// The stream is recreated.
     Again,
     Over,
 }
@@ -52,7 +52,7 @@ async fn gateway_recovers_by_itself_when_pravega_comes_back_empty() {
         clients.enter(Phase::Away);
         gateway.await_readiness(503).await;
         for answer in join_all(calls(&gateway, &stream).map(in_time)).await {
-            assert_eq!(Told::by(answer), Told::NotStored);
+            assert_eq!(Outcome::of(answer), Outcome::NotStored);
         }
         clients.have_enough().await;
 
@@ -71,7 +71,7 @@ async fn gateway_recovers_by_itself_when_pravega_comes_back_empty() {
     let (posted, uploaded, (), _standalone) = tokio::join!(posters, uploaders, clients.read(), restart);
 
     let mut ledger = Ledger::default();
-    posted.into_iter().chain(uploaded).for_each(|(key, told)| ledger.enter(&key, told));
+    posted.into_iter().chain(uploaded).for_each(|(key, outcomes)| ledger.record(&key, outcomes));
     let stored = stream.read_all(&gateway).await;
     ledger.check(stored.iter().map(|event| &event.payload));
     for answer in join_all(calls(&gateway, &stream).map(in_time)).await {
@@ -79,19 +79,19 @@ async fn gateway_recovers_by_itself_when_pravega_comes_back_empty() {
     }
 }
 
-/// Asks; the answer must come by the deadline.
+/// Sends a request, which must be answered by its deadline.
 async fn in_time(request: RequestBuilder) -> Answer {
     let answering = Answer::of(request.header("Request-Timeout", DEADLINE));
     timeout(ANSWERED_WITHIN, answering).await.expect("every request is answered")
 }
 
-/// Clients that go on through all phases. Keys and numbers begin anew with the stream: what Pravega lost is of no
-/// interest after it.
+/// Clients that run through all phases. Keys and numbers start over with the recreated stream: events that Pravega lost
+/// are not checked.
 struct Clients<'a> {
     gateway: &'a Gateway,
     stream: &'a Stream,
     phase: watch::Sender<Phase>,
-    /// Good answers of this phase, by client; while Pravega is away, refusals are good.
+    /// Expected answers in this phase, by client. While Pravega is away, refusals are expected.
     good: watch::Sender<BTreeMap<String, usize>>,
 }
 
@@ -105,7 +105,7 @@ impl<'a> Clients<'a> {
         self.good.send_replace(BTreeMap::new());
     }
 
-    /// Waits until all clients have had enough good answers.
+    /// Waits until every client has had enough expected answers.
     async fn have_enough(&self) {
         let mut good = self.good.subscribe();
         let all = POSTERS + UPLOADERS + 1;
@@ -123,50 +123,50 @@ impl<'a> Clients<'a> {
         }
     }
 
-    /// Posts one event after the other; tells of those that began when Pravega was started again.
-    async fn post(&self, client: String) -> (String, Vec<Told>) {
-        let mut told = Vec::new();
+    /// Posts one event after another; returns the outcomes of those begun after Pravega was started again.
+    async fn post(&self, client: String) -> (String, Vec<Outcome>) {
+        let mut outcomes = Vec::new();
         loop {
             let phase = *self.phase.borrow();
             let (key, number) = match phase {
-                Phase::Over => return (client, told),
-                Phase::Coming | Phase::Again => (client.clone(), told.len()),
+                Phase::Over => return (client, outcomes),
+                Phase::Coming | Phase::Again => (client.clone(), outcomes.len()),
                 Phase::Before | Phase::Away => ("lost".to_owned(), 0),
             };
             let request = self.gateway.post(&path(self.stream, &key)).body(payload(&key, number, 100));
-            let this = told_of_event(in_time(request).await);
-            self.count(&client, phase, this == Told::Stored);
+            let this = event_outcome(in_time(request).await);
+            self.count(&client, phase, this == Outcome::Stored);
             if matches!(phase, Phase::Coming | Phase::Again) {
-                told.push(this);
+                outcomes.push(this);
             }
         }
     }
 
-    /// Uploads a few lines, again and again; tells of those that began when Pravega was started again.
-    async fn upload(&self, client: String) -> (String, Vec<Told>) {
-        let mut told = Vec::new();
+    /// Uploads a few lines at a time; returns the outcomes of those begun after Pravega was started again.
+    async fn upload(&self, client: String) -> (String, Vec<Outcome>) {
+        let mut outcomes = Vec::new();
         loop {
             let phase = *self.phase.borrow();
             let (key, first) = match phase {
-                Phase::Over => return (client, told),
-                Phase::Coming | Phase::Again => (client.clone(), told.len()),
+                Phase::Over => return (client, outcomes),
+                Phase::Coming | Phase::Again => (client.clone(), outcomes.len()),
                 Phase::Before | Phase::Away => ("lost".to_owned(), 0),
             };
             let lines: String = (first..first + LINES).map(|number| payload(&key, number, 10) + "\n").collect();
             let request = self.gateway.post(&path(self.stream, &key)).header("Content-Type", "application/x-ndjson");
             let answer = in_time(request.body(lines)).await;
             let these = match answer.status.as_u16() {
-                404 => vec![told_of_event(answer); LINES],
-                _ => told_of_batch(&answer, LINES),
+                404 => vec![event_outcome(answer); LINES],
+                _ => batch_outcomes(&answer, LINES),
             };
-            self.count(&client, phase, these.iter().all(|this| *this == Told::Stored));
+            self.count(&client, phase, these.iter().all(|this| *this == Outcome::Stored));
             if matches!(phase, Phase::Coming | Phase::Again) {
-                told.extend(these);
+                outcomes.extend(these);
             }
         }
     }
 
-    /// Reads the head of a segment, again and again.
+    /// Reads the head of a segment repeatedly.
     async fn read(&self) {
         loop {
             let phase = *self.phase.borrow();
@@ -177,17 +177,17 @@ impl<'a> Clients<'a> {
             let answer = in_time(request).await;
             let is_success = answer.status == 200;
             if !is_success {
-                assert_eq!(told_of_event(answer), Told::NotStored);
+                assert_eq!(event_outcome(answer), Outcome::NotStored);
             }
             self.count("reader", phase, is_success);
         }
     }
 }
 
-/// What an answer says of an event, which may also be that there is no such stream, or that it is not there yet.
-fn told_of_event(answer: Answer) -> Told {
+/// The outcome of an event, where the stream may also be missing or not recreated yet.
+fn event_outcome(answer: Answer) -> Outcome {
     match answer.status.as_u16() {
-        404 => Told::NotStored,
-        _ => Told::by(answer),
+        404 => Outcome::NotStored,
+        _ => Outcome::of(answer),
     }
 }

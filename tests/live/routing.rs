@@ -1,10 +1,10 @@
-//! A routing key leads to one segment, whoever writes with it.
+//! A routing key leads to the same segment, whichever client writes with it.
 
 use crate::support::foreign::Foreign;
 use crate::support::process::gateway_cli;
 use crate::support::{Gateway, Pravega, Stream};
 
-/// Keys on which clients are known to disagree when one of them does not hash UTF-16 as Java does.
+/// Keys on which clients disagree if one of them does not hash UTF-16 as Java does.
 const KEYS: [&str; 7] = ["a", "sensor-42", "é", "日本語", "😀", "mixed é 😀 text", ""];
 
 #[tokio::test]
@@ -38,15 +38,15 @@ async fn route_names_the_segment_that_a_post_lands_in() {
     let controller = Pravega::of_this_run().controller;
     let place = ["--scope", &stream.scope, "--stream", &stream.name, "--controller", &controller];
     for key in KEYS {
-        let told = gateway_cli(&[&["route", key][..], &place].concat(), "").await.lines();
-        let (_, told) = told[0].split_once(' ').expect("position and segment");
-        assert_eq!(stream.append(&gateway, Some(key), key.len().to_string()).await, told, "{key:?}");
+        let routed = gateway_cli(&[&["route", key][..], &place].concat(), "").await.lines();
+        let (_, routed) = routed[0].split_once(' ').expect("position and segment");
+        assert_eq!(stream.append(&gateway, Some(key), key.len().to_string()).await, routed, "{key:?}");
     }
     let keys: String = KEYS.map(|key| serde_json::json!(key).to_string() + "\n").concat();
     let lines = gateway_cli(&[&["route", "--stdin"][..], &place].concat(), keys).await.lines();
     for (key, line) in KEYS.iter().zip(&lines) {
-        let told: serde_json::Value = serde_json::from_str(line).expect("JSON lines");
-        assert_eq!(told["segment"], stream.append(&gateway, Some(key), "again").await, "{key:?}");
+        let routed: serde_json::Value = serde_json::from_str(line).expect("JSON lines");
+        assert_eq!(routed["segment"], stream.append(&gateway, Some(key), "again").await, "{key:?}");
     }
 }
 

@@ -1,17 +1,17 @@
-//! Streams that change their segments while they are written to.
+//! Streams that scale while they are written to.
 
 use futures::future::join_all;
 use tokio::sync::watch;
 
 use crate::support::foreign::{java, read_by_epochs};
-use crate::support::ledger::{Ledger, Told, path, payload};
+use crate::support::ledger::{Ledger, Outcome, path, payload};
 use crate::support::upload::upload;
 use crate::support::{Answer, Gateway, Stream};
 
 const POSTERS: usize = 16;
 const UPLOADERS: usize = 2;
 
-/// Segments after each of 20 scales, which split, merge, or do both at once.
+/// Number of segments after each of 20 scales, which split, merge, or do both.
 const TARGETS: [&str; 20] =
     ["2", "4", "3", "6", "2", "5", "1", "3", "8", "4", "7", "2", "1", "4", "6", "3", "5", "2", "8", "1"];
 
@@ -37,18 +37,18 @@ async fn every_event_is_there_once_and_in_order_of_its_key_after_twenty_scales()
     let (posters, uploaders, ()) = tokio::join!(posters, uploaders, scaling);
 
     let mut ledger = Ledger::default();
-    posters.into_iter().chain(uploaders).for_each(|(told, key)| ledger.enter(&key, told));
-    assert_eq!(ledger.count(Told::MayBeStored) + ledger.count(Told::NotStored), 0, "a scale refuses nobody");
+    posters.into_iter().chain(uploaders).for_each(|(outcomes, key)| ledger.record(&key, outcomes));
+    assert_eq!(ledger.count(Outcome::MayBeStored) + ledger.count(Outcome::NotStored), 0, "a scale refuses nobody");
     ledger.check(read_by_epochs(&stream).await);
 }
 
-/// Posts one event after the other, each of which must be acknowledged, until told to stop.
-async fn post(gateway: &Gateway, stream: &Stream, key: String, stop: watch::Receiver<bool>) -> (Vec<Told>, String) {
-    let mut told = Vec::new();
+/// Posts one event after another until stopped; each must be acknowledged.
+async fn post(gateway: &Gateway, stream: &Stream, key: String, stop: watch::Receiver<bool>) -> (Vec<Outcome>, String) {
+    let mut outcomes = Vec::new();
     while !*stop.borrow() {
-        let request = gateway.post(&path(stream, &key)).body(payload(&key, told.len(), 100));
+        let request = gateway.post(&path(stream, &key)).body(payload(&key, outcomes.len(), 100));
         Answer::of(request).await.expect(201);
-        told.push(Told::Stored);
+        outcomes.push(Outcome::Stored);
     }
-    (told, key)
+    (outcomes, key)
 }

@@ -1,4 +1,4 @@
-//! Listing the segments of a stream.
+//! Lists the segments of a stream.
 
 use serde_json::{Value, json};
 
@@ -99,13 +99,13 @@ async fn head_has_the_headers_of_get_and_no_body() {
         let get = Answer::of(gateway.get(&path)).await.expect(200);
         let head = Answer::of(client.head(gateway.url(&path))).await.expect(200);
         assert!(head.body.is_empty());
-        let told = |answer: &Answer| {
+        let stable_headers = |answer: &Answer| {
             let mut headers = answer.headers.clone();
             headers.remove("date");
             headers.remove("x-request-id");
             headers
         };
-        assert_eq!(told(&head), told(&get), "{path}");
+        assert_eq!(stable_headers(&head), stable_headers(&get), "{path}");
     }
     let gone = Answer::of(client.head(gateway.url(&(stream.events() + "&segment=0&offset=99")))).await.expect(416);
     assert_eq!(gone.header("tail-offset"), "13");

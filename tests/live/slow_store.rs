@@ -1,4 +1,4 @@
-//! A body of 1 GiB on its way to a store that takes 20 MB a second.
+//! A body of 1 GiB on its way to a store that reads 20 MB a second.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use crate::support::{Answer, Gateway, Stream, http};
 
 const MIB: u64 = 1024 * 1024;
 
-/// Bytes of a line and of its event, which lacks the line's end and has a header of 8.
+/// Bytes of a line, and of its event, which has no newline but a header of 8 bytes.
 const LINE: usize = 1024;
 const EVENT: u64 = LINE as u64 - 1 + 8;
 
-/// Lines of the body, which they make 1 GiB long, and those that are sent at a time.
+/// Lines of the whole body, 1 GiB in total, and lines sent at a time.
 const LINES: u64 = 1024 * MIB / LINE as u64;
 const AT_A_TIME: u64 = 64;
 
 const BYTES_PER_SECOND: u32 = 20_000_000;
 const MOST_MEMORY: u64 = 100 * MIB;
 
-/// Bytes that may be between the caller and the store: half of `limits.bytes-in-flight`, and what sockets hold.
+/// Bytes that may be between the caller and the store: half of `limits.bytes-in-flight` plus socket buffers.
 const MOST_UNDERWAY: u64 = 32 * MIB + 32 * MIB;
 
-/// Longest wait for the whole, on a busy machine.
+/// The longest that the test may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(400);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -73,12 +73,12 @@ fn body(sent: Arc<AtomicU64>) -> reqwest::Body {
     reqwest::Body::wrap_stream(chunks)
 }
 
-/// Sees to it that the sender is slowed down, and the gateway does not grow.
+/// Checks that the sender is slowed down and that the gateway's memory does not grow.
 async fn watch(gateway: &Gateway, proxy: &Proxy, sent: &AtomicU64) {
     let mut looks = tokio::time::interval(Duration::from_millis(100));
     loop {
         looks.tick().await;
-        // In this order, as both grow meanwhile.
+        // In this order, since both keep growing.
         let sent = sent.load(Ordering::Relaxed);
         let underway = sent.saturating_sub(proxy.bytes_to_store());
         assert!(underway < MOST_UNDERWAY, "{} MiB are on their way", underway / MIB);
@@ -87,7 +87,7 @@ async fn watch(gateway: &Gateway, proxy: &Proxy, sent: &AtomicU64) {
     }
 }
 
-/// Reads the stream to its end, and finds every line once and in order.
+/// Checks that the stream holds every line once and in order.
 async fn assert_all_is_there(gateway: &Gateway, stream: &Stream) {
     let mut next = 0;
     let mut offset = 0;

@@ -1,4 +1,4 @@
-//! What is counted of segment stores that refuse, move, vanish or are not there.
+//! The metrics of segment stores that refuse, move segments, disconnect or are down.
 
 use pravega_protocol::wire::{JavaStr, NO_VALUE, NoSuchSegment, Offset, WrongHost};
 
@@ -17,10 +17,10 @@ async fn block_that_is_sent_again_is_counted_apart() {
     let (mut store, gateway, stream) = scripted(&["--set", "segment-store.append-sessions=1"]).await;
     let play = async {
         let (mut lost, _) = store.new_writer().await;
-        lost.hear_block().await;
+        lost.receive_block().await;
         drop(lost);
         let (mut conversation, _) = store.new_writer().await;
-        let block = conversation.hear_block().await;
+        let block = conversation.receive_block().await;
         conversation.acknowledge(&block, NO_VALUE, 13).await;
         conversation
     };
@@ -40,12 +40,12 @@ async fn wrong_host_is_counted_by_the_name_of_the_reply() {
     let (mut store, gateway, stream) = scripted(&[]).await;
     let play = async {
         let (mut first, writer) = store.new_writer().await;
-        let block = first.hear_block().await;
+        let block = first.receive_block().await;
         let (nothing, segment) = (JavaStr::default(), writer.segment);
         let (correct_host, server_stack_trace) = (nothing.clone(), nothing);
-        first.say(WrongHost { request_id: block.request_id, segment, correct_host, server_stack_trace }).await;
+        first.send(WrongHost { request_id: block.request_id, segment, correct_host, server_stack_trace }).await;
         let (mut second, _) = store.new_writer().await;
-        let block = second.hear_block().await;
+        let block = second.receive_block().await;
         second.acknowledge(&block, NO_VALUE, 13).await;
         (first, second)
     };
@@ -54,11 +54,11 @@ async fn wrong_host_is_counted_by_the_name_of_the_reply() {
     assert_eq!(store_errors(&gateway, "WrongHost").await, 1);
 }
 
-async fn say_there_is_no_such_segment(conversation: &mut Conversation) {
-    let question = conversation.hear_question().await;
+async fn send_there_is_no_such_segment(conversation: &mut Conversation) {
+    let question = conversation.receive_question().await;
     let (request_id, segment) = (question.request_id, question.segment_name);
     let (server_stack_trace, offset) = (JavaStr::default(), Offset(-1));
-    conversation.say(NoSuchSegment { request_id, segment, server_stack_trace, offset }).await;
+    conversation.send(NoSuchSegment { request_id, segment, server_stack_trace, offset }).await;
 }
 
 #[tokio::test]
@@ -66,7 +66,7 @@ async fn question_that_is_refused_is_counted_raw_and_shared() {
     let (mut store, gateway, stream) = scripted(&[]).await;
     let play = async {
         let mut conversation = store.conversation().await;
-        say_there_is_no_such_segment(&mut conversation).await;
+        send_there_is_no_such_segment(&mut conversation).await;
         conversation
     };
     let (answer, _open) = tokio::join!(Answer::of(gateway.get(&stream.events())), play);
@@ -75,7 +75,7 @@ async fn question_that_is_refused_is_counted_raw_and_shared() {
     let segment = stream.segment(0).replace('#', "%23");
     let play = async {
         let mut conversation = store.conversation().await;
-        say_there_is_no_such_segment(&mut conversation).await;
+        send_there_is_no_such_segment(&mut conversation).await;
         conversation
     };
     let by_fields = gateway.post(&format!("/v1/wire/GetStreamSegmentInfo?segment={segment}"));

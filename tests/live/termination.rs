@@ -1,4 +1,4 @@
-//! The end of the process, as an orchestrator brings it about.
+//! Shutdown as an orchestrator requests it.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 
-use crate::support::ledger::{Ledger, Told, path, payload};
+use crate::support::ledger::{Ledger, Outcome, path, payload};
 use crate::support::metrics::sample;
 use crate::support::process::Signal;
 use crate::support::proxy::{Proxy, Treatment};
@@ -15,13 +15,13 @@ use crate::support::{Answer, Gateway, PATIENCE, Pravega, Stream, http};
 
 const POSTERS: usize = 64;
 
-/// Acknowledgements after which the gateway is asked to end.
+/// Acknowledgements after which the gateway gets SIGTERM.
 const BEFORE_THE_END: usize = 500;
 
-/// Time in which everything goes on after SIGTERM.
+/// How long the gateway keeps serving after SIGTERM.
 const DELAY: Duration = Duration::from_secs(4);
 
-/// Requests that a stuck store holds up.
+/// Requests that a stuck store blocks.
 const STUCK: usize = 5;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -43,17 +43,17 @@ async fn termination_under_load_refuses_nobody_too_early_and_loses_nothing() {
     let (posters, newcomer, lines, ()) = tokio::join!(posters, newcomer, uploading, ending);
 
     assert_eq!(gateway.ended().await.code(), Some(0));
-    assert!(lines.contains(&Told::Stored) && lines.ends_with(&[Told::NotStored]), "the upload was ended");
+    assert!(lines.contains(&Outcome::Stored) && lines.ends_with(&[Outcome::NotStored]), "the upload was ended");
     let mut ledger = Ledger::default();
-    posters.into_iter().enumerate().for_each(|(number, told)| ledger.enter(&format!("poster{number}"), told));
-    ledger.enter("newcomer", newcomer);
-    ledger.enter("lines", lines);
+    posters.into_iter().enumerate().for_each(|(number, outcomes)| ledger.record(&format!("poster{number}"), outcomes));
+    ledger.record("newcomer", newcomer);
+    ledger.record("lines", lines);
     let direct = Gateway::ready(&[]).await;
     stream.seal(&direct).await;
     ledger.check(stream.read_all(&direct).await.iter().map(|event| &event.payload));
 }
 
-/// Connections that stay between requests, and those that don't.
+/// Idle connections that a client keeps: reuses its connection, or opens one per request.
 const KEPT: usize = 1;
 const NEW: usize = 0;
 
@@ -74,33 +74,33 @@ impl Load {
         waited.expect("posts are acknowledged").expect("the sender is ours");
     }
 
-    /// Posts until nobody answers any more, which must not be before the delay is over.
-    async fn post(&self, key: String, idle_connections: usize) -> Vec<Told> {
+    /// Posts until the gateway stops answering, which must not be before the delay is over.
+    async fn post(&self, key: String, idle_connections: usize) -> Vec<Outcome> {
         let client = http::builder().pool_max_idle_per_host(idle_connections).build().expect("no setting is wrong");
-        let mut told = Vec::new();
+        let mut outcomes = Vec::new();
         loop {
-            let request = client.post(self.url.clone() + &key).body(payload(&key, told.len(), 100));
+            let request = client.post(self.url.clone() + &key).body(payload(&key, outcomes.len(), 100));
             match request.send().await {
-                Ok(response) => told.push(self.told(Answer::from(response).await)),
+                Ok(response) => outcomes.push(self.record(Answer::from(response).await)),
                 Err(error) => {
                     let since = self.asked_to_end.borrow().map(|asked| asked.elapsed());
                     assert!(since >= Some(DELAY), "{key}, {since:?} after SIGTERM: {error:?}");
-                    // It may have been taken: nobody was told.
-                    told.push(Told::MayBeStored);
-                    return told;
+                    // The gateway may have accepted it without answering.
+                    outcomes.push(Outcome::MayBeStored);
+                    return outcomes;
                 }
             }
         }
     }
 
-    /// What an answer says; on a busy machine it may be that Pravega is slow, but not that the gateway does not want.
-    fn told(&self, answer: Answer) -> Told {
+    /// The outcome that an answer reports. On a busy machine Pravega may be too slow, but the gateway must not refuse.
+    fn record(&self, answer: Answer) -> Outcome {
         if answer.status == 201 {
             self.acknowledged.send_modify(|count| *count += 1);
         } else {
             assert_eq!(answer.json()["code"], "deadline_exceeded");
         }
-        Told::by(answer)
+        Outcome::of(answer)
     }
 }
 
@@ -119,7 +119,7 @@ async fn stuck(settings: &[&str]) -> (Gateway, Vec<tokio::task::JoinHandle<reqwe
     (gateway, posts)
 }
 
-/// The process has ended with 1 and said how many requests it cut, and why.
+/// Checks that the process exited with 1 and logged how many requests it cut, and why.
 async fn assert_cut(mut gateway: Gateway, cause: &str) {
     assert_eq!(gateway.ended().await.code(), Some(1));
     let said = gateway.logged("ending with requests in flight: they are cut").await;
@@ -135,7 +135,7 @@ async fn stuck_store_is_waited_for_until_the_grace_is_over() {
     assert_cut(gateway, "the grace is over").await;
     assert!(begun.elapsed() >= grace);
     for post in posts {
-        post.await.expect("it does not panic").expect_err("nobody can know what became of it");
+        post.await.expect("it does not panic").expect_err("the outcome is unknown");
     }
 }
 

@@ -16,7 +16,7 @@ use crate::support::process::run;
 struct Page {
     name: &'static str,
     text: &'static str,
-    /// Its scope; each run has one of its own, of the same length, since lengths are shown.
+    /// The scope on the page. Each run replaces it by a unique one of the same length, since the page shows lengths.
     scope: &'static str,
 }
 
@@ -76,7 +76,7 @@ async fn follow(page: Page, gateway: Gateway) {
     }
 }
 
-/// Commands, and what they print.
+/// Commands and the output that the page shows for them.
 struct Step<'a> {
     page: &'static str,
     /// Where the commands begin in the page.
@@ -92,7 +92,7 @@ struct Block<'a> {
     lines: Vec<&'a str>,
 }
 
-/// Where the commands are run.
+/// Where the commands run.
 struct Place {
     page: Page,
     gateway: Gateway,
@@ -109,7 +109,7 @@ impl Place {
         Self { page, gateway, scope, folder, path: path_with_the_program() }
     }
 
-    /// Text of the page as it must be here.
+    /// Replaces the page's addresses and scope by those of this run.
     fn translate(&self, text: &str) -> String {
         text.replace("http://127.0.0.1:8080", &self.gateway.url(""))
             .replace("http://127.0.0.1:8081", &self.gateway.management_url(""))
@@ -117,7 +117,7 @@ impl Place {
     }
 }
 
-/// PATH, with the program that is tested before all others of its name.
+/// PATH with the directory of the tested program in front.
 fn path_with_the_program() -> std::ffi::OsString {
     let program = Path::new(env!("CARGO_BIN_EXE_pravega-gateway"));
     let folder = program.parent().expect("it lies in a folder").to_owned();
@@ -192,7 +192,7 @@ fn is_same_json(shown: &Value, printed: &Value) -> bool {
     }
 }
 
-/// Places are null where one acknowledgement covered several blocks, which happens to a batch now and then.
+/// Offsets are null where one acknowledgement covered several blocks, which occasionally happens to a batch.
 fn is_unknown_place(name: &str, printed: &Value) -> bool {
     matches!(name, "offset" | "nextOffset") && printed.is_null()
 }

@@ -1,4 +1,4 @@
-//! Reads that wait for events to come.
+//! Reads that wait for new events.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ fn wait(gateway: &Gateway, stream: &Stream, more: &str, seconds: u64) -> impl Fu
     Answer::of(gateway.get(&path).header("Prefer", format!("wait={seconds}")))
 }
 
-/// Until so many requests wait.
+/// Waits until this many requests are waiting.
 async fn await_waits(gateway: &Gateway, count: usize) {
     while sample(gateway, "pravega_gateway_read_waits").await < count as f64 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -56,7 +56,7 @@ async fn all_who_wait_at_one_place_share_one_read() {
         let answer = answer.expect("it does not panic").expect(200);
         assert_eq!(answer.json()["events"][0]["text"], "written by another");
     }
-    // one that was parked, and one for each answer
+    // one that was parked, and one for each response
     assert_eq!(sample(&gateway, asked).await - before, 1.0 + WAITERS as f64);
 }
 
@@ -72,7 +72,7 @@ async fn wait_that_brings_nothing_is_204_in_every_form() {
         assert_eq!(headers, ["0", "true", "no-store", "wait=1"], "{accept}");
         assert!(answer.header("link").contains("offset=0") && answer.body.is_empty());
     }
-    // a deadline shorter than the wait is one for asking, not for waiting
+    // a deadline shorter than the wait applies to the requests to Pravega, not to the wait
     let request = gateway.get(&(stream.events() + "&segment=0")).header("Prefer", "wait=2");
     Answer::of(request.header("Request-Timeout", "1s")).await.expect(204);
 }
@@ -107,7 +107,7 @@ async fn segment_that_is_sealed_or_deleted_ends_the_wait() {
     await_waits(&gateway, 1).await;
     java("delete", &stream, &[], "").await.success();
     let answer = waiting.await.expect("it does not panic");
-    // sealing comes first, and either may be met
+    // sealing comes before deletion, and the request may see either
     assert!(matches!(answer.status.as_u16(), 200 | 404), "{answer:?}");
 }
 

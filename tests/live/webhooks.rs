@@ -1,10 +1,10 @@
-//! Appends whose parameters stand in the settings.
+//! Appends whose parameters come from the settings.
 
 use crate::support::problem::refused;
 use crate::support::stream::payloads;
 use crate::support::{Answer, Gateway, Stream};
 
-/// A gateway with a webhook `lines` for a stream of two segments, keyed by each line's `/id`.
+/// A gateway with a webhook `lines` into a stream of two segments, keyed by each line's `/id`.
 async fn gateway_with_webhook() -> (Gateway, Stream) {
     let first = Gateway::ready(&[]).await;
     let stream = Stream::create(&first, 2).await;

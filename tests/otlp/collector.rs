@@ -1,4 +1,5 @@
-//! A collector: as much of OTLP as the tests look at. Source: opentelemetry-proto, `trace/v1/trace.proto`.
+//! A collector that understands the part of OTLP that the tests check. Source: opentelemetry-proto,
+//! `trace/v1/trace.proto`.
 
 use std::convert::Infallible;
 
@@ -18,13 +19,13 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// A server's span.
+/// `SPAN_KIND_SERVER`.
 pub(crate) const SERVER: i32 = 2;
 
-/// What stands before a message of gRPC: whether it is compressed, and its length.
+/// Length of a gRPC message's prefix: the compression flag and the message's length.
 const PREFIX_BYTES: usize = 5;
 
-/// Takes spans until it is dropped.
+/// Receives spans until it is dropped.
 pub(crate) struct Collector {
     pub(crate) url: String,
     spans: mpsc::Receiver<(Option<String>, Span)>,
@@ -43,12 +44,12 @@ impl Collector {
         Self { url, spans, serving }
     }
 
-    /// The next span, and the name of its service.
+    /// The next span and the name of its service.
     pub(crate) async fn span(&mut self) -> (Option<String>, Span) {
         timeout(PATIENCE, self.spans.recv()).await.expect("a span comes").expect("the collector runs")
     }
 
-    /// Whether no other span came.
+    /// Whether no more spans arrived.
     pub(crate) fn is_done(&mut self) -> bool {
         self.spans.try_recv().is_err()
     }
@@ -71,7 +72,7 @@ async fn export(State(taken): State<mpsc::Sender<(Option<String>, Span)>>, body:
     answer()
 }
 
-/// An empty message, and that all is well.
+/// An empty message with status OK.
 fn answer() -> Response {
     let mut trailers = HeaderMap::new();
     trailers.insert(HeaderName::from_static("grpc-status"), HeaderValue::from_static("0"));
@@ -106,7 +107,6 @@ struct ScopeSpans {
     spans: Vec<Span>,
 }
 
-/// A span.
 #[derive(Clone, PartialEq, Message)]
 pub(crate) struct Span {
     #[prost(bytes = "vec", tag = "1")]
@@ -122,7 +122,7 @@ pub(crate) struct Span {
 }
 
 impl Span {
-    /// An attribute's text or number.
+    /// An attribute's value as text.
     pub(crate) fn attribute(&self, key: &str) -> Option<String> {
         find(&self.attributes, key)
     }
@@ -136,7 +136,6 @@ struct KeyValue {
     value: Option<AnyValue>,
 }
 
-/// One of both.
 #[derive(Clone, PartialEq, Message)]
 struct AnyValue {
     #[prost(string, optional, tag = "1")]

@@ -1,4 +1,4 @@
-//! Traces, as a collector gets them from the program.
+//! Traces that the program exports to a collector.
 
 mod collector;
 
@@ -10,13 +10,13 @@ use collector::Collector;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
-/// Longest wait for anything.
+/// The longest that a test waits for anything.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 const PARENT: &str = "00f067aa0ba902b7";
 
-/// The program in front of nothing, sending its spans to a collector. Dropped, it is killed.
+/// The program without a Pravega, exporting its spans to a collector. Dropping it kills the process.
 struct Gateway {
     child: Child,
     address: String,
@@ -43,7 +43,7 @@ impl Gateway {
     }
 
     async fn post(&self, traceparent: Option<String>) -> u16 {
-        // An error says that another test was faster.
+        // Fails only if another test has installed the provider already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder().no_proxy().timeout(PATIENCE).build().expect("no setting is wrong");
         let mut request = client.post(format!("http://{}/v1/events?scope=s&stream=t", self.address)).body("event");
@@ -53,7 +53,7 @@ impl Gateway {
         request.send().await.expect("it answers").status().as_u16()
     }
 
-    /// Asks it to end, and waits for that.
+    /// Sends SIGTERM and waits for the process to exit.
     async fn stop(mut self) {
         let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
         kill_process(pid, Signal::TERM).expect("it is our child");
@@ -68,13 +68,13 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended.
+        // Both fail only if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// Reads the log to its end; tells where the program serves.
+/// Reads the log to its end and reports the address that the program serves on.
 fn follow(log: impl BufRead, found: tokio::sync::oneshot::Sender<String>) {
     let mut found = Some(found);
     for line in log.lines().map_while(Result::ok) {

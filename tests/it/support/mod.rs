@@ -1,18 +1,18 @@
-//! What the tests share: the program, and the golden vectors.
+//! Shared by the tests: running the program, and the golden vectors.
 
 use std::path::Path;
 
 use assert_cmd::Command;
 use serde_json::Value;
 
-/// The program in an empty environment, so that no variable of the one who runs the tests is a setting.
+/// The program in an empty environment, so that the caller's variables do not change its settings.
 pub(crate) fn gateway(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"));
     command.env_clear().args(arguments);
     command
 }
 
-/// What the program left behind.
+/// The exit status and output of the program.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) code: Option<i32>,
@@ -21,14 +21,14 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// The lines of a run that went well.
+    /// The lines printed by a successful run.
     #[track_caller]
     pub(crate) fn lines_of_success(&self) -> Vec<&str> {
         assert_eq!((self.code, self.stderr.as_str()), (Some(0), ""));
         self.stdout.lines().collect()
     }
 
-    /// Fails unless the program exited with 1 and one line that says all of this.
+    /// Fails unless the program exited with 1 and printed one line that contains all of these.
     #[track_caller]
     pub(crate) fn assert_refused(&self, parts: &[&str]) {
         assert_eq!(self.code, Some(1), "{self:?}");
@@ -39,7 +39,7 @@ impl Finished {
     }
 }
 
-/// Runs the command to its end.
+/// Runs the command until it exits.
 pub(crate) fn finish(mut command: Command) -> Finished {
     let output = command.output().expect("the program can be run");
     Finished {
@@ -54,7 +54,7 @@ pub(crate) fn run(arguments: &[&str]) -> Finished {
     finish(gateway(arguments))
 }
 
-/// Runs the program with these arguments and this on its stdin.
+/// Runs the program with these arguments and this standard input.
 pub(crate) fn run_with_stdin(arguments: &[&str], stdin: impl Into<Vec<u8>>) -> Finished {
     let mut command = gateway(arguments);
     command.write_stdin(stdin);

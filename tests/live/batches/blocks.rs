@@ -1,4 +1,4 @@
-//! What a batch costs Pravega.
+//! How many blocks a batch takes, and when they are written.
 
 use serde_json::json;
 

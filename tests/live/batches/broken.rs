@@ -1,4 +1,4 @@
-//! Batches with an event that cannot be taken: what stands before it is written, nothing from it on.
+//! Batches with an invalid event: what comes before it is written, nothing from it on.
 
 use serde_json::json;
 

@@ -1,4 +1,4 @@
-//! Bodies that come compressed: what is stored is what was compressed.
+//! Compressed bodies: the decompressed events are stored.
 
 use std::io::Write as _;
 

@@ -13,7 +13,7 @@ const FRAMED_EVENTS: usize = 10_000;
 /// What a Kubernetes API server sends to an audit webhook.
 const EVENT_LIST: &str = include_str!("../data/audit-event-list.json");
 
-/// What GitHub sends when somebody pushes.
+/// What GitHub sends for a push.
 const PUSH: &str = include_str!("../data/push-webhook.json");
 
 async fn assert_java_reads(stream: &Stream, written: &[Keyed]) {

@@ -1,4 +1,4 @@
-//! Bodies that hold several events, in every form.
+//! Bodies with several events, in every format.
 
 mod blocks;
 mod broken;
@@ -14,13 +14,13 @@ pub(crate) const LINES: &str = "application/x-ndjson";
 pub(crate) const FRAMES: &str = "application/vnd.pravega.events";
 pub(crate) const DESCRIBED: &str = "application/vnd.pravega.events+json";
 
-/// Posts a body of this type, with more parameters.
+/// Posts a body of this type with more parameters.
 async fn post(gateway: &Gateway, stream: &Stream, kind: &str, more: &str, body: impl Into<Vec<u8>>) -> Answer {
     let path = stream.events() + more;
     Answer::of(gateway.post(&path).header("Content-Type", kind).body(body.into())).await
 }
 
-/// An event as it lies in a segment.
+/// An event as it is framed in a segment.
 fn framed(payload: &[u8]) -> Vec<u8> {
     let length = u32::try_from(payload.len()).expect("short");
     [&[0; 4], &length.to_be_bytes()[..], payload].concat()

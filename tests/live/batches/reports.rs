@@ -1,4 +1,4 @@
-//! Reports of single events, in the answer or while they are acknowledged.
+//! Reports of single events, in the response or streamed as events are acknowledged.
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -47,7 +47,7 @@ async fn answer_holds_ten_thousand_reports_and_says_that_there_were_more() {
     assert_eq!(answer["events"], 10_001);
 }
 
-/// An upload whose body the test sends piece by piece, and whose reports it reads meanwhile.
+/// An upload whose body the test sends piece by piece while it reads the reports.
 struct Conversation {
     pieces: mpsc::Sender<Result<String, std::io::Error>>,
     response: Response,
@@ -70,19 +70,19 @@ impl Conversation {
         Self { pieces, response, unread: Vec::new() }
     }
 
-    async fn say(&self, piece: impl Into<String>) {
+    async fn send(&self, piece: impl Into<String>) {
         self.pieces.send(Ok(piece.into())).await.expect("the gateway reads on");
     }
 
     /// The next line; `None` at the end.
-    async fn hear(&mut self) -> Option<Value> {
+    async fn receive(&mut self) -> Option<Value> {
         loop {
             if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
                 let line: Vec<_> = self.unread.drain(..=end).collect();
                 return Some(serde_json::from_slice(&line).expect("a line of JSON"));
             }
             let chunk: Option<Bytes> =
-                timeout(PATIENCE, self.response.chunk()).await.expect("it goes on").expect("it does not break off");
+                timeout(PATIENCE, self.response.chunk()).await.expect("it continues").expect("it is not cut off");
             self.unread.extend_from_slice(&chunk?);
         }
     }
@@ -94,20 +94,20 @@ async fn reports_stream_out_while_the_body_is_still_sent() {
     let stream = Stream::create(&gateway, 1).await;
     let mut talk = Conversation::begin(&gateway, &stream, "&report=each").await;
     for number in 0..3_i64 {
-        talk.say(format!("event {number}\n")).await;
-        let report = talk.hear().await.expect("a report");
+        talk.send(format!("event {number}\n")).await;
+        let report = talk.receive().await.expect("a report");
         let expected = json!({ "index": number, "count": 1, "status": 201, "segment": "0.#epoch.0",
             "offset": number * 15, "nextOffset": number * 15 + 15 });
         assert_eq!(report, expected);
     }
-    talk.say("last, without its end").await;
+    talk.send("last, without its end").await;
     let Conversation { pieces, response, unread } = talk;
     drop(pieces);
     let mut talk = Conversation { pieces: mpsc::channel(1).0, response, unread };
-    assert_eq!(talk.hear().await.expect("a report")["index"], 3);
+    assert_eq!(talk.receive().await.expect("a report")["index"], 3);
     let segment = json!({ "segment": "0.#epoch.0", "events": 4, "offset": 0, "nextOffset": 74 });
-    assert_eq!(talk.hear().await, Some(json!({ "events": 4, "segments": [segment] })));
-    assert_eq!(talk.hear().await, None);
+    assert_eq!(talk.receive().await, Some(json!({ "events": 4, "segments": [segment] })));
+    assert_eq!(talk.receive().await, None);
 }
 
 #[tokio::test]
@@ -115,18 +115,18 @@ async fn broken_line_ends_streamed_reports_with_a_summary() {
     let gateway = Gateway::ready(&[]).await;
     let stream = Stream::create(&gateway, 1).await;
     let mut talk = Conversation::begin(&gateway, &stream, "&key-from=/k").await;
-    talk.say("{\"k\":1}\n{}\n{\"k\":2}\n{\"k\":3}\n").await;
+    talk.send("{\"k\":1}\n{}\n{\"k\":2}\n{\"k\":3}\n").await;
     drop(std::mem::replace(&mut talk.pieces, mpsc::channel(1).0));
-    let broken = talk.hear().await.expect("a report");
+    let broken = talk.receive().await.expect("a report");
     assert_eq!(
         (&broken["index"], &broken["status"], &broken["code"]),
         (&json!(1), &json!(400), &json!("body_invalid"))
     );
-    let rest = talk.hear().await.expect("a report");
+    let rest = talk.receive().await.expect("a report");
     assert_eq!((&rest["index"], &rest["count"], &rest["code"]), (&json!(2), &json!(2), &json!("not_written")));
-    let summary = talk.hear().await.expect("a summary");
+    let summary = talk.receive().await.expect("a summary");
     assert_eq!((&summary["events"], summary.get("reports")), (&json!(1), None));
-    assert_eq!(talk.hear().await, None);
+    assert_eq!(talk.receive().await, None);
     assert_eq!(stream.read_all(&gateway).await.len(), 1);
 }
 

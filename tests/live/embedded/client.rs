@@ -1,4 +1,4 @@
-//! A connection to one store, on which commands are said as they are.
+//! A connection to one store that sends commands unchanged.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_util::codec::Framed;
 
-/// Longest wait for a reply: more than a store waits for room.
+/// Longest wait for a reply; longer than a store waits for room.
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// The store is gone, or has closed the connection.
@@ -33,7 +33,7 @@ pub(crate) fn token() -> DelegationToken {
     DelegationToken::none()
 }
 
-/// One block of whole events, the last of which has this number.
+/// One block of whole events; `number` is that of the last one.
 pub(crate) fn block(writer_id: WriterId, number: i64, num_events: i32, data: impl Into<Bytes>) -> AppendBlockEnd {
     AppendBlockEnd {
         writer_id,
@@ -45,7 +45,7 @@ pub(crate) fn block(writer_id: WriterId, number: i64, num_events: i32, data: imp
     }
 }
 
-/// What an `ErrorMessage` says.
+/// The text of an `ErrorMessage`.
 #[track_caller]
 pub(crate) fn error_message(reply: &WireCommand) -> &str {
     match reply {
@@ -66,22 +66,22 @@ impl Client {
         RequestId(self.last_request)
     }
 
-    /// Says one command, and flushes it.
-    pub(crate) async fn say(&mut self, command: impl Into<WireCommand>) -> Result<(), Gone> {
+    /// Sends one command and flushes it.
+    pub(crate) async fn send(&mut self, command: impl Into<WireCommand>) -> Result<(), Gone> {
         let sent = timeout(PATIENCE, self.frames.send(command.into().frame())).await;
         sent.expect("the store reads").map_err(|_| Gone)
     }
 
     /// The next reply.
-    pub(crate) async fn hear(&mut self) -> Result<WireCommand, Gone> {
+    pub(crate) async fn receive(&mut self) -> Result<WireCommand, Gone> {
         let next = timeout(PATIENCE, self.frames.next()).await.expect("the store answers or closes");
         let frame: Frame = next.ok_or(Gone)?.map_err(|_| Gone)?;
         Ok(frame.to_command().expect("stores send commands of the table").0)
     }
 
     pub(crate) async fn ask(&mut self, command: impl Into<WireCommand>) -> Result<WireCommand, Gone> {
-        self.say(command).await?;
-        self.hear().await
+        self.send(command).await?;
+        self.receive().await
     }
 
     pub(crate) async fn create(&mut self, segment: &Segment) {
@@ -93,7 +93,7 @@ impl Client {
         assert!(matches!(reply, WireCommand::SegmentCreated(_)), "{reply:?}");
     }
 
-    /// Sets a writer up; its last number that is stored.
+    /// Sets up a writer; returns its last stored number.
     pub(crate) async fn set_up(&mut self, segment: &Segment, writer_id: WriterId) -> Result<i64, Gone> {
         let (request_id, segment, delegation_token) = (self.request_id(), segment.clone(), token());
         match self.ask(SetupAppend { request_id, writer_id, segment, delegation_token }).await? {
@@ -116,7 +116,7 @@ impl Client {
         self.ask(TruncateSegment { request_id, segment, truncation_offset, delegation_token }).await.expect("it runs")
     }
 
-    /// The bytes between two offsets, which must be there.
+    /// The bytes between two offsets, which must exist.
     pub(crate) async fn read(&mut self, segment: &Segment, mut from: i64, to: i64) -> Vec<u8> {
         let mut bytes = Vec::new();
         while from < to {

@@ -1,4 +1,4 @@
-//! What a newcomer meets: a gateway with its own Pravega, and nothing created before.
+//! First use: a gateway with its own Pravega, where nothing was created before.
 
 use std::process::Stdio;
 

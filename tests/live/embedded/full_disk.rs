@@ -1,4 +1,4 @@
-//! A disk that is full or read-only: callers are told, nothing that was acknowledged is lost, and it heals.
+//! A disk that is full or read-only: callers get errors, nothing acknowledged is lost, and the node recovers.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::support::PATIENCE;
 use crate::support::embedded::Embedded;
 use crate::support::small_disk::SmallDisk;
 
-/// Room for two files of the log, and what else lies in its directory.
+/// Room for two log files and the rest of the directory.
 const DISK_MIB: u32 = 152;
 
 /// Bytes of each append.
 const APPEND: usize = 1024 * 1024;
 
-/// Appends that fit, at most.
+/// Most appends that fit.
 const MOST: i64 = DISK_MIB as i64;
 
 async fn start(disk: &SmallDisk) -> Embedded {
@@ -29,7 +29,7 @@ async fn start(disk: &SmallDisk) -> Embedded {
     Embedded::run(program, &arguments).await.unwrap_or_else(|ended| panic!("it ended:\n{ended}"))
 }
 
-/// Appends with numbers from `first` on, until one is refused; how many were acknowledged, and what was said then.
+/// Appends with numbers from `first` on until one is refused; returns how many were acknowledged, and the error.
 async fn append_until_refused(client: &mut Client, segment: &Segment, first: i64) -> (i64, String) {
     let writer_id = WriterId(Uuid::new_v4());
     assert_eq!(client.set_up(segment, writer_id).await.expect("it runs"), NO_VALUE);
@@ -47,7 +47,7 @@ async fn append_until_refused(client: &mut Client, segment: &Segment, first: i64
     panic!("{MOST} MiB fit on a disk of {DISK_MIB} MiB")
 }
 
-/// Sees that the segment holds so many appends from the one at `from` on.
+/// Checks that the segment holds this many appends, starting at `from`.
 async fn check(client: &mut Client, segment: &Segment, from: i64, count: i64) {
     let length = client.info(segment).await.write_offset.0;
     assert_eq!(length, count * APPEND as i64);
@@ -56,7 +56,7 @@ async fn check(client: &mut Client, segment: &Segment, from: i64, count: i64) {
     assert!(appends.into_iter().all(|(append, number)| append.iter().all(|byte| *byte == number as u8)));
 }
 
-/// Updates an attribute again and again; what was said when that had no room.
+/// Updates an attribute until there is no room for that; returns the error.
 async fn update_until_refused(client: &mut Client, segment: &Segment) -> String {
     let mut expected_value = NO_VALUE;
     for new_value in 0..100_000 {
@@ -92,7 +92,7 @@ async fn full_disk_is_told_and_loses_nothing_and_takes_more_once_there_is_room()
     let refused = update_until_refused(&mut client, &segment).await;
     assert!(refused.contains("No space left on device"), "{refused}");
 
-    // what was acknowledged is there again, and the disk is as full as before
+    // everything acknowledged is still there, and the disk is as full as before
     node.kill().await;
     let node = start(&disk).await;
     let mut client = Client::connect(&node.pravega.store).await;
@@ -110,7 +110,7 @@ async fn full_disk_is_told_and_loses_nothing_and_takes_more_once_there_is_room()
     node.stop().await;
 }
 
-/// Tries until something can be appended, and then as much as there is room for.
+/// Retries until an append succeeds, then appends as much as fits.
 async fn append_at_last(address: &str, segment: &Segment, first: i64) -> i64 {
     let mut total = 0;
     while total < 2 {

@@ -1,4 +1,4 @@
-//! An embedded Pravega that lets only its users in, and speaks TLS.
+//! An embedded Pravega with authentication and TLS.
 
 use std::path::Path;
 use std::time::Duration;
@@ -23,7 +23,7 @@ use crate::support::foreign::java_at;
 use crate::support::process::{curl, gateway_cli};
 use crate::support::{Embedded, PATIENCE};
 
-/// A file of one user who may do everything, and one who may read a stream only.
+/// A file with a user who may do everything, and one who may only read a stream.
 async fn users(folder: &Path) -> String {
     let everything = gateway_cli(&["embedded-user", "admin", "prn::*,READ_UPDATE"], "secret\n").await.lines();
     let stream = "prn::/scope:shop/stream:orders,READ";
@@ -80,8 +80,8 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
     let channel = Channel::from_shared(format!("http://{}", node.pravega.controller)).expect("a URL");
     let mut controller = ControllerServiceClient::new(channel.connect().await.expect("it listens"));
     let stream = proto::StreamInfo { scope: "shop".to_owned(), stream: "orders".to_owned(), access_operation: 4 };
-    let nobody = controller.get_delegation_token(stream.clone()).await.expect_err("no credentials");
-    assert_eq!(nobody.code(), Code::Unauthenticated);
+    let refused = controller.get_delegation_token(stream.clone()).await.expect_err("no credentials");
+    assert_eq!(refused.code(), Code::Unauthenticated);
     let basic: Credentials = format!("Basic {}", BASE64.encode("admin:secret")).parse().expect("ASCII");
     let scope = proto::ScopeInfo { scope: "shop".to_owned() };
     controller.create_scope(with(&basic, scope)).await.expect("allowed");
@@ -113,7 +113,7 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
         }
     }
     let closed = timeout(Duration::from_secs(20), store.next()).await.expect("the token's life is 3 s");
-    assert!(closed.is_none_or(|frame| frame.is_err()), "nothing more is said");
+    assert!(closed.is_none_or(|frame| frame.is_err()), "nothing more is sent");
     node.stop().await;
 }
 

@@ -1,4 +1,4 @@
-//! One connection to each of two stores, on which the same is said.
+//! A connection to each of two stores, on which the same commands are sent.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,10 +18,10 @@ use super::same::same;
 /// Longest wait for a reply.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// How often the real store is asked for a state that it has not yet.
-const MOST_ASKED: usize = 1000;
+/// How often the real store is queried for a state that it has not reached yet.
+const MAX_QUERIES: usize = 1000;
 
-/// The two stores, in this order: the real one, ours.
+/// One for each of the two stores: the real one, then ours.
 pub(crate) type Both<T> = [T; 2];
 
 /// A connection to one store.
@@ -40,17 +40,17 @@ pub(crate) struct WaitingRead {
     pub(crate) offset: i64,
 }
 
-/// What is known of a writer on a connection.
+/// What is known about a writer on a connection.
 #[derive(Debug, Clone)]
 pub(crate) struct Writer {
     pub(crate) id: WriterId,
     /// Index of its segment.
     pub(crate) segment: usize,
-    /// Its last number that is stored; the smallest i64 if none.
+    /// Its last stored number; `i64::MIN` if there is none.
     pub(crate) last: i64,
 }
 
-/// The same connection to both.
+/// The same connection to both stores.
 pub(crate) struct Link {
     addresses: Both<String>,
     sides: Both<Side>,
@@ -58,12 +58,12 @@ pub(crate) struct Link {
     pub(crate) writers: Vec<Writer>,
 }
 
-/// What both stores said.
+/// What both stores replied.
 #[derive(Debug)]
-pub(crate) struct Heard {
-    /// Our replies, which are also the real ones.
+pub(crate) struct Received {
+    /// Our replies, which match the real ones.
     pub(crate) replies: Vec<WireCommand>,
-    /// The real ones, for what differs.
+    /// The real replies, for values that may differ.
     pub(crate) real: Vec<WireCommand>,
     pub(crate) closed: bool,
 }
@@ -75,25 +75,25 @@ impl Side {
         Self { name, frames: Framed::new(socket, FrameCodec::client()), late: HashMap::new() }
     }
 
-    /// Says bytes. The store may have closed meanwhile.
-    async fn say(&mut self, bytes: &[u8]) {
+    /// Sends bytes. The store may have closed the connection already.
+    async fn send(&mut self, bytes: &[u8]) {
         let _ = self.frames.get_mut().write_all(bytes).await;
     }
 
-    /// The next reply; `None` once the store has closed.
-    async fn hear(&mut self) -> Option<WireCommand> {
+    /// The next reply; `None` once the store has closed the connection.
+    async fn receive(&mut self) -> Option<WireCommand> {
         let next = timeout(PATIENCE, self.frames.next()).await;
         let next = next.unwrap_or_else(|_| panic!("the {} store neither answers nor closes", self.name));
-        // a reset is a close, too
+        // a reset counts as a close
         let frame: Frame = next?.ok()?;
         Some(frame.to_command().expect("stores send commands of the table").0)
     }
 
-    /// Replies up to the one to `last`, which comes last; those to waiting reads are kept apart.
-    async fn hear_until(&mut self, last: RequestId, waiting: &[WaitingRead]) -> (Vec<WireCommand>, bool) {
+    /// Replies up to and including the one to `last`; those to waiting reads are kept separately.
+    async fn receive_until(&mut self, last: RequestId, waiting: &[WaitingRead]) -> (Vec<WireCommand>, bool) {
         let mut replies = Vec::new();
         loop {
-            match self.hear().await {
+            match self.receive().await {
                 None => return (replies, true),
                 Some(reply) => self.sort(reply, waiting, &mut replies),
             }
@@ -112,16 +112,16 @@ impl Side {
         }
     }
 
-    /// The reply to a read that waits no more.
-    async fn hear_late(&mut self, request_id: RequestId, waiting: &[WaitingRead]) -> Option<WireCommand> {
+    /// The reply to a read that no longer waits.
+    async fn receive_late(&mut self, request_id: RequestId, waiting: &[WaitingRead]) -> Option<WireCommand> {
         loop {
             if let Some(reply) = self.late.remove(&request_id) {
                 return Some(reply);
             }
-            let reply = self.hear().await?;
+            let reply = self.receive().await?;
             let mut others = Vec::new();
             self.sort(reply, waiting, &mut others);
-            assert_eq!(others, [], "replies that nobody asked for");
+            assert_eq!(others, [], "unexpected replies");
         }
     }
 }
@@ -132,42 +132,42 @@ impl Link {
         Self { addresses: addresses.clone(), sides, waiting: Vec::new(), writers: Vec::new() }
     }
 
-    /// Says the same to both, and hears what they answer until both have told the state of a segment, asked for last.
-    /// Panics where they differ.
-    pub(crate) async fn say(&mut self, what: &str, frames: &Both<BytesMut>, state: Ask<'_>) -> Heard {
+    /// Sends the same frames to both, then a query for a segment's state, and receives replies up to that state. Panics
+    /// if they differ.
+    pub(crate) async fn send(&mut self, what: &str, frames: &Both<BytesMut>, state: StateQuery<'_>) -> Received {
         let [real, ours] = &mut self.sides;
-        // ours answers in order, so it tells how many replies there are to hear before the state is asked for
-        ours.say(&frames[1]).await;
-        ours.say(&state.frame(1)).await;
-        let (our_replies, our_close) = ours.hear_until(state.request_id, &self.waiting).await;
-        let told: Vec<_> = our_replies.iter().map(|reply| reply.command_type().info().name).collect();
-        println!("   {told:?}{}", if our_close { " and closed" } else { "" });
-        real.say(&frames[0]).await;
+        // ours answers in order, which determines how many replies to await before querying the state
+        ours.send(&frames[1]).await;
+        ours.send(&state.frame(1)).await;
+        let (our_replies, our_close) = ours.receive_until(state.request_id, &self.waiting).await;
+        let names: Vec<_> = our_replies.iter().map(|reply| reply.command_type().info().name).collect();
+        println!("   {names:?}{}", if our_close { " and closed" } else { "" });
+        real.send(&frames[0]).await;
         let awaited = our_replies.len() - usize::from(!our_close);
         let mut real_replies = Vec::new();
         let mut real_close = false;
         while !real_close && (our_close || real_replies.len() < awaited) {
-            match real.hear().await {
+            match real.receive().await {
                 Some(reply) => real.sort(reply, &self.waiting, &mut real_replies),
                 None => real_close = true,
             }
         }
         if !real_close {
-            real.say(&state.frame(0)).await;
-            let (more, closed) = real.hear_until(state.request_id, &self.waiting).await;
+            real.send(&state.frame(0)).await;
+            let (more, closed) = real.receive_until(state.request_id, &self.waiting).await;
             real_replies.extend(more);
             real_close = closed;
         }
-        // what has no reply may take the real store a moment
-        let mut asked = 0;
+        // commands without a reply may take the real store a moment
+        let mut queries = 0;
         while !real_close
             && !real_replies.last().zip(our_replies.last()).is_some_and(|(real, ours)| same(real, ours))
-            && asked < MOST_ASKED
+            && queries < MAX_QUERIES
         {
-            asked += 1;
+            queries += 1;
             real_replies.pop();
-            real.say(&state.frame(0)).await;
-            let (more, closed) = real.hear_until(state.request_id, &self.waiting).await;
+            real.send(&state.frame(0)).await;
+            let (more, closed) = real.receive_until(state.request_id, &self.waiting).await;
             real_replies.extend(more);
             real_close = closed;
         }
@@ -181,28 +181,28 @@ impl Link {
             let addresses = self.addresses.clone();
             *self = Self::open(&addresses).await;
         }
-        Heard { replies: our_replies, real: real_replies, closed: our_close }
+        Received { replies: our_replies, real: real_replies, closed: our_close }
     }
 
-    /// The replies to a read that waits no more, which must be the same.
-    pub(crate) async fn hear_late(&mut self, read: &WaitingRead) {
-        println!("   {} waits no more", read.request_id.0);
+    /// Receives the replies to a read that no longer waits, which must be the same.
+    pub(crate) async fn receive_late(&mut self, read: &WaitingRead) {
+        println!("   {} no longer waits", read.request_id.0);
         let [real, ours] = &mut self.sides;
-        let our_reply = ours.hear_late(read.request_id, &self.waiting).await.expect("ours stays open");
-        let real_reply = real.hear_late(read.request_id, &self.waiting).await.expect("the real store stays open");
+        let our_reply = ours.receive_late(read.request_id, &self.waiting).await.expect("ours stays open");
+        let real_reply = real.receive_late(read.request_id, &self.waiting).await.expect("the real store stays open");
         assert!(same(&real_reply, &our_reply), "{read:?}\nreal store: {real_reply:#?}\nours: {our_reply:#?}");
         self.waiting.retain(|waiting| waiting.request_id != read.request_id);
     }
 }
 
-/// A question for the state of a segment.
+/// A query for the state of a segment.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Ask<'a> {
+pub(crate) struct StateQuery<'a> {
     pub(crate) request_id: RequestId,
     pub(crate) segment: &'a Both<Segment>,
 }
 
-impl Ask<'_> {
+impl StateQuery<'_> {
     fn frame(self, side: usize) -> BytesMut {
         let segment_name = self.segment[side].clone();
         let delegation_token = DelegationToken::none();

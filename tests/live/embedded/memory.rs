@@ -1,4 +1,4 @@
-//! A node in memory holds no more than `--embedded-max-bytes`.
+//! An in-memory node holds no more than `--embedded-max-bytes`.
 
 use std::time::Duration;
 
@@ -25,7 +25,7 @@ async fn full_node(segment: &Segment) -> Embedded {
     node
 }
 
-/// Appends by a new writer; the error's text if that is refused.
+/// Appends with a new writer; returns the error's text if that is refused.
 async fn append(client: &mut Client, segment: &Segment, bytes: usize) -> Result<(), String> {
     let writer_id = WriterId(Uuid::new_v4());
     assert_eq!(client.set_up(segment, writer_id).await.expect("it runs"), NO_VALUE);
@@ -43,7 +43,7 @@ async fn append_waits_for_a_truncation_and_fails_without_one() {
         [Client::connect(&node.pravega.store).await, Client::connect(&node.pravega.store).await];
     let waiting = append(&mut writer, &segment, 1000);
     let truncating = async {
-        // room comes when the append waits for it
+        // room becomes free while the append waits for it
         sleep(Duration::from_secs(1)).await;
         other.truncate(&segment, MAX_BYTES).await
     };
@@ -54,7 +54,7 @@ async fn append_waits_for_a_truncation_and_fails_without_one() {
     append(&mut other, &segment, MAX_BYTES as usize - 1000).await.expect("it fits");
     let refused = append(&mut writer, &segment, 1).await.expect_err("it is full");
     assert!(refused.contains("--embedded-max-bytes") && refused.contains("1048576 bytes"), "{refused}");
-    // neither reads nor what frees wait
+    // reads do not wait, nor does anything that frees room
     assert_eq!(read_all(&mut writer, &segment).await, MAX_BYTES as usize);
     other.truncate(&segment, MAX_BYTES + 1000).await;
     append(&mut writer, &segment, 1).await.expect("there is room");
@@ -87,7 +87,7 @@ async fn table_entries_count_and_find_no_room_beside_events() {
     client.truncate(&segment, MAX_BYTES).await;
     let put = put(&mut client, &table).await;
     assert!(matches!(put, WireCommand::TableEntriesUpdated(_)), "{put:?}");
-    // what the entry holds is missing to events
+    // the entry's bytes are not available to events
     let refused = append(&mut client, &segment, MAX_BYTES as usize - 500).await.expect_err("the entry holds 1000");
     assert!(refused.contains("--embedded-max-bytes"), "{refused}");
     node.stop().await;

@@ -1,4 +1,4 @@
-//! The embedded Pravega: beside a real one what clients can see is the same, and what it keeps it keeps.
+//! The embedded Pravega: clients see the same as with a real one, and what it stores survives crashes.
 
 mod client;
 mod controller_calls;

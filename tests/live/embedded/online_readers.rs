@@ -1,4 +1,4 @@
-//! Who of a group is online, by REST: what Java's readers wrote of themselves.
+//! The online readers of a group as REST reports them, from the state that Java readers write.
 
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use crate::support::foreign::OpenReader;
 use crate::support::{Embedded, Pravega, http};
 
-/// One of the two controllers, and a scope with a stream of its own.
+/// One of the two controllers, and a scope with a stream on it.
 struct Side<'a> {
     at: &'a Pravega,
     scope: String,
@@ -38,7 +38,7 @@ impl<'a> Side<'a> {
         format!("/{}/readergroups/group", self.scope)
     }
 
-    /// Asserts what the group's page says.
+    /// Checks the online readers that REST reports for the group.
     async fn shows(&self, online: &[&str]) {
         let (status, mut group) = self.rest(Method::GET, &self.group(), None).await;
         let ids = group["onlineReaderIds"].as_array_mut().unwrap_or_else(|| panic!("{status}"));
@@ -55,7 +55,7 @@ impl<'a> Side<'a> {
     }
 }
 
-/// A reader is online from when it is opened until it is closed; one that dies stays online.
+/// A reader is online from being opened until it is closed; one that dies stays online.
 async fn readers_come_and_go(side: &Side<'_>) {
     assert_eq!(side.rest(Method::GET, &side.group(), None).await.0, 404);
     let (closed, killed) = (side.open("closed").await, side.open("killed").await);
@@ -89,7 +89,7 @@ async fn embedded_controller_shows_java_readers_also_after_a_restart() {
     readers_come_and_go(&side).await;
     let scope = side.scope;
     node.kill().await;
-    // The bytes of the state are in the log alone now.
+    // The state is now in the log only.
     let node = Embedded::in_directory(data.path(), &[]).await;
     let side = Side { at: &node.pravega, scope };
     side.shows(&["killed"]).await;

@@ -1,4 +1,4 @@
-//! Random wire commands, most of them for segments that exist.
+//! Random wire commands, mostly for existing segments.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use pravega_protocol::wire::{
@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::link::{Both, Writer};
 
-/// Names of stream segments; then come transactions, a transient one, and one that is never created.
+/// Number of stream segments. Transactions, a transient segment and one that is never created follow.
 const STREAM_SEGMENTS: usize = 4;
 const TRANSACTIONS: usize = 3;
 pub(crate) const TRANSIENT: usize = STREAM_SEGMENTS + TRANSACTIONS;
@@ -25,35 +25,35 @@ pub(crate) const SEGMENTS: usize = MISSING + 1;
 /// Bytes before a frame's payload.
 const HEADER_BYTES: usize = 8;
 
-/// A segment, as the generator knows it.
+/// A segment as the generator knows it.
 #[derive(Debug, Clone)]
 pub(crate) struct Known {
     pub(crate) names: Both<Segment>,
     pub(crate) exists: bool,
-    /// Whether it is gone. The real store takes such a name again, but only when it has forgotten the segment.
+    /// Whether it was removed. The real store accepts its name again only once it has forgotten the segment.
     pub(crate) is_spent: bool,
-    /// Whether it is gone because it was merged: only merges name it then. What else the real store does with it depends on
+    /// Whether it was removed by a merge; then only merges name it. How the real store answers anything else depends on
     /// what it has forgotten already.
     pub(crate) is_merged: bool,
-    /// Whether reads wait for it.
+    /// Whether reads are waiting for it.
     pub(crate) is_awaited: bool,
     pub(crate) is_sealed: bool,
     pub(crate) start: i64,
     pub(crate) length: i64,
 }
 
-/// What is said next on a link.
+/// The next thing to send on a link.
 #[derive(Debug)]
 pub(crate) struct Operation {
     pub(crate) what: String,
     pub(crate) frames: Both<BytesMut>,
     pub(crate) request_id: RequestId,
-    /// Index of the segment whose state is asked for afterwards.
+    /// Index of the segment whose state is requested afterwards.
     pub(crate) segment: usize,
     pub(crate) kind: Kind,
 }
 
-/// What is to be learned from the replies.
+/// What to learn from the replies.
 #[derive(Debug, Clone)]
 pub(crate) enum Kind {
     Other,
@@ -64,10 +64,10 @@ pub(crate) enum Kind {
     Merge,
 }
 
-/// Draws an operation of one sort.
+/// Draws an operation of one kind.
 type Draw = fn(&mut Operations) -> Operation;
 
-/// All that is drawn by lot, and what it is drawn from.
+/// Draws random operations on the known segments.
 pub(crate) struct Operations {
     dice: StdRng,
     last_request: i64,
@@ -77,7 +77,7 @@ pub(crate) struct Operations {
     pub(crate) segments: Vec<Known>,
 }
 
-/// A segment of such names that was not there yet.
+/// A new segment of the kind at this index.
 fn fresh(prefix: &str, index: usize, generation: usize) -> Known {
     let segment = |number| format!("{prefix}/stream/{number}.#epoch.{generation}");
     let name = match index {
@@ -114,13 +114,13 @@ impl Operations {
         Self { dice, last_request: 0, writers, prefix, generation: 0, segments }
     }
 
-    /// Uses the transient segment no more.
+    /// Stops using the transient segment.
     pub(crate) fn forget_transient(&mut self) {
         self.generation += 1;
         self.segments[TRANSIENT] = fresh(&self.prefix, TRANSIENT, self.generation);
     }
 
-    /// Has names of segments that are gone used for a while, then gives others to their places; says to which.
+    /// Keeps using the names of removed segments for a while, then replaces them by new ones; returns which.
     pub(crate) fn rename(&mut self) -> Vec<usize> {
         let spent = (0..TRANSIENT).filter(|index| self.segments[*index].is_spent).collect::<Vec<_>>();
         let renamed: Vec<_> = spent.into_iter().filter(|_| self.chance(0.2)).collect();
@@ -179,7 +179,7 @@ impl Operations {
         self.append(&writer)
     }
 
-    /// Mostly a segment that exists.
+    /// Mostly an existing segment.
     fn segment(&mut self) -> usize {
         let existing = |index: &usize| self.segments[*index].exists;
         let unmerged = |index: &usize| !self.segments[*index].is_merged;
@@ -189,7 +189,7 @@ impl Operations {
         *drawn.choose(&mut self.dice).unwrap_or(&MISSING)
     }
 
-    /// One command about a segment, laid out for both sides.
+    /// One command for a segment, encoded for both sides.
     fn one(&mut self, segment: usize, kind: Kind, command: impl Fn(RequestId, Segment) -> WireCommand) -> Operation {
         let request_id = self.request_id();
         let commands = self.segments[segment].names.clone().map(|name| command(request_id, name));
@@ -224,7 +224,7 @@ impl Operations {
         let segment = self.segment();
         let Known { start, length, is_sealed, .. } = self.segments[segment];
         let offset = match self.below(20) {
-            // before 0 the real store closes or answers ErrorMessage, by what it has in memory
+            // below 0 the real store closes or answers ErrorMessage, depending on what it has in memory
             0 => (start - 1).max(0),
             1 => length + 1,
             2 if is_sealed => length,
@@ -246,7 +246,7 @@ impl Operations {
         })
     }
 
-    /// Those of the store's own that both have: not when it was created, nor where long-term storage stands.
+    /// Core attributes that both stores have (not the creation time or long-term storage's state), writers, others.
     fn attribute_id(&mut self) -> AttributeId {
         let core = |low| Uuid::from_u64_pair(1 << 63, low);
         AttributeId(match self.below(12) {
@@ -272,12 +272,12 @@ impl Operations {
 
     fn update_attribute(&mut self) -> Operation {
         let segment = self.segment();
-        // a segment's type decides what it is, and others are for merges to update
+        // the segment's type must not change, and the others are left to merges
         let left_alone =
             |id: &AttributeId| id.0 == Uuid::from_u64_pair(1 << 63, 9) || (2000..4000).contains(&id.0.as_u128());
         let mut drawn = std::iter::repeat_with(|| self.attribute_id());
         let attribute_id = drawn.find(|id| !left_alone(id)).expect("others are drawn too");
-        // one of the store's own that was removed is unset in another way there than one that never was
+        // the real store distinguishes a core attribute that was removed from one that was never set
         let is_core = attribute_id.0.as_u64_pair().0 == 1 << 63;
         let new_values: &[i64] = if is_core { &[0, 1, 2] } else { &[NO_VALUE, 0, 1, 2] };
         let new_value = *new_values.choose(&mut self.dice).expect("some");
@@ -332,7 +332,7 @@ impl Operations {
         })
     }
 
-    /// Not a transient segment, of which the real store says that it is missing while it deletes it.
+    /// Not a transient segment, which the real store reports as missing while it deletes it.
     fn delete_any(&mut self) -> Operation {
         let segment = Some(self.segment()).filter(|segment| *segment != TRANSIENT).unwrap_or(0);
         self.delete(segment)
@@ -375,13 +375,13 @@ impl Operations {
         self.operation(target, request_id, Kind::Merge, commands)
     }
 
-    /// What to merge into. The real store loses a transient segment then.
+    /// A segment to merge into. Not a transient one, which the real store would lose.
     fn target(&mut self) -> usize {
         Some(self.segment()).filter(|segment| *segment != TRANSIENT).unwrap_or(0)
     }
 
-    /// A source to merge into a segment. The real store never answers a merge of a segment into itself, nor every read
-    /// that waits for an empty one, and does not find a transient one that is empty.
+    /// A source to merge into a segment. The real store never answers a merge of a segment into itself or some reads
+    /// that wait for an empty source, and does not find an empty transient segment.
     fn source(&mut self, target: usize) -> usize {
         let merged: Vec<_> = (0..SEGMENTS).filter(|index| self.segments[*index].is_merged).collect();
         if self.chance(0.1) && !merged.is_empty() {
@@ -395,8 +395,8 @@ impl Operations {
         drawn.into_iter().find(is_source).unwrap_or(MISSING)
     }
 
-    /// Sources of a batch. What the real store tells of one that is gone or empty races with the merges of others, and it
-    /// never answers for one that is truncated.
+    /// Sources of a batch. What the real store reports for a removed or empty one races with the merges of the others,
+    /// and it never answers for a truncated one.
     fn sources(&mut self, target: usize) -> Vec<usize> {
         let mut sources: Vec<_> = (0..self.dice.random_range(1..4)).map(|_| self.source(target)).collect();
         sources.sort_unstable();
@@ -408,7 +408,7 @@ impl Operations {
         }
     }
 
-    /// Updates of two kinds never meet: after a comparison the real store takes an unset attribute for set.
+    /// Attributes are either compared or not: after a comparison the real store treats an unset attribute as set.
     fn attribute_updates(&mut self) -> Vec<AttributeUpdate> {
         let count = [0, 0, 0, 1, 2][self.below(5)];
         let compares = self.chance(0.3);
@@ -449,7 +449,7 @@ impl Operations {
         self.operation(0, request_id, Kind::Other, [vec![command.clone()], vec![command]])
     }
 
-    /// Bytes that end the connection.
+    /// Bytes that make the store close the connection.
     fn mistake(&mut self) -> Operation {
         let request_id = self.request_id();
         let code = *[6, 72, 41, 2, 7, 10, 0, -2, -3, -5, 13, 12345].choose(&mut self.dice).expect("some");
@@ -472,7 +472,7 @@ impl Operations {
     fn data(&mut self) -> Bytes {
         let length = match self.below(40) {
             0 => 0,
-            // few of these: a standalone's cache is small
+            // rarely, since a standalone's cache is small
             1 => self.dice.random_range(10_000..120_000),
             _ => self.dice.random_range(1..120),
         };
@@ -520,7 +520,7 @@ impl Operations {
         self.operation(segment, request_id, Kind::Append(writer_id), [commands.clone(), commands])
     }
 
-    /// A block in any of its forms, now and then a wrong one.
+    /// A block in any form, occasionally an invalid one.
     fn block(
         &mut self,
         writer_id: WriterId,
@@ -547,13 +547,13 @@ impl Operations {
             26 => vec![begin(framed(&data, -1, &[0; 5])), end(whole, Bytes::from_static(b"more"))],
             27 => vec![begin(framed(&data, 0, &tail)), end(whole, rest)],
             28 => vec![begin(data), end(whole + 1, rest)],
-            // an end behind it could still be taken for a block by itself
+            // an AppendBlockEnd after it could still be read as a separate block
             _ => vec![begin(data.clone()), begin(data)],
         }
     }
 }
 
-/// Whole events with a frame behind them.
+/// Whole events followed by a frame.
 fn framed(whole: &[u8], code: i32, payload: &[u8]) -> Bytes {
     let mut data = BytesMut::with_capacity(whole.len() + HEADER_BYTES + payload.len());
     data.put_slice(whole);

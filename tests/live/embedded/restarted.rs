@@ -1,4 +1,4 @@
-//! One directory, one process; and what a crash leaves at the end of its log.
+//! One process per directory, and recovery from what a crash leaves at the end of the log.
 
 use std::fs::{self, File, OpenOptions};
 use std::os::unix::fs::FileExt as _;
@@ -21,7 +21,7 @@ async fn append(client: &mut Client, number: i64) {
     assert!(matches!(reply, WireCommand::DataAppended(_)), "{reply:?}");
 }
 
-/// Sees that just these many events are there.
+/// Checks that exactly this many events are stored.
 async fn check(client: &mut Client, segment: &Segment, count: i64) {
     let last = client.set_up(segment, WRITER).await.expect("it runs");
     assert_eq!(last, count.checked_sub(1).filter(|last| *last >= 0).unwrap_or(NO_VALUE));
@@ -48,21 +48,21 @@ async fn second_process_on_a_directory_ends_at_once_and_says_why() {
     node.stop().await;
 }
 
-/// What becomes of the end of the log.
+/// Damage to the end of the log.
 #[derive(Debug, Clone, Copy)]
 enum Damage {
-    /// The last record's end is not written.
+    /// The end of the last record was not written.
     Unwritten,
-    /// It is something else.
+    /// The end of the last record is garbage.
     Garbled,
-    /// The file ends there.
+    /// The file ends within the last record.
     Cut,
-    /// The record is whole, and something lies behind it.
+    /// The last record is complete, but garbage follows it.
     Followed,
 }
 
 impl Damage {
-    /// Does it, and says whether the last record is lost.
+    /// Damages the file; returns whether the last record is lost.
     fn hits(self, file: &Path) -> bool {
         let bytes = fs::read(file).expect("the log");
         let end = bytes.iter().rposition(|byte| *byte != 0).expect("records") + 1;
@@ -81,7 +81,7 @@ fn write(file: &File, bytes: &[u8], at: usize) {
     file.write_all_at(bytes, at as u64).expect("it can be written");
 }
 
-/// The last file of the log: its name tells its place.
+/// The last file of the log; names sort by position.
 fn last_file(dir: &Path) -> PathBuf {
     let files = fs::read_dir(dir).expect("the directory").map(|entry| entry.expect("an entry").path());
     files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().expect("a log")

@@ -1,4 +1,4 @@
-//! Streams that keep no more than their policies say: what is older goes by itself.
+//! Retention policies: streams drop their oldest events automatically.
 
 use std::time::Duration;
 
@@ -13,13 +13,13 @@ use crate::support::{Answer, Embedded, Gateway, PATIENCE, Stream, http};
 
 const MEGABYTE: usize = 1024 * 1024;
 
-/// More than half of what the stream of a limited size keeps.
+/// More than half of what the size-limited stream keeps.
 const EVENT_BYTES: usize = 600 * 1024;
 
-/// How often it is asked whether something has gone by itself.
+/// How often to check whether something was dropped.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// How long to wait between events once there are enough to be cut.
+/// How long to wait between events once there are enough to truncate.
 const BETWEEN_EVENTS: Duration = Duration::from_secs(2);
 
 fn stream(name: &str) -> Stream {
@@ -31,7 +31,7 @@ async fn post(rest: &str, path: &str, body: Value) {
     Answer::of(request.header("Content-Type", "application/json").body(body.to_string())).await.expect(201);
 }
 
-/// Makes a stream by REST.
+/// Creates a stream by REST.
 async fn create(rest: &str, name: &str, retention: Value) -> Stream {
     let scaling = json!({ "type": "FIXED_NUM_SEGMENTS", "minSegments": 1 });
     let body = json!({ "streamName": name, "scalingPolicy": scaling, "retentionPolicy": retention });
@@ -39,7 +39,7 @@ async fn create(rest: &str, name: &str, retention: Value) -> Stream {
     stream(name)
 }
 
-/// Makes a stream that keeps events for so many milliseconds, fewer than REST can say.
+/// Creates a stream that keeps events for this many milliseconds, which may be less than REST can express.
 async fn create_for(controller: &str, name: &str, milliseconds: i64) -> Stream {
     let mut client = ControllerServiceClient::connect(format!("http://{controller}")).await.expect("it listens");
     let policy = RetentionPolicy { retention_type: 1, retention_param: milliseconds, retention_max: i64::MAX };
@@ -54,12 +54,12 @@ async fn create_for(controller: &str, name: &str, milliseconds: i64) -> Stream {
     stream(name)
 }
 
-/// A read of the stream's first event.
+/// Reads the stream's first event.
 async fn first(gateway: &Gateway, stream: &Stream) -> Answer {
     Answer::of(gateway.get(&format!("{}&segment=0&offset=0&count=1", stream.events()))).await
 }
 
-/// Where the stream begins, once that is no more where it began; `meanwhile` is done before each look.
+/// Waits until the stream no longer begins at 0; returns its head. Runs `meanwhile` before each check.
 async fn head(gateway: &Gateway, stream: &Stream, mut meanwhile: impl AsyncFnMut()) -> i64 {
     let gone = async {
         loop {
@@ -77,7 +77,7 @@ async fn head(gateway: &Gateway, stream: &Stream, mut meanwhile: impl AsyncFnMut
     gone.header("head-offset").parse().expect("a number")
 }
 
-/// What a segment store says of a read at the old beginning.
+/// Checks the segment store's reply to a read at the old head.
 async fn is_truncated(gateway: &Gateway, stream: &Stream, head: i64) {
     let read = json!({ "segment": stream.segment(0), "offset": 0, "suggestedLength": 8, "requestId": 1 });
     let (status, reply) = post_fields(gateway, "ReadSegment", &read).await;
@@ -85,12 +85,12 @@ async fn is_truncated(gateway: &Gateway, stream: &Stream, head: i64) {
     assert_eq!(reply["fields"]["startOffset"], head);
 }
 
-/// The newest events stay, at least as many bytes of them as the policy says.
+/// The newest events stay, at least as many bytes as the policy requires.
 async fn size_is_limited(gateway: &Gateway, stream: &Stream) {
     let mut written = 0;
     let head = head(gateway, stream, async || {
         if written >= 4 * MEGABYTE {
-            // A place to cut at is remembered every ten seconds, where the stream ends then.
+            // Every ten seconds the stream's current tail is recorded as a possible cut.
             sleep(BETWEEN_EVENTS).await;
         }
         stream.append(gateway, None, vec![b'x'; EVENT_BYTES]).await;
@@ -102,7 +102,7 @@ async fn size_is_limited(gateway: &Gateway, stream: &Stream) {
     is_truncated(gateway, stream, head.try_into().expect("an offset")).await;
 }
 
-/// What was written goes in time, even if nothing is written after it.
+/// Old events are dropped after their time, even if nothing is written after them.
 async fn time_is_limited(gateway: &Gateway, stream: &Stream) {
     stream.append(gateway, None, "old").await;
     let head = head(gateway, stream, async || {}).await;

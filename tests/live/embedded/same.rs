@@ -1,4 +1,4 @@
-//! What must be the same in two replies. Each difference that is allowed stands here with its reason.
+//! Compares replies. Each allowed difference is listed here with its reason.
 
 use pravega_protocol::wire::{CommandType, SegmentRead, WireCommand};
 use serde_json::{Map, Value};
@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// Hexadecimal digits at the end of a transient segment's name.
 const RANDOM_DIGITS: usize = 32;
 
-/// A reply by its fields, without what may differ.
+/// A reply's fields without those that may differ.
 fn comparable(reply: &WireCommand) -> (CommandType, Map<String, Value>) {
     let mut fields = reply.to_fields();
     for (field, value) in &mut fields {
@@ -15,7 +15,7 @@ fn comparable(reply: &WireCommand) -> (CommandType, Map<String, Value>) {
     if let CommandType::TableRead = reply.command_type() {
         fields.entry("entries").and_modify(forget_missing);
     }
-    // a hash map's order there
+    // the real store's order is that of a hash map
     if let (CommandType::TableEntriesDeltaRead, Some(Value::Array(entries))) =
         (reply.command_type(), fields.get_mut("entries").and_then(|entries| entries.get_mut("entries")))
     {
@@ -24,7 +24,7 @@ fn comparable(reply: &WireCommand) -> (CommandType, Map<String, Value>) {
     (reply.command_type(), fields)
 }
 
-/// Of a key that is missing the real store repeats bytes that it has released, which may hold something else by then.
+/// For a missing key the real store repeats bytes from a buffer that it has released, which may hold something else.
 fn forget_missing(entries: &mut Value) {
     let entries = entries["entries"].as_array_mut().expect("a list of entries");
     for entry in entries.iter_mut().filter(|entry| entry[0]["keyVersion"] == -1) {
@@ -34,15 +34,15 @@ fn forget_missing(entries: &mut Value) {
 
 fn level(field: &str, value: &mut Value) {
     match (field, &mut *value) {
-        // stack traces are Java's, and off by default in production
+        // stack traces are specific to Java, and off by default in production
         ("serverStackTrace", _) => *value = Value::Null,
-        // the moment of the change, which is not the same moment
+        // the time of the change, which differs
         ("lastModified", _) => *value = Value::Null,
-        // opaque, and not empty there after keys that were removed a moment ago
+        // opaque, and not empty in the real store just after keys were removed
         ("continuationToken", _) => *value = Value::Null,
-        // counted in the background there, for fixed keys only now and then
+        // the real store counts in the background, and only from time to time for fixed keys
         ("entryCount", _) => *value = Value::Null,
-        // text for people; the code beside it is compared
+        // human-readable; the code next to it is compared
         ("message", _) => *value = Value::Null,
         // the end of a transient segment's name is random
         (_, Value::String(text)) => {
@@ -55,23 +55,23 @@ fn level(field: &str, value: &mut Value) {
     }
 }
 
-/// Whether two replies tell a client the same.
+/// Whether two replies mean the same to a client.
 pub(crate) fn same(real: &WireCommand, ours: &WireCommand) -> bool {
     match (real, ours) {
         (WireCommand::SegmentRead(real), WireCommand::SegmentRead(ours)) if is_short(real, ours) => true,
-        // a source that was merged before is known for a while, which ends at some time
+        // stores remember a merged source only for a while
         (WireCommand::NoSuchSegment(real), WireCommand::SegmentsMerged(ours)) if real.segment.0 == ours.source => true,
         _ => comparable(real) == comparable(ours),
     }
 }
 
-/// A real store answers with what one look at its cache or its long-term storage brings: perhaps less than there is, and
-/// then without telling that the end is reached.
+/// A real store answers with what a single read of its cache or long-term storage returns. That may be less than there
+/// is, and then does not report that the end is reached.
 fn is_short(real: &SegmentRead, ours: &SegmentRead) -> bool {
     let (real_data, our_data) = (&real.data.0.0, &ours.data.0.0);
     let same_place = (real.offset, real.request_id) == (ours.offset, ours.request_id);
     let is_hint = !real.at_tail && !real.end_of_segment;
-    // merges of a batch come one by one there, so that a waiting read sees the first of them
+    // the real store merges a batch one by one, so a waiting read sees the first merge
     let is_first = real.at_tail && ours.at_tail && real_data.len() < our_data.len();
     same_place && !real_data.is_empty() && our_data.starts_with(real_data) && (is_hint || is_first)
 }

@@ -10,37 +10,37 @@ use rand::rngs::StdRng;
 use rand::seq::IndexedRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 
-use super::link::{Ask, Both, Heard, Link};
+use super::link::{Both, Link, Received, StateQuery};
 use super::operations::named;
 use super::wire::{Nodes, seed};
 
-/// Operations of one seed.
+/// Operations per seed.
 const OPERATIONS: usize = 2000;
 
-/// Bytes of fixed keys.
+/// Length of fixed keys.
 const KEY_BYTES: usize = 4;
 
-/// Keys of one table, and as many that are never put.
+/// Keys of one table; as many others are never put.
 const KEYS: usize = 12;
 
 /// Key lengths of the tables: hash tables, fixed keys. The last is never created.
 const TABLES: [i32; 4] = [0, 0, KEY_BYTES as i32, 0];
 
-/// More than any table here has.
+/// More entries than any table here has.
 const ALL: i32 = 1000;
 
-/// What is known of a table.
+/// What is known about a table.
 #[derive(Default)]
 struct Known {
     generation: usize,
     exists: bool,
     length: i64,
-    /// Live keys by their number, with their versions.
+    /// Versions of live keys, by the keys' numbers.
     versions: BTreeMap<usize, i64>,
-    /// Keys that were removed, whether they were there or not.
+    /// Keys that were removed, whether they existed or not.
     removed: BTreeSet<usize>,
-    /// Where the last iterations go on, until something changes: those of the real store may lie behind a key that was
-    /// removed a moment ago, and miss what comes before it.
+    /// Where the last iterations continue, until something changes: the real store's token may lie behind a key that
+    /// was just removed, and miss what comes before it.
     tokens: Both<Bytes>,
 }
 
@@ -104,7 +104,7 @@ impl World {
         RequestId(self.last_request)
     }
 
-    async fn say(&mut self, table: usize, command: impl Fn(Segment, usize) -> WireCommand) -> Heard {
+    async fn send(&mut self, table: usize, command: impl Fn(Segment, usize) -> WireCommand) -> Received {
         let name = self.name(table);
         let commands = [command(name.clone(), 0), command(name.clone(), 1)];
         let what = format!("{:?}", commands[1]);
@@ -115,19 +115,19 @@ impl World {
             frame
         });
         let names = [name.clone(), name];
-        let ask = Ask { request_id: self.request_id(), segment: &names };
-        let heard = self.link.say(&what, &frames, ask).await;
-        if let Some(WireCommand::StreamSegmentInfo(info)) = heard.replies.last() {
+        let query = StateQuery { request_id: self.request_id(), segment: &names };
+        let received = self.link.send(&what, &frames, query).await;
+        if let Some(WireCommand::StreamSegmentInfo(info)) = received.replies.last() {
             self.tables[table].length = info.write_offset.0;
         }
-        heard
+        received
     }
 
     async fn create(&mut self, table: usize) {
         let request_id = self.request_id();
         let key_length = if self.dice.random_bool(0.05) { 257 } else { TABLES[table] };
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, sorted_deprecated, rollover_size_bytes) = (token(), false, 0);
                 CreateTableSegment {
                     request_id,
@@ -140,22 +140,22 @@ impl World {
                 .into()
             })
             .await;
-        self.tables[table].exists |= matches!(heard.replies.first(), Some(WireCommand::SegmentCreated(_)));
+        self.tables[table].exists |= matches!(received.replies.first(), Some(WireCommand::SegmentCreated(_)));
     }
 
     async fn delete(&mut self, table: usize) {
         let (request_id, must_be_empty) = (self.request_id(), self.dice.random_bool(0.7));
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 DeleteTableSegment { request_id, segment, must_be_empty, delegation_token: token() }.into()
             })
             .await;
-        if let Some(WireCommand::SegmentDeleted(_)) = heard.replies.first() {
+        if let Some(WireCommand::SegmentDeleted(_)) = received.replies.first() {
             self.renew(table);
         }
     }
 
-    /// A name that is gone can't be used again for a while.
+    /// The name of a removed table cannot be reused for a while.
     fn renew(&mut self, table: usize) {
         let generation = self.tables[table].generation + 1;
         self.tables[table] = Known { generation, ..Known::default() };
@@ -166,7 +166,7 @@ impl World {
         if self.dice.random_bool(0.8) {
             return;
         }
-        self.say(table, |segment, _| SealSegment { request_id, segment, delegation_token: token() }.into()).await;
+        self.send(table, |segment, _| SealSegment { request_id, segment, delegation_token: token() }.into()).await;
     }
 
     fn key(&self, table: usize, number: usize) -> Bytes {
@@ -176,7 +176,7 @@ impl World {
         }
     }
 
-    /// A condition for a key. One that was removed is not conditioned: the real store looks for it in the background.
+    /// A condition for a key. Removed keys get none, since the real store looks them up in the background.
     fn version(&mut self, table: usize, number: usize) -> i64 {
         let known = self.tables[table].versions.get(&number).copied();
         let was_removed = self.tables[table].removed.contains(&number);
@@ -195,7 +195,7 @@ impl World {
         Offset(*[-1, -1, -1, -1, -1, -1, length, length, 5].choose(&mut self.dice).expect("some"))
     }
 
-    /// Numbers of different keys; those from `KEYS` on are never put.
+    /// Numbers of distinct keys; those from `KEYS` on are never put.
     fn numbers(&mut self, below: usize) -> Vec<usize> {
         let mut numbers: Vec<_> = (0..self.dice.random_range(1..5)).map(|_| self.dice.random_range(0..below)).collect();
         numbers.sort_unstable();
@@ -217,13 +217,13 @@ impl World {
             TableEntry { key: TableKey { data, version }, value: value.into() }
         };
         let table_entries = TableEntries(numbers.iter().map(entry).collect());
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, table_entries) = (token(), table_entries.clone());
                 UpdateTableEntries { request_id, segment, delegation_token, table_entries, table_segment_offset }.into()
             })
             .await;
-        if let Some(WireCommand::TableEntriesUpdated(updated)) = heard.replies.first() {
+        if let Some(WireCommand::TableEntriesUpdated(updated)) = received.replies.first() {
             self.tables[table].tokens = Default::default();
             self.tables[table].versions.extend(numbers.into_iter().zip(updated.updated_versions.iter().copied()));
         }
@@ -237,13 +237,13 @@ impl World {
             TableKey { data, version }
         };
         let keys: Vec<_> = numbers.iter().map(key).collect();
-        let heard = self
-            .say(table, |segment, _| {
+        let received = self
+            .send(table, |segment, _| {
                 let (delegation_token, keys) = (token(), keys.clone());
                 RemoveTableKeys { request_id, segment, delegation_token, keys, table_segment_offset }.into()
             })
             .await;
-        if let Some(WireCommand::TableKeysRemoved(_)) = heard.replies.first() {
+        if let Some(WireCommand::TableKeysRemoved(_)) = received.replies.first() {
             self.tables[table].tokens = Default::default();
             self.tables[table].versions.retain(|number, _| !numbers.contains(number));
             self.tables[table].removed.extend(numbers);
@@ -255,18 +255,18 @@ impl World {
         let numbers = self.numbers(2 * KEYS);
         let key = |number: &usize| TableKey { data: self.key(table, *number), version: NO_VALUE };
         let keys: Vec<_> = numbers.iter().map(key).collect();
-        self.say(table, |segment, _| {
+        self.send(table, |segment, _| {
             ReadTable { request_id, segment, delegation_token: token(), keys: keys.clone() }.into()
         })
         .await;
     }
 
     fn count(&mut self) -> i32 {
-        // of fixed keys the real store gives as many as it finds together
+        // of fixed keys the real store returns as many as it finds together
         *[1, 2, 3, 5, ALL].choose(&mut self.dice).expect("some")
     }
 
-    /// Where an iteration begins, or goes on. Only fixed keys have ranges; these take no token.
+    /// Where an iteration begins or continues. Only fixed keys have ranges, which take no token.
     fn arguments(&mut self, table: usize) -> Both<IteratorArgs> {
         let mut arguments: Both<IteratorArgs> = Default::default();
         let draws = self.dice.random_range(0..20);
@@ -287,40 +287,40 @@ impl World {
     async fn iterate_keys(&mut self, table: usize) {
         let (request_id, count, args) = (self.request_id(), self.count(), self.arguments(table));
         let suggested_key_count = if TABLES[table] > 0 { ALL } else { count };
-        let heard = self
-            .say(table, |segment, side| {
+        let received = self
+            .send(table, |segment, side| {
                 let (delegation_token, args) = (token(), args[side].clone());
                 ReadTableKeys { request_id, segment, delegation_token, suggested_key_count, args }.into()
             })
             .await;
-        self.go_on(table, &heard);
+        self.go_on(table, &received);
     }
 
     async fn iterate_entries(&mut self, table: usize) {
         let (request_id, count, args) = (self.request_id(), self.count(), self.arguments(table));
         let suggested_entry_count = if TABLES[table] > 0 { ALL } else { count };
-        let heard = self
-            .say(table, |segment, side| {
+        let received = self
+            .send(table, |segment, side| {
                 let (delegation_token, args) = (token(), args[side].clone());
                 ReadTableEntries { request_id, segment, delegation_token, suggested_entry_count, args }.into()
             })
             .await;
-        self.go_on(table, &heard);
+        self.go_on(table, &received);
     }
 
-    fn go_on(&mut self, table: usize, heard: &Heard) {
+    fn go_on(&mut self, table: usize, received: &Received) {
         let token = |replies: &[WireCommand]| match replies.first() {
             Some(WireCommand::TableKeysRead(read)) => read.continuation_token.0.clone(),
             Some(WireCommand::TableEntriesRead(read)) => read.continuation_token.0.clone(),
             _ => Bytes::new(),
         };
-        let tokens = [token(&heard.real), token(&heard.replies)];
-        // an empty one begins again
+        let tokens = [token(&received.real), token(&received.replies)];
+        // an empty token starts over
         let goes_on = tokens.iter().all(|token| !token.is_empty());
         self.tables[table].tokens = if goes_on { tokens } else { Default::default() };
     }
 
-    /// All at once, since a removal that lies beyond the reply is not seen by the real store.
+    /// All at once, since the real store does not see a removal that lies beyond the reply.
     async fn delta(&mut self, table: usize) {
         let request_id = self.request_id();
         let versions: Vec<_> = self.tables[table].versions.values().copied().collect();
@@ -331,7 +331,7 @@ impl World {
             2 => 0,
             _ => versions.choose(&mut self.dice).copied().unwrap_or(0),
         };
-        self.say(table, |segment, _| {
+        self.send(table, |segment, _| {
             let (delegation_token, suggested_entry_count) = (token(), ALL);
             ReadTableEntriesDelta { request_id, segment, delegation_token, from_position, suggested_entry_count }.into()
         })
@@ -340,17 +340,17 @@ impl World {
 
     async fn info(&mut self, table: usize) {
         let request_id = self.request_id();
-        self.say(table, |segment_name, _| {
+        self.send(table, |segment_name, _| {
             GetTableSegmentInfo { request_id, segment_name, delegation_token: token() }.into()
         })
         .await;
     }
 
-    /// Sees that nothing more comes, and removes the tables.
+    /// Checks that no more replies come, and removes the tables.
     async fn end(mut self) {
         for table in 0..TABLES.len() {
             let request_id = self.request_id();
-            self.say(table, |segment, _| {
+            self.send(table, |segment, _| {
                 DeleteTableSegment { request_id, segment, must_be_empty: false, delegation_token: token() }.into()
             })
             .await;

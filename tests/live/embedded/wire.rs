@@ -2,36 +2,36 @@ use bytes::BytesMut;
 use pravega_protocol::wire::WireCommand;
 use tempfile::TempDir;
 
-use super::link::{Ask, Both, Heard, Link, WaitingRead, Writer};
+use super::link::{Both, Link, Received, StateQuery, WaitingRead, Writer};
 use super::operations::{Kind, Operation, Operations, SEGMENTS, TRANSIENT};
 use super::same::is_refusal;
 use crate::support::Pravega;
 use crate::support::embedded::Embedded;
 
-/// Operations of one seed.
+/// Operations per seed.
 const OPERATIONS: usize = 1000;
 
-/// Seeds of one run.
+/// Seeds per run.
 const SEEDS: usize = 4;
 
-/// Connections of one seed.
+/// Connections per seed.
 const LINKS: usize = 3;
 
-/// What is drawn follows from it: printed, and taken from TEST_SEED where that is set.
+/// The seed of all random choices: TEST_SEED if set, and printed so that a run can be repeated.
 pub(crate) fn seed() -> u64 {
     let seed = std::env::var("TEST_SEED").map_or_else(|_| rand::random(), |seed| seed.parse().expect("a seed"));
     println!("TEST_SEED={seed}");
     seed
 }
 
-/// Both stores, and what was said to them.
+/// Both stores and the state of the test.
 struct World {
     operations: Operations,
     links: Vec<Link>,
     control: Link,
 }
 
-/// One node that keeps everything in memory, and one that keeps it in a directory.
+/// One node that keeps everything in memory, and one with a directory.
 pub(crate) struct Nodes {
     in_memory: Embedded,
     in_directory: Embedded,
@@ -45,7 +45,7 @@ impl Nodes {
         Self { in_memory: Embedded::start(&[]).await, in_directory, _directory: directory }
     }
 
-    /// Addresses of the real store and of each node's.
+    /// Addresses of the real store, paired with each node's.
     pub(crate) fn pairs(&self) -> [Both<String>; 2] {
         [&self.in_memory, &self.in_directory].map(|node| [Pravega::of_this_run().store, node.pravega.store.clone()])
     }
@@ -81,7 +81,7 @@ impl World {
         Self { operations, links, control: Link::open(addresses).await }
     }
 
-    /// Says one thing on one link, and sees that the same comes of it.
+    /// Performs one operation on one link and checks that both stores answer alike.
     async fn step(&mut self) {
         let link = self.operations.below(LINKS);
         for known in &mut self.operations.segments {
@@ -90,14 +90,14 @@ impl World {
         let operation = self.operations.next(&self.links[link].writers);
         println!("{link}: {}", operation.what);
         let names = self.operations.segments[operation.segment].names.clone();
-        let ask = Ask { request_id: self.operations.request_id(), segment: &names };
-        let heard = self.links[link].say(&operation.what, &operation.frames, ask).await;
-        self.learn(link, &operation, &heard);
+        let query = StateQuery { request_id: self.operations.request_id(), segment: &names };
+        let received = self.links[link].send(&operation.what, &operation.frames, query).await;
+        self.learn(link, &operation, &received);
         let existed: Vec<_> = (0..SEGMENTS).map(|segment| self.exists(segment)).collect();
         for segment in 0..SEGMENTS {
             self.look(segment).await;
         }
-        self.hear_late().await;
+        self.receive_late().await;
         if let Kind::Merge = operation.kind {
             let gone: Vec<_> = (0..SEGMENTS).filter(|index| existed[*index] && !self.exists(*index)).collect();
             gone.iter().for_each(|index| self.operations.segments[*index].is_merged = true);
@@ -117,32 +117,32 @@ impl World {
         }
     }
 
-    /// Sees that nothing more comes, and removes the segments.
+    /// Checks that no more replies come, and removes the segments.
     async fn end(mut self) {
         let names = self.operations.segments[0].names.clone();
         let nothing = [BytesMut::new(), BytesMut::new()];
         for link in &mut self.links {
-            let ask = Ask { request_id: self.operations.request_id(), segment: &names };
-            link.say("the end", &nothing, ask).await;
+            let query = StateQuery { request_id: self.operations.request_id(), segment: &names };
+            link.send("the end", &nothing, query).await;
         }
         for segment in (0..SEGMENTS).filter(|segment| *segment != TRANSIENT) {
             let delete = self.operations.delete(segment);
             let names = self.operations.segments[segment].names.clone();
-            let ask = Ask { request_id: self.operations.request_id(), segment: &names };
-            self.control.say(&delete.what, &delete.frames, ask).await;
+            let query = StateQuery { request_id: self.operations.request_id(), segment: &names };
+            self.control.send(&delete.what, &delete.frames, query).await;
         }
-        self.hear_late().await;
+        self.receive_late().await;
     }
 
-    fn learn(&mut self, link: usize, operation: &Operation, heard: &Heard) {
-        if heard.closed {
-            // the real store removes it with some connections that it ends, and not with others
+    fn learn(&mut self, link: usize, operation: &Operation, received: &Received) {
+        if received.closed {
+            // the real store removes it with some of the connections that it closes, but not with others
             self.operations.forget_transient();
             self.forget_writers(&[TRANSIENT]);
             return;
         }
-        let reply_at = heard.replies.iter().position(|reply| reply.request_id() == Some(operation.request_id));
-        let reply = reply_at.map(|at| &heard.replies[at]);
+        let reply_at = received.replies.iter().position(|reply| reply.request_id() == Some(operation.request_id));
+        let reply = reply_at.map(|at| &received.replies[at]);
         match (&operation.kind, reply) {
             (Kind::Read { offset }, None) => {
                 let segment = self.operations.segments[operation.segment].names.clone();
@@ -161,13 +161,13 @@ impl World {
                 let writer = self.links[link].writers.iter_mut().find(|writer| writer.id == *id);
                 writer.expect("it was set up").last = appended.event_number.0;
             }
-            // the real store forgets the writer, ours goes on refusing
+            // the real store forgets the writer, ours keeps refusing
             (Kind::Append(id), Some(reply)) if is_refusal(reply) => {
                 self.links[link].writers.retain(|writer| writer.id != *id);
             }
             (Kind::Transient, Some(WireCommand::SegmentCreated(ours))) => {
                 let at = reply_at.expect("there is one");
-                let WireCommand::SegmentCreated(real) = &heard.real[at] else { panic!("{:?}", heard.real) };
+                let WireCommand::SegmentCreated(real) = &received.real[at] else { panic!("{:?}", received.real) };
                 let names = [real.segment.clone(), ours.segment.clone()];
                 self.operations.segments[TRANSIENT].names = names;
                 self.forget_writers(&[TRANSIENT]);
@@ -176,14 +176,14 @@ impl World {
         }
     }
 
-    /// Compares a segment's state, and remembers it.
+    /// Compares a segment's state and remembers it.
     async fn look(&mut self, segment: usize) {
         let names = self.operations.segments[segment].names.clone();
-        let ask = Ask { request_id: self.operations.request_id(), segment: &names };
+        let query = StateQuery { request_id: self.operations.request_id(), segment: &names };
         let nothing = [BytesMut::new(), BytesMut::new()];
-        let heard = self.control.say("state", &nothing, ask).await;
+        let received = self.control.send("state", &nothing, query).await;
         let known = &mut self.operations.segments[segment];
-        match heard.replies.last() {
+        match received.replies.last() {
             Some(WireCommand::StreamSegmentInfo(info)) => {
                 known.exists = true;
                 known.is_sealed = info.is_sealed;
@@ -198,15 +198,15 @@ impl World {
         }
     }
 
-    /// Hears the replies to reads that wait no more.
-    async fn hear_late(&mut self) {
+    /// Receives the replies to reads that no longer wait.
+    async fn receive_late(&mut self) {
         for link in &mut self.links {
             for read in link.waiting.clone() {
                 let known = self.operations.segments.iter().find(|known| known.names == read.segment);
-                // a transient segment that another took the place of is left alone
+                // a transient segment that was replaced by another is left alone
                 let waits = known.is_none_or(|known| known.exists && !known.is_sealed && known.length <= read.offset);
                 if !waits {
-                    link.hear_late(&read).await;
+                    link.receive_late(&read).await;
                 }
             }
         }

@@ -1,4 +1,4 @@
-//! Single events that are not taken.
+//! Single events that are refused.
 
 use super::gateway_and_stream;
 use crate::support::problem::refused;

@@ -1,4 +1,4 @@
-//! Batches with broken lines.
+//! Batches with invalid lines.
 
 use serde_json::{Value, json};
 
@@ -7,14 +7,14 @@ use crate::support::problem::{Problem, refused};
 use crate::support::stream::payloads;
 use crate::support::{Answer, Gateway, Stream};
 
-/// Posts lines whose routing key is the member `k`, with more parameters.
+/// Posts lines with the member `k` as routing key, and more parameters.
 async fn post(gateway: &Gateway, stream: &Stream, more: &str, body: &str) -> Answer {
     let path = format!("{}&key-from=/k{more}", stream.events());
     let request = gateway.post(&path).header("Content-Type", "application/x-ndjson").body(body.to_owned());
     Answer::of(request).await
 }
 
-/// A report without its words for people.
+/// A report without its human-readable parts.
 fn essence(report: &Value) -> Value {
     assert!(report["detail"].is_string() && report["title"].is_string() && report["retryable"].is_boolean());
     let member = |name: &str| (name.to_owned(), report[name].clone());

@@ -1,4 +1,4 @@
-//! What keeps callers from Pravega's own segments, from the gateway's memory, and from answers that mislead.
+//! What protects Pravega's internal segments, the gateway's memory, and callers from misleading answers.
 
 use pravega_protocol::wire::{
     DelegationToken, Frame, GetStreamSegmentInfo, JavaStr, Offset, ReadSegment, RequestId, Segment, TruncateSegment,

@@ -1,4 +1,4 @@
-//! Requests that no handler takes.
+//! Requests that no handler accepts.
 
 use crate::support::http::client;
 use crate::support::problem::{Problem, refused};

@@ -1,4 +1,4 @@
-//! What the gateway refuses, each with the contract's status and code, and at once.
+//! What the gateway refuses: at once, with the contract's status and code.
 
 mod append;
 mod batch;

@@ -1,4 +1,4 @@
-//! Scopes, streams and segments that are not there, are no names, or are Pravega's own.
+//! Scopes, streams and segments that are missing, invalid or internal to Pravega.
 
 use bytes::Bytes;
 use reqwest::RequestBuilder;
@@ -7,7 +7,7 @@ use super::gateway_and_stream;
 use crate::support::problem::refused;
 use crate::support::{Answer, Gateway};
 
-/// Every call that takes `scope`, `stream` and maybe `segment` as parameters, with these.
+/// Every call with parameters `scope`, `stream` and possibly `segment`, with these values.
 fn calls(gateway: &Gateway, query: &str) -> Vec<RequestBuilder> {
     let keep_alive = gateway.put(&format!("/v1/events?{query}"));
     vec![

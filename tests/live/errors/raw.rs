@@ -1,4 +1,4 @@
-//! Raw messages that are not passed on.
+//! Raw messages that are refused before they are sent.
 
 use pravega_protocol::wire::{
     AppendBlock, AppendBlockEnd, Data, DelegationToken, EventNumber, Frame, GetStreamSegmentInfo, JavaStr, KeepAlive,
@@ -13,10 +13,10 @@ use crate::support::{Answer, Gateway, Stream};
 
 const SEQUENCE: &str = "application/vnd.pravega.wire";
 
-/// Most bytes of payload that a store takes.
+/// Largest payload that a store accepts.
 const LARGEST: usize = 16_777_207;
 
-/// One message without parameters.
+/// A raw message without parameters.
 fn message(gateway: &Gateway, kind: &str, length: &str, body: impl Into<reqwest::Body>) -> RequestBuilder {
     gateway.put("/v1/events").header("Message-Type", kind).header("Message-Length", length).body(body)
 }

@@ -7,7 +7,7 @@ use crate::support::{Answer, Gateway, Stream};
 /// Bytes of an event's header in a segment.
 const HEADER: i64 = 8;
 
-/// A stream of one segment that holds `one` and `two`.
+/// A stream of one segment with the events `one` and `two`.
 async fn stream_of_two(gateway: &Gateway) -> Stream {
     let stream = Stream::create(gateway, 1).await;
     stream.append(gateway, None, "one").await;

@@ -1,4 +1,4 @@
-//! Streams that are sealed, deleted and made anew while a gateway knows them.
+//! Streams that are sealed, deleted and recreated while a gateway has them cached.
 
 use futures::future::join_all;
 use reqwest::RequestBuilder;
@@ -6,14 +6,14 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::gateway_and_stream;
-use crate::support::ledger::{Ledger, Told, path, payload};
+use crate::support::ledger::{Ledger, Outcome, path, payload};
 use crate::support::problem::{Problem, refused};
 use crate::support::stream::payloads;
 use crate::support::{Answer, Gateway, PATIENCE, Stream};
 
 const POSTERS: usize = 16;
 
-/// Posts one event after the other, each acknowledged, until the stream is sealed; tells how many there were.
+/// Posts one event after another, each acknowledged, until the stream is sealed; returns how many there were.
 async fn post_until_sealed(
     gateway: &Gateway,
     stream: &Stream,
@@ -43,13 +43,13 @@ async fn stream_that_is_sealed_under_load_keeps_what_was_acknowledged_and_nothin
     };
     let (counts, ()) = tokio::join!(posters, sealing);
     let mut ledger = Ledger::default();
-    keys.iter().zip(counts).for_each(|(key, count)| ledger.enter(key, vec![Told::Stored; count]));
+    keys.iter().zip(counts).for_each(|(key, count)| ledger.record(key, vec![Outcome::Stored; count]));
     ledger.check(stream.read_all(&gateway).await.iter().map(|event| &event.payload));
 }
 
 #[tokio::test]
 async fn stream_made_anew_is_written_to_by_a_gateway_that_was_told_of_its_end() {
-    // Nothing that is found out late is waited for.
+    // Must not depend on anything that is learned late.
     let gateway = Gateway::ready(&["--set", "controller.segments-ttl=10m"]).await;
     let stream = Stream::create(&gateway, 2).await;
     let post = || gateway.post(&stream.events()).body("event");
@@ -64,7 +64,7 @@ async fn stream_made_anew_is_written_to_by_a_gateway_that_was_told_of_its_end() 
     assert_eq!(stored(&gateway, &stream).await, ["event"]);
 }
 
-/// Asks until the answer has this status; for a moment it may have the one before.
+/// Repeats a request until the answer has this status; for a moment it may have the previous one.
 async fn await_status(request: impl Fn() -> RequestBuilder, before: u16, status: u16) -> Answer {
     let asking = async {
         loop {
@@ -98,7 +98,7 @@ async fn stream_made_anew_is_written_to_by_a_gateway_that_knows_the_old_one() {
     assert_eq!(stored(&gateway, &stream).await, ["new"; 10]);
 }
 
-/// The payloads of a stream of two segments, whatever these are called.
+/// The payloads of a stream of two segments, whatever their ids.
 async fn stored(gateway: &Gateway, stream: &Stream) -> Vec<String> {
     let listed = await_status(|| gateway.get(&stream.events()), 404, 400).await.json();
     let mut all = Vec::new();

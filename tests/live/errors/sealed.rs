@@ -1,4 +1,4 @@
-//! Appends to what is sealed.
+//! Appends to sealed streams and segments.
 
 use serde_json::json;
 

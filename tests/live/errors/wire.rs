@@ -1,10 +1,10 @@
-//! Commands by fields that are not sent.
+//! Commands by fields that are refused before they are sent.
 
 use super::gateway_and_stream;
 use crate::support::problem::refused;
 use crate::support::{Answer, Gateway, Stream};
 
-/// A command on the stream's only segment, with more parameters.
+/// A command for the stream's only segment, with more parameters.
 fn path(stream: &Stream, command: &str, more: &str) -> String {
     format!("/v1/wire/{command}?segment={}{more}", stream.segment(0).replace('#', "%23"))
 }

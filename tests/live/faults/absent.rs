@@ -6,10 +6,11 @@ use crate::support::http::client;
 use crate::support::problem::Problem;
 use crate::support::{Answer, Gateway, Pravega, Stream};
 
-/// The contract's limit for a refusing Pravega: who waits longer answers `deadline_exceeded` instead.
+/// The contract's limit for a Pravega that refuses connections; a gateway that waits longer answers
+/// `deadline_exceeded` instead.
 const AT_MOST: &str = "1s";
 
-/// Nothing is asked of it.
+/// A store that is never reached.
 fn nowhere() -> Stream {
     Stream { scope: "s".to_owned(), name: "t".to_owned(), segments: 1 }
 }

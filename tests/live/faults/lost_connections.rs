@@ -6,7 +6,7 @@ use super::scripted;
 use crate::support::scripted_store::{Block, Conversation, ScriptedStore, Writer};
 use crate::support::{Answer, Gateway, Stream};
 
-/// How a store may lose a writer after it was sent a block.
+/// How a store may lose a writer after it received a block.
 #[derive(Debug, Clone, Copy)]
 enum Loss {
     Closes,
@@ -27,7 +27,7 @@ const LOSSES: [Loss; 6] = [
 ];
 
 impl Loss {
-    /// Ends what was said in the conversation. A connection that stays open is returned.
+    /// Loses the writer. Returns the connection if it stays open.
     async fn happen(self, mut conversation: Conversation, writer: &Writer, block: &Block) -> Option<Conversation> {
         let (writer_id, request_id) = (writer.id, block.request_id);
         let (nothing, segment) = (JavaStr::default(), writer.segment.clone());
@@ -37,17 +37,17 @@ impl Loss {
                 let event_number = EventNumber(block.last_number);
                 let server_stack_trace = nothing;
                 let reply = InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number };
-                conversation.say(reply).await;
-                // as a store does after it
+                conversation.send(reply).await;
+                // as a real store does next
                 return None;
             }
             Self::SaysWrongHost => {
                 let (correct_host, server_stack_trace) = (nothing.clone(), nothing);
-                conversation.say(WrongHost { request_id, segment, correct_host, server_stack_trace }).await;
+                conversation.send(WrongHost { request_id, segment, correct_host, server_stack_trace }).await;
             }
-            Self::SendsGarbage => conversation.say_bytes(&[0, 0, 0, 7, 0x80, 0, 0, 0]).await,
+            Self::SendsGarbage => conversation.send_bytes(&[0, 0, 0, 7, 0x80, 0, 0, 0]).await,
             Self::SendsHalfAFrame => {
-                conversation.say_bytes(&[0, 0, 0, 7, 0, 0, 0, 48, 1, 2, 3]).await;
+                conversation.send_bytes(&[0, 0, 0, 7, 0, 0, 0, 48, 1, 2, 3]).await;
                 return None;
             }
             Self::AcknowledgesWhatWasNotSent => {
@@ -59,10 +59,10 @@ impl Loss {
     }
 }
 
-/// The first block of a writer, on a connection that is then lost.
+/// Receives a writer's first block, on a connection that is then lost.
 async fn lose(store: &mut ScriptedStore, loss: Loss) -> (Writer, Block, Option<Conversation>) {
     let (mut conversation, writer) = store.new_writer().await;
-    let block = conversation.hear_block().await;
+    let block = conversation.receive_block().await;
     let open = loss.happen(conversation, &writer, &block).await;
     (writer, block, open)
 }
@@ -87,7 +87,7 @@ async fn block_that_was_stored_is_acknowledged_and_not_sent_again() {
         assert_eq!((&answer.json()["offset"], &answer.json()["segment"]), (&().into(), &"0.#epoch.0".into()));
 
         let play = async {
-            let block = conversation.hear_block().await;
+            let block = conversation.receive_block().await;
             conversation.acknowledge(&block, first.last_number, 26).await;
             block
         };
@@ -106,7 +106,7 @@ async fn block_that_was_not_stored_is_sent_again_with_the_same_number() {
             let (lost, first, open) = lose(&mut store, loss).await;
             let (mut conversation, writer) = store.new_writer().await;
             assert_eq!(writer.id, lost.id, "{loss:?}");
-            let second = conversation.hear_block().await;
+            let second = conversation.receive_block().await;
             assert_eq!((&second.payloads, second.last_number), (&first.payloads, first.last_number), "{loss:?}");
             conversation.acknowledge(&second, NO_VALUE, 13).await;
             open
@@ -132,7 +132,7 @@ async fn three_blocks(
         if conversation.is_none() {
             conversation = Some(store.new_writer().await.0);
         }
-        let block = conversation.as_mut().expect("just made").hear_block().await;
+        let block = conversation.as_mut().expect("just made").receive_block().await;
         assert_eq!(block.payloads, [event]);
         blocks.push(block);
     }
@@ -145,7 +145,7 @@ async fn only_the_blocks_above_the_stores_number_are_sent_again_each_as_it_was()
     let (blocks, mut posts) = three_blocks(&mut store, &gateway, &stream).await;
     let (mut conversation, _) = store.writer(blocks[0].last_number).await;
     for lost in &blocks[1..] {
-        let again = conversation.hear_block().await;
+        let again = conversation.receive_block().await;
         assert_eq!((&again.payloads, again.last_number), (&lost.payloads, lost.last_number));
     }
     conversation.acknowledge(&blocks[1], blocks[0].last_number, 22).await;
@@ -164,7 +164,7 @@ async fn acknowledgement_that_covers_several_blocks_answers_all_and_places_none(
     let (blocks, mut posts) = three_blocks(&mut store, &gateway, &stream).await;
     let (mut conversation, _) = store.new_writer().await;
     for _ in &blocks {
-        conversation.hear_block().await;
+        conversation.receive_block().await;
     }
     conversation.acknowledge(&blocks[2], NO_VALUE, 35).await;
     while let Some(answer) = posts.join_next().await {
@@ -179,7 +179,7 @@ async fn event_that_nobody_waits_for_any_more_is_not_sent_again() {
     let request = gateway.post(&stream.events()).header("Request-Timeout", "500ms").body("given up");
     let play = async {
         let (mut conversation, _) = store.new_writer().await;
-        conversation.hear_block().await;
+        conversation.receive_block().await;
         conversation
     };
     let (answer, conversation) = tokio::join!(Answer::of(request), play);
@@ -188,7 +188,7 @@ async fn event_that_nobody_waits_for_any_more_is_not_sent_again() {
 
     let play = async {
         let (mut conversation, _) = store.new_writer().await;
-        let block = conversation.hear_block().await;
+        let block = conversation.receive_block().await;
         conversation.acknowledge(&block, NO_VALUE, 13).await;
         block
     };
@@ -203,12 +203,12 @@ async fn read_whose_connection_is_poisoned_is_asked_again() {
         let (mut store, gateway, stream) = scripted(&[]).await;
         let play = async {
             let mut first = store.conversation().await;
-            first.hear_question().await;
-            first.say_bytes(garbage).await;
+            first.receive_question().await;
+            first.send_bytes(garbage).await;
             drop(first);
             let mut second = store.conversation().await;
-            let question = second.hear_question().await;
-            second.say_state(question, false).await;
+            let question = second.receive_question().await;
+            second.send_state(question, false).await;
             second
         };
         let (answer, _open) = tokio::join!(Answer::of(gateway.get(&stream.events())), play);

@@ -1,4 +1,4 @@
-//! What callers see while Pravega is away, silent, moving or wrong, and that the gateway recovers.
+//! What callers see while Pravega is down, silent, moving segments or misbehaving, and that the gateway recovers.
 
 mod absent;
 mod lost_connections;
@@ -11,7 +11,7 @@ use reqwest::RequestBuilder;
 use crate::support::scripted_store::ScriptedStore;
 use crate::support::{Gateway, Stream};
 
-/// A gateway whose only store is played by the test, and a stream in the real controller.
+/// A gateway whose only store is scripted by the test, and a stream in the real controller.
 pub(crate) async fn scripted(arguments: &[&str]) -> (ScriptedStore, Gateway, Stream) {
     let store = ScriptedStore::start().await;
     let arguments = [&["--segment-store-rewrite", store.rule()], arguments].concat();

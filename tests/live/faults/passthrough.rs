@@ -1,4 +1,4 @@
-//! Messages and commands by fields on connections that fail.
+//! Raw messages and commands by fields on failing connections.
 
 use pravega_protocol::wire::{
     DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, RequestId, Segment, WireCommand, WrongHost,
@@ -10,7 +10,7 @@ use crate::support::problem::Problem;
 use crate::support::scripted_store::{Conversation, ScriptedStore};
 use crate::support::{Answer, Gateway, Stream};
 
-/// Asks for the state of the stream's segment, as a raw message and by fields.
+/// Requests for the state of the stream's segment, as a raw message and by fields.
 fn questions(gateway: &Gateway, stream: &Stream) -> [RequestBuilder; 2] {
     let request = GetStreamSegmentInfo {
         request_id: RequestId(77),
@@ -34,9 +34,9 @@ fn wrong_host(stream: &Stream) -> WrongHost {
     WrongHost { request_id: RequestId(77), segment, correct_host: nothing.clone(), server_stack_trace: nothing }
 }
 
-/// The question as it was asked.
-async fn hear_question(conversation: &mut Conversation) -> GetStreamSegmentInfo {
-    let question = conversation.hear_question().await;
+/// The request as the client sent it.
+async fn receive_question(conversation: &mut Conversation) -> GetStreamSegmentInfo {
+    let question = conversation.receive_question().await;
     assert_eq!(question.request_id, RequestId(77));
     question
 }
@@ -48,7 +48,7 @@ async fn message_that_is_never_answered_is_502_with_the_outcome_unknown() {
         let answer = Answer::of(question.header("Request-Timeout", "1s"));
         let play = async {
             let mut conversation = store.conversation().await;
-            hear_question(&mut conversation).await;
+            receive_question(&mut conversation).await;
             conversation
         };
         let (answer, _silent) = tokio::join!(answer, play);
@@ -62,7 +62,7 @@ async fn connection_that_closes_without_an_answer_is_502_with_the_outcome_unknow
     for question in questions(&gateway, &stream) {
         let play = async {
             let mut conversation = store.conversation().await;
-            hear_question(&mut conversation).await;
+            receive_question(&mut conversation).await;
         };
         let (answer, ()) = tokio::join!(Answer::of(question), play);
         Problem::of(answer, 502, "outcome_unknown").says("closed").may_have_happened();
@@ -75,8 +75,8 @@ async fn bytes_that_are_no_frame_are_502_with_the_outcome_unknown() {
     for question in questions(&gateway, &stream) {
         let play = async {
             let mut conversation = store.conversation().await;
-            hear_question(&mut conversation).await;
-            conversation.say_bytes(&[0, 0, 0, 12, 0xff, 0xff, 0xff, 0xff]).await;
+            receive_question(&mut conversation).await;
+            conversation.send_bytes(&[0, 0, 0, 12, 0xff, 0xff, 0xff, 0xff]).await;
             conversation
         };
         let (answer, _open) = tokio::join!(Answer::of(question), play);
@@ -90,24 +90,24 @@ async fn segment_that_moved_is_asked_for_again() {
     for question in questions(&gateway, &stream) {
         let play = async {
             let mut first = store.conversation().await;
-            hear_question(&mut first).await;
-            first.say(wrong_host(&stream)).await;
+            receive_question(&mut first).await;
+            first.send(wrong_host(&stream)).await;
             let mut second = store.conversation().await;
-            let question = hear_question(&mut second).await;
-            second.say_state(question, false).await;
+            let question = receive_question(&mut second).await;
+            second.send_state(question, false).await;
         };
         let (answer, ()) = tokio::join!(Answer::of(question), play);
         assert_eq!(answer.expect(200).header("message-name"), "StreamSegmentInfo");
     }
 }
 
-/// Asks while the store says again and again that the segment is elsewhere.
+/// Sends a request while the store keeps replying that the segment is elsewhere.
 async fn ask_for_what_moves(store: &mut ScriptedStore, stream: &Stream, question: RequestBuilder) -> Answer {
     let answering = async {
         loop {
             let mut conversation = store.conversation().await;
-            hear_question(&mut conversation).await;
-            conversation.say(wrong_host(stream)).await;
+            receive_question(&mut conversation).await;
+            conversation.send(wrong_host(stream)).await;
         }
     };
     tokio::select! {
@@ -129,7 +129,7 @@ async fn segment_that_moves_on_and_on_is_503_at_the_deadline() {
                 was_told = true;
                 break;
             }
-            // The deadline came between a question and its answer.
+            // The deadline expired between a request and its reply.
             Problem::of(answer, 502, "outcome_unknown");
         }
         assert!(was_told, "the deadline does not come there {TRIES} times");
@@ -143,7 +143,7 @@ async fn append_by_fields_that_is_never_acknowledged_is_502_that_keeps_the_earli
     let post = Answer::of(gateway.post(&path).header("Request-Timeout", "1s").body("event"));
     let play = async {
         let (mut conversation, _) = store.new_writer().await;
-        (conversation.hear_block().await, conversation)
+        (conversation.receive_block().await, conversation)
     };
     let (answer, (block, _silent)) = tokio::join!(post, play);
     assert_eq!((block.payloads, block.last_number), (vec!["event".into()], 0));
@@ -159,7 +159,7 @@ async fn append_by_fields_goes_on_after_the_number_that_the_store_tells() {
     for (last, expected) in [(NO_VALUE, 0), (41, 42)] {
         let play = async {
             let (mut conversation, _) = store.writer(last).await;
-            let block = conversation.hear_block().await;
+            let block = conversation.receive_block().await;
             conversation.acknowledge(&block, last, 13).await;
             block.last_number
         };

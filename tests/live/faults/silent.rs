@@ -1,4 +1,4 @@
-//! Stores that take a connection or a request and never answer.
+//! Stores that accept a connection or a request and never answer.
 
 use futures::future::join_all;
 use pravega_protocol::wire::{NO_VALUE, WireCommand};
@@ -9,7 +9,7 @@ use super::{calls, scripted};
 use crate::support::problem::Problem;
 use crate::support::{Answer, Gateway, Pravega, Stream};
 
-/// A store that accepts and says nothing, not even Hello, and a gateway that knows no other.
+/// A store that accepts connections and sends nothing, not even Hello, and a gateway that has no other store.
 async fn mute(arguments: &[&str]) -> (TcpListener, Gateway, Stream) {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let rule = format!("*:*={}", listener.local_addr().expect("it is bound"));
@@ -54,7 +54,7 @@ async fn event_that_is_never_acknowledged_is_503_and_may_be_stored() {
     let post = Answer::of(gateway.post(&stream.events()).header("Request-Timeout", "1s").body("event"));
     let play = async {
         let (mut conversation, _) = store.new_writer().await;
-        (conversation.hear_block().await, conversation)
+        (conversation.receive_block().await, conversation)
     };
     let (answer, (block, _silent)) = tokio::join!(post, play);
     assert_eq!(block.payloads, ["event"]);
@@ -67,16 +67,16 @@ async fn event_that_waits_for_its_writer_is_503_and_not_stored() {
     let post = Answer::of(gateway.post(&stream.events()).header("Request-Timeout", "1s").body("event"));
     let play = async {
         let mut conversation = store.conversation().await;
-        (conversation.hear_setup().await, conversation)
+        (conversation.receive_setup().await, conversation)
     };
     let (answer, (writer, mut conversation)) = tokio::join!(post, play);
     Problem::of(answer, 503, "deadline_exceeded").changed_nothing();
 
-    // The promise is kept when the store wakes up: only what comes later is sent.
-    conversation.say_set_up(&writer, NO_VALUE).await;
+    // The promise holds when the store wakes up: only later events are sent.
+    conversation.send_set_up(&writer, NO_VALUE).await;
     let later = Answer::of(gateway.post(&stream.events()).body("later"));
     let play = async {
-        let block = conversation.hear_block().await;
+        let block = conversation.receive_block().await;
         conversation.acknowledge(&block, NO_VALUE, 13).await;
         block
     };
@@ -92,7 +92,7 @@ async fn lines_that_are_never_acknowledged_are_503_with_reports_that_say_so() {
     let post = Answer::of(request.header("Request-Timeout", "1s"));
     let play = async {
         let (mut conversation, _) = store.new_writer().await;
-        (conversation.hear_block().await, conversation)
+        (conversation.receive_block().await, conversation)
     };
     let (answer, _silent) = tokio::join!(post, play);
     let problem = Problem::of(answer, 503, "deadline_exceeded");
@@ -108,7 +108,7 @@ async fn read_that_is_never_answered_is_503_without_side_effects() {
     let get = Answer::of(gateway.get(&stream.events()).header("Request-Timeout", "1s"));
     let play = async {
         let mut conversation = store.conversation().await;
-        (conversation.hear().await, conversation)
+        (conversation.receive().await, conversation)
     };
     let (answer, (question, _silent)) = tokio::join!(get, play);
     assert!(matches!(question, Some(WireCommand::GetStreamSegmentInfo(_))), "{question:?}");

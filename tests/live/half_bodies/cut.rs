@@ -1,4 +1,4 @@
-//! Clients that hang up in the middle of a body: nothing unfinished is written, and nothing of them is kept.
+//! Clients that hang up in the middle of a body: nothing incomplete is written, and everything held is released.
 
 use bytes::BytesMut;
 use pravega_protocol::wire::{
@@ -13,7 +13,7 @@ use crate::support::{Answer, Gateway, Stream};
 
 const BODY: usize = 100_000;
 
-/// A gateway, a stream of one event, and what callers hold of the gateway while nothing goes on.
+/// A gateway, a stream of one event, and what callers hold while the gateway is idle.
 async fn beginning() -> (Gateway, Stream, Held) {
     let gateway = Gateway::ready(&["--set", "limits.drain-time=1m"]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -22,8 +22,8 @@ async fn beginning() -> (Gateway, Stream, Held) {
     (gateway, stream, held)
 }
 
-/// Sends a head and half of a body, waits until the gateway holds a connection and `reserved` bytes for it, and
-/// hangs up; all of that must be given back.
+/// Waits until the gateway holds a connection and `reserved` bytes for this half-sent request, and hangs up; both must
+/// be released.
 async fn cut(gateway: &Gateway, idle: Held, client: RawClient, reserved: usize) {
     let reading = Held { connections: idle.connections + 1.0, available: idle.available - reserved as f64 };
     reading.await_this(gateway).await;
@@ -38,7 +38,7 @@ async fn half_of(gateway: &Gateway, method: &str, path: &str, headers: &[&str], 
     client
 }
 
-/// Fails unless the stream holds the event of the beginning and these, and takes more.
+/// Fails unless the stream holds the initial event and these, and accepts another.
 async fn assert_holds(gateway: &Gateway, stream: &Stream, events: &[&[u8]]) {
     let expected = [&[&b"before"[..]], events].concat();
     assert_eq!(payloads(&stream.read_all(gateway).await), expected);

@@ -1,4 +1,4 @@
-//! Bodies that end early, stop, or are refused while they are still sent.
+//! Bodies that end early, stall, or are refused while they are still being sent.
 
 mod cut;
 mod early_answers;
@@ -14,11 +14,11 @@ use crate::support::{Gateway, PATIENCE};
 const CONNECTIONS: &str = "pravega_gateway_http_connections";
 const AVAILABLE: &str = "pravega_gateway_budget_available_bytes";
 
-/// How soon what a caller held is free again once he is gone; shorter than every time limit of the gateways here that
-/// could bring it about by itself.
+/// How soon after a disconnect everything that the caller held must be free. Shorter than any timeout of the gateways
+/// here, so that no timeout can be what released it.
 const AT_ONCE: Duration = Duration::from_secs(1);
 
-/// What callers hold of the gateway: its connections and the bytes of its budget that are free.
+/// What callers hold: open connections, and how many bytes of the budget that leaves free.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(crate) struct Held {
     pub(crate) connections: f64,
@@ -30,12 +30,12 @@ impl Held {
         Self { connections: sample(gateway, CONNECTIONS).await, available: sample(gateway, AVAILABLE).await }
     }
 
-    /// Waits until callers hold this.
+    /// Waits until callers hold exactly this.
     pub(crate) async fn await_this(self, gateway: &Gateway) {
         self.await_within(gateway, PATIENCE).await;
     }
 
-    /// Waits for this no longer than any timer of the gateway takes, so that none can be what brings it about.
+    /// Waits for less time than any timeout of the gateway, so that no timeout can be the cause.
     pub(crate) async fn await_at_once(self, gateway: &Gateway) {
         self.await_within(gateway, AT_ONCE).await;
     }
@@ -45,12 +45,12 @@ impl Held {
     }
 }
 
-/// Waits until so many bytes of the budget are free.
+/// Waits until exactly this many bytes of the budget are free.
 pub(crate) async fn await_available(gateway: &Gateway, bytes: f64) {
     await_that(AT_ONCE, async || sample(gateway, AVAILABLE).await == bytes).await;
 }
 
-/// Looks at something again and again until it is so.
+/// Polls a condition until it holds.
 async fn await_that(limit: Duration, is_so: impl AsyncFn() -> bool) {
     let mut looks = tokio::time::interval(Duration::from_millis(5));
     let looking = async {

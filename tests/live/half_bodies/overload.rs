@@ -1,4 +1,4 @@
-//! More bytes in flight than the gateway may hold.
+//! More bytes in flight than the budget allows.
 
 use super::await_available;
 use crate::support::problem::Problem;
@@ -8,7 +8,7 @@ use crate::support::{Answer, Gateway, Stream};
 
 const MIB: usize = 1024 * 1024;
 
-/// A gateway that may hold 1 MiB, and a stream of one event.
+/// A gateway with a budget of 1 MiB, and a stream of one event.
 async fn small_gateway() -> (Gateway, Stream) {
     let gateway = Gateway::ready(&["--set", "limits.bytes-in-flight=1MiB"]).await;
     let stream = Stream::create(&gateway, 1).await;
@@ -16,7 +16,7 @@ async fn small_gateway() -> (Gateway, Stream) {
     (gateway, stream)
 }
 
-/// A body that takes the whole budget and is not finished.
+/// An incomplete body that takes the whole budget.
 async fn hold_everything(gateway: &Gateway, stream: &Stream) -> RawClient {
     let length = format!("Content-Length: {MIB}");
     let mut client = RawClient::begin(gateway, "POST", &stream.events(), &[&length]).await;

@@ -1,4 +1,4 @@
-//! Validators of other projects' formats, from the Python environment that `scripts/test` makes for them.
+//! Validators of other projects' formats, in the Python environment that `scripts/test` creates for them.
 
 use serde_json::Value;
 use tokio::process::Command;
@@ -17,12 +17,12 @@ for expr in json.load(sys.stdin):
         print(f'{expr}: {error}')
 ";
 
-/// Runs Python there, and feeds it.
+/// Runs that Python with this standard input.
 async fn python(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Finished {
     run(Command::new(variable("TEST_CHECKS_PYTHON")).args(arguments), stdin).await
 }
 
-/// What kubernetes-validate says of a file, strictly.
+/// Runs kubernetes-validate on a file, in strict mode.
 pub(crate) async fn kubernetes(path: &str) -> Finished {
     python(&["-m", "kubernetes_validate", "--strict", path], "").await
 }
@@ -32,7 +32,7 @@ pub(crate) async fn yaml(text: &str) -> Value {
     serde_json::from_slice(&python(&["-c", YAML_TO_JSON], text).await.success()).expect("JSON")
 }
 
-/// What is wrong with each of these queries that is none.
+/// The error of each query that is invalid.
 pub(crate) async fn promql(queries: &[String]) -> Vec<String> {
     let queries = serde_json::to_string(queries).expect("text");
     python(&["-c", PARSE_PROMQL], queries).await.lines()

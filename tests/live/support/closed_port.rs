@@ -3,14 +3,14 @@
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::task::JoinHandle;
 
-/// A port of this test's own, on which nobody listens.
+/// A reserved port that nothing listens on.
 #[derive(Debug)]
 pub(crate) struct ClosedPort {
     socket: TcpSocket,
     address: String,
 }
 
-/// A port that passes connections on. Dropped, it accepts no more.
+/// A port that forwards connections. Once dropped, it accepts no more.
 #[derive(Debug)]
 pub(crate) struct OpenPort {
     accepting: JoinHandle<()>,
@@ -29,12 +29,12 @@ impl ClosedPort {
         &self.address
     }
 
-    /// The rule that sends a gateway here, whatever store the controller names.
+    /// The rewrite rule that sends a gateway here, whichever store the controller names.
     pub(crate) fn rule(&self) -> String {
         format!("*:*={}", self.address)
     }
 
-    /// Listens from now on, and passes everything on to `target`.
+    /// Starts listening and forwards everything to `target`.
     pub(crate) fn open(self, target: &str) -> OpenPort {
         let listener = self.socket.listen(128).expect("the port is ours");
         let target = target.to_owned();
@@ -43,7 +43,7 @@ impl ClosedPort {
                 let target = target.clone();
                 tokio::spawn(async move {
                     let mut there = TcpStream::connect(&target).await.expect("the target listens");
-                    // Either side may end it.
+                    // Either side may close it.
                     let _ = tokio::io::copy_bidirectional(&mut socket, &mut there).await;
                 });
             }

@@ -1,4 +1,4 @@
-//! The embedded Pravega as a process of its own, without a gateway before it.
+//! The embedded Pravega as a separate process, without a gateway.
 
 use std::path::Path;
 use std::process::Stdio;
@@ -12,7 +12,7 @@ use tokio::time::timeout;
 use super::process::{Signal, signal};
 use super::{PATIENCE, Pravega};
 
-/// A running node on free ports. Dropped, it is killed; a panic inside it fails the test.
+/// A running node on free ports. Dropping it kills the process; a panic inside it fails the test.
 #[derive(Debug)]
 pub(crate) struct Embedded {
     child: Child,
@@ -21,23 +21,23 @@ pub(crate) struct Embedded {
 }
 
 impl Embedded {
-    /// Starts one with more arguments after the usual ones, and waits until it listens.
+    /// Starts one with additional arguments and waits until it listens.
     pub(crate) async fn start(arguments: &[&str]) -> Self {
         Self::try_start(arguments).await.unwrap_or_else(|log| panic!("it ended:\n{log}"))
     }
 
-    /// Starts one that keeps everything in a directory.
+    /// Starts one that stores everything in a directory.
     pub(crate) async fn in_directory(data: &Path, arguments: &[&str]) -> Self {
         let data = data.to_str().expect("a path of ASCII");
         Self::start(&[&["--data", data], arguments].concat()).await
     }
 
-    /// As [`start`](Self::start); its status and what it said, if it ended instead.
+    /// Like [`start`](Self::start), but returns the exit status and the log if it exits instead.
     pub(crate) async fn try_start(arguments: &[&str]) -> Result<Self, String> {
         Self::run(Command::new(env!("CARGO_BIN_EXE_pravega-gateway")), arguments).await
     }
 
-    /// As [`try_start`](Self::try_start), by a command that becomes the program.
+    /// Like [`try_start`](Self::try_start), through a command that executes the program.
     pub(crate) async fn run(mut program: Command, arguments: &[&str]) -> Result<Self, String> {
         let mut child = program
             .args(["embedded", "--segment-store-port", "0", "--controller-port", "0", "--rest-port", "0"])
@@ -70,18 +70,17 @@ impl Embedded {
         Ok(Self { child, log, pravega })
     }
 
-    /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id().expect("it runs")
     }
 
-    /// Ends it in the middle of whatever it does.
+    /// Kills it in the middle of its work.
     pub(crate) async fn kill(mut self) {
         self.child.kill().await.expect("it runs");
         self.check().await;
     }
 
-    /// Asks it to end, and waits for that.
+    /// Sends SIGTERM and waits for it to exit.
     pub(crate) async fn stop(mut self) {
         signal(self.pid(), Signal::TERM);
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("our child");

@@ -1,4 +1,4 @@
-//! Events to write, what must be read of them, and every form in which the gateway gives them.
+//! Events to write, how to compare them with what is read, and every format in which the gateway returns them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -11,7 +11,7 @@ use super::{Answer, Gateway, Stream};
 /// Largest payload of an event.
 pub(crate) const MAX_EVENT: usize = 8_388_608;
 
-/// An event that is to be written.
+/// An event to write.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Keyed {
     pub(crate) key: String,
@@ -24,7 +24,7 @@ impl Keyed {
     }
 }
 
-/// So many events for each key, the keys in turns; no two payloads are equal.
+/// `rounds` events for each key, alternating keys; no two payloads are equal.
 pub(crate) fn numbered(keys: &[&str], rounds: usize) -> Vec<Keyed> {
     let round = |number| keys.iter().map(move |key| Keyed::new(key, format!("{key} no. {number}")));
     (0..rounds).flat_map(round).collect()
@@ -36,21 +36,21 @@ pub(crate) fn kinds(key: &str) -> Vec<Keyed> {
     payloads.map(|payload| Keyed::new(key, payload)).to_vec()
 }
 
-/// Random bytes that are no UTF-8.
+/// Random bytes that are not UTF-8.
 pub(crate) fn random(len: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..len).map(|_| rand::random()).collect();
     bytes[0] = 0xff;
     bytes
 }
 
-/// Checks that exactly what was written was read, and that each key's events came in their order.
+/// Checks that exactly the written events were read, in order for each key.
 #[track_caller]
 pub(crate) fn assert_same_by_key(read: &[Vec<u8>], written: &[Keyed]) {
     let keys: HashMap<_, _> = written.iter().map(|event| (&event.payload, &event.key)).collect();
     assert_eq!(keys.len(), written.len(), "the payloads differ");
     let mut of_key: BTreeMap<_, Vec<_>> = BTreeMap::new();
     for payload in read {
-        let key = keys.get(payload).unwrap_or_else(|| panic!("nobody wrote {:?}", brief(payload)));
+        let key = keys.get(payload).unwrap_or_else(|| panic!("no one wrote {:?}", brief(payload)));
         of_key.entry(key.as_str()).or_default().push(payload);
     }
     let mut expected: BTreeMap<_, Vec<_>> = BTreeMap::new();
@@ -67,16 +67,16 @@ fn brief(payload: &[u8]) -> String {
     format!("{} ({} bytes)", payload[..payload.len().min(20)].escape_ascii(), payload.len())
 }
 
-/// How the gateway gives events.
+/// The format in which the gateway returns events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Form {
     /// One JSON document.
     Document,
     /// A JSON object per line.
     Lines,
-    /// As they lie in the segment.
+    /// Framed as in the segment.
     Framed,
-    /// One event, bare.
+    /// One event's payload alone.
     Bare,
 }
 
@@ -108,7 +108,7 @@ impl Form {
     }
 }
 
-/// Reads a segment from its head to its tail in one form.
+/// Reads a segment from its head to its tail in one format.
 pub(crate) async fn read_as(gateway: &Gateway, stream: &Stream, segment: u32, form: Form) -> Vec<Vec<u8>> {
     let count = if form == Form::Bare { "&count=1" } else { "" };
     let path = format!("{}&segment={segment}{count}", stream.events());
@@ -132,7 +132,7 @@ pub(crate) async fn read_as(gateway: &Gateway, stream: &Stream, segment: u32, fo
     }
 }
 
-/// The payload of an event in JSON: text where it is UTF-8, else base64.
+/// The payload of an event in JSON, which is text if it is UTF-8 and else base64.
 fn payload(event: &Value) -> Vec<u8> {
     if let Some(text) = event["text"].as_str() {
         return text.as_bytes().to_vec();
@@ -142,7 +142,7 @@ fn payload(event: &Value) -> Vec<u8> {
     bytes
 }
 
-/// The payloads of events as they lie in a segment.
+/// The payloads of framed events.
 pub(crate) fn deframe(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut payloads = Vec::new();
     while let Some((header, rest)) = bytes.split_first_chunk::<8>() {

@@ -1,4 +1,4 @@
-//! Faults of a network, at bytes that a seed chooses.
+//! Network faults at positions chosen by a seed.
 
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
@@ -9,8 +9,8 @@ use tokio::sync::watch;
 
 use super::PATIENCE;
 
-/// Bytes between two faults of one direction are below 2 to the power of this; small numbers are as likely as large
-/// ones, so that handshakes are hit too.
+/// Bytes between two faults in one direction are below 2 to the power of this. Small orders of magnitude are as likely
+/// as large ones, so that handshakes are hit too.
 const MOST_BYTES_LOG2: u32 = 17;
 
 /// Stalls are shorter than this.
@@ -19,22 +19,22 @@ const LONGEST_STALL: Duration = Duration::from_millis(800);
 /// Something that happens in one direction of a connection.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fault {
-    /// After so many bytes.
+    /// Number of bytes before it.
     pub(crate) after: usize,
     pub(crate) kind: Kind,
 }
 
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Kind {
-    /// The connection ends, both ways.
+    /// The connection closes in both directions.
     Cut,
     /// Nothing passes for a while.
     Stall(Duration),
-    /// What comes next arrives in pieces of so many bytes.
+    /// The next bytes arrive in pieces of this size.
     Split(usize),
 }
 
-/// A number of faults, and what is left of it.
+/// A limited number of faults.
 #[derive(Debug)]
 pub(crate) struct Faults {
     random: Mutex<StdRng>,
@@ -51,7 +51,7 @@ pub(crate) struct Happened {
 }
 
 impl Faults {
-    /// So many faults; the seed chooses where and of which kind.
+    /// This many faults; the seed chooses positions and kinds.
     pub(crate) fn new(seed: u64, count: usize) -> Self {
         Self {
             random: Mutex::new(StdRng::seed_from_u64(seed)),
@@ -60,7 +60,7 @@ impl Faults {
         }
     }
 
-    /// The next fault of a direction of a connection.
+    /// The next fault in one direction of a connection.
     pub(crate) fn draw(&self) -> Fault {
         let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
         let magnitude = random.random_range(0..=MOST_BYTES_LOG2);
@@ -73,7 +73,7 @@ impl Faults {
         Fault { after, kind }
     }
 
-    /// Takes a fault from what is left; `false` if there is none.
+    /// Uses up one fault; `false` if none is left.
     pub(crate) fn happens(&self, kind: Kind) -> bool {
         let is_left = self.left.send_if_modified(|left| match left.checked_sub(1) {
             Some(fewer) => {

@@ -1,4 +1,4 @@
-//! Clients of Pravega that were written elsewhere; `tests/foreign` tells what they take and print.
+//! Third-party clients of Pravega; `tests/foreign` describes their input and output.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use super::process::{Finished, run, run_within};
 use super::{PATIENCE, Pravega, Stream};
 
 const ACCEPTANCE_PY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/foreign/acceptance.py");
-/// A program that is stuck ends itself after 90 s, and those that wait behind it run then.
+/// A stuck program exits after 90 s, and only then do those queued behind it run.
 const ACCEPTANCE_PATIENCE: Duration = Duration::from_secs(300);
 
-/// Pravega's Java client, or its Python client, which is the Rust client underneath.
+/// Pravega's Java client, or its Python client, which wraps the Rust client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Foreign {
     Java,
@@ -26,7 +26,7 @@ pub(crate) enum Foreign {
 }
 
 impl Foreign {
-    /// Appends events in order: key or none, and payload.
+    /// Appends events in order, each a payload with an optional key.
     pub(crate) async fn write(self, stream: &Stream, events: &[(Option<&str>, &[u8])]) {
         let line = |(key, payload): &(Option<&str>, &[u8])| {
             json!({ "key": key, "base64": BASE64.encode(payload) }).to_string() + "\n"
@@ -36,8 +36,8 @@ impl Foreign {
         assert_eq!(printed.last().map(String::as_str), Some(&*json!({ "written": events.len() }).to_string()));
     }
 
-    /// Reads the whole stream through a new reader group, which must hold `count` events and no more: payloads in
-    /// the order of arrival.
+    /// Reads the whole stream through a new reader group and returns the payloads in order of arrival. The stream must
+    /// hold exactly `count` events.
     pub(crate) async fn read(self, stream: &Stream, count: usize) -> Vec<Vec<u8>> {
         let mut lines = values(self.run("read", stream, &[&count.to_string()], "").await);
         let summary = lines.pop().expect("a summary");
@@ -45,8 +45,8 @@ impl Foreign {
         lines.iter().map(payload).collect()
     }
 
-    /// Runs all scenarios of `tests/foreign/acceptance` on the server of a controller, where they must all find what they
-    /// look for; what each printed.
+    /// Runs all scenarios of `tests/foreign/acceptance` against this controller, where they must all succeed; returns
+    /// what each printed.
     pub(crate) async fn acceptance(self, controller: &str) -> Vec<Value> {
         let mut program = match self {
             Self::Java => java_class("acceptance.Acceptance"),
@@ -67,14 +67,14 @@ impl Foreign {
     }
 }
 
-/// A command of `ForeignClient.java`.
+/// Runs a command of `ForeignClient.java`.
 pub(crate) async fn java(command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
     foreign(java_class("ForeignClient"), command, stream, arguments, stdin).await
 }
 
 fn java_class(name: &str) -> Command {
     let mut java = Command::new("java");
-    // Short runs: start quickly, and leave memory to others.
+    // Runs are short: start quickly and leave memory to others.
     java.args(["-Xmx1g", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1"]);
     java.args(["-cp", &variable("TEST_JAVA_CLASSPATH"), name]);
     java
@@ -86,8 +86,7 @@ fn python_script(path: &str) -> Command {
     python
 }
 
-/// All events that are there now, read by the Java client: those of earlier epochs first, so that each key's events stand
-/// in their order.
+/// All current events as the Java client reads them: earlier epochs first, so that each key's events are in order.
 pub(crate) async fn read_by_epochs(stream: &Stream) -> Vec<Vec<u8>> {
     let mut lines = values(java("batch", stream, &[], "").await);
     lines.pop().expect("a summary");
@@ -99,24 +98,24 @@ pub(crate) async fn read_by_epochs(stream: &Stream) -> Vec<Vec<u8>> {
     lines.iter().map(payload).collect()
 }
 
-/// A command of `foreign_client.py`.
+/// Runs a command of `foreign_client.py`.
 pub(crate) async fn python(command: &str, stream: &Stream, arguments: &[&str], stdin: &str) -> Finished {
     foreign(python_script(&variable("TEST_FOREIGN_PY")), command, stream, arguments, stdin).await
 }
 
-/// A command of `ForeignClient.java` on another Pravega, with variables that say how to get in.
+/// Runs a command of `ForeignClient.java` on another Pravega, with credentials in variables.
 pub(crate) async fn java_at(controller: &str, variables: &[(&str, &str)], words: &[&str], stdin: &str) -> Finished {
     let mut java = java_class("ForeignClient");
     java.args([words[0], controller]).args(&words[1..]).envs(variables.iter().copied());
     run(&mut java, stdin).await
 }
 
-/// A reader of the Java client, in a process of its own.
+/// A reader of the Java client in a separate process.
 #[derive(Debug)]
 pub(crate) struct OpenReader(Child);
 
 impl OpenReader {
-    /// Opens it in a group of the stream, which is made if need be.
+    /// Opens it in a reader group of the stream, which is created if necessary.
     pub(crate) async fn open(controller: &str, scope: &str, stream: &str, group: &str, id: &str) -> Self {
         let mut java = java_class("ForeignClient");
         java.args(["stay", controller, scope, stream, group, id]).kill_on_drop(true);
@@ -128,14 +127,14 @@ impl OpenReader {
         Self(child)
     }
 
-    /// Closes it, as a program does that ends in order.
+    /// Closes it as a program does that exits normally.
     pub(crate) async fn close(mut self) {
         drop(self.0.stdin.take());
         let status = timeout(PATIENCE, self.0.wait()).await.expect("it ends").expect("our child");
         assert!(status.success(), "{status}");
     }
 
-    /// Ends it as a crash would: its group does not learn of it.
+    /// Kills it as a crash would: its group is not informed.
     pub(crate) async fn kill(mut self) {
         self.0.kill().await.expect("it runs");
     }

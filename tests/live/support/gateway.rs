@@ -1,4 +1,4 @@
-//! The gateway as a process of its own.
+//! The gateway as a separate process.
 
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
@@ -13,7 +13,7 @@ use tokio::time::timeout;
 use super::process::{self, Signal};
 use super::{Answer, PATIENCE, Pravega, http};
 
-/// A running gateway. Dropped, it is killed; a panic inside it fails the test.
+/// A running gateway. Dropping it kills the process; a panic inside it fails the test.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     child: Child,
@@ -25,14 +25,14 @@ pub(crate) struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one in front of the Pravega of this run and waits until `/readyz` says so.
+    /// Starts one in front of this run's Pravega and waits until `/readyz` reports that it is ready.
     pub(crate) async fn ready(arguments: &[&str]) -> Self {
         let gateway = Self::start(&Pravega::of_this_run(), arguments).await;
         gateway.await_ready().await;
         gateway
     }
 
-    /// Starts one in front of any Pravega, with more arguments after the usual ones, and waits until it listens.
+    /// Starts one in front of any Pravega, with additional arguments, and waits until it listens.
     pub(crate) async fn start(pravega: &Pravega, arguments: &[&str]) -> Self {
         let usual = ["--controller", &pravega.controller, "--controller-rest", &pravega.rest];
         Self::spawn(&[&usual, arguments].concat()).await
@@ -72,7 +72,7 @@ impl Gateway {
         Answer::of(self.client.get(self.management_url("/readyz"))).await.expect(200);
     }
 
-    /// Waits until `/readyz` answers so.
+    /// Waits until `/readyz` answers with this status.
     pub(crate) async fn await_readiness(&self, status: u16) {
         let mut looks = tokio::time::interval(Duration::from_millis(50));
         let looking = async {
@@ -93,7 +93,6 @@ impl Gateway {
         format!("http://{}{path}", self.management)
     }
 
-    /// The process.
     pub(crate) fn pid(&self) -> u32 {
         self.child.id()
     }
@@ -126,18 +125,17 @@ impl Gateway {
         }
     }
 
-    /// Sends a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         process::signal(self.pid(), signal);
     }
 
-    /// Asks it to end as an orchestrator does, and waits for that.
+    /// Stops it as an orchestrator does, and waits for it to exit.
     pub(crate) async fn stop(mut self) -> ExitStatus {
         self.signal(Signal::TERM);
         self.ended().await
     }
 
-    /// Waits until it has ended.
+    /// Waits for it to exit.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
         let mut log = self.log.clone();
         let ended = async { while log.changed().await.is_ok() {} };
@@ -153,7 +151,7 @@ impl Gateway {
 
 impl Drop for Gateway {
     fn drop(&mut self) {
-        // Both fail only for a process that has ended, which is what they are for.
+        // Both fail only if the process has exited already.
         let _ = self.child.kill();
         let _ = self.child.wait();
         if let Some(reader) = self.reader.take() {
@@ -168,7 +166,7 @@ impl Drop for Gateway {
     }
 }
 
-/// Collects the lines of the program's standard error until it ends.
+/// Collects the lines of standard error until it closes.
 fn follow(stderr: ChildStderr) -> (watch::Receiver<Vec<String>>, JoinHandle<()>) {
     let (lines, log) = watch::channel(Vec::new());
     let reader = std::thread::spawn(move || {

@@ -1,4 +1,4 @@
-//! Asking, and what was answered.
+//! Requests and responses.
 
 use bytes::Bytes;
 use http::{HeaderMap, StatusCode};
@@ -7,24 +7,24 @@ use serde_json::Value;
 
 use super::PATIENCE;
 
-/// A client that keeps connections and knows no proxy.
+/// A client that keeps connections and uses no proxy.
 pub(crate) fn client() -> Client {
     builder().build().expect("no setting is wrong")
 }
 
-/// Such a client, for more settings.
+/// A builder of such clients, for more settings.
 pub(crate) fn builder() -> ClientBuilder {
-    // An error says that another test was faster.
+    // Fails only if another test has installed the provider already.
     let _ = rustls::crypto::ring::default_provider().install_default();
     Client::builder().no_proxy().timeout(PATIENCE)
 }
 
-/// Text as it may stand in a query.
+/// Text encoded for a query.
 pub(crate) fn escape(text: &str) -> String {
     percent_encoding::utf8_percent_encode(text, percent_encoding::NON_ALPHANUMERIC).to_string()
 }
 
-/// A whole response.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -33,19 +33,19 @@ pub(crate) struct Answer {
 }
 
 impl Answer {
-    /// Sends a request and reads its answer to the end.
+    /// Sends a request and reads the complete response.
     pub(crate) async fn of(request: RequestBuilder) -> Self {
         Self::from(request.send().await.expect("the gateway answers")).await
     }
 
-    /// Reads an answer to its end.
+    /// Reads a response to its end.
     pub(crate) async fn from(response: Response) -> Self {
         let (status, headers) = (response.status(), response.headers().clone());
         let body = response.bytes().await.expect("the answer comes whole");
         Self { status, headers, body }
     }
 
-    /// Itself, if it has this status.
+    /// Returns itself if it has this status.
     #[track_caller]
     pub(crate) fn expect(self, status: u16) -> Self {
         assert_eq!(self.status.as_u16(), status, "{:?} {}", self.headers, self.text());

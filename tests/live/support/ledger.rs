@@ -1,4 +1,4 @@
-//! What callers were told of their events, and whether what is stored agrees with it.
+//! Records the outcomes that callers got for their events, and compares them with what is stored.
 
 use std::collections::BTreeMap;
 
@@ -7,9 +7,9 @@ use serde_json::Value;
 use super::problem::Problem;
 use super::{Answer, Stream};
 
-/// What a caller was told of one event.
+/// The outcome that a caller got for one event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Told {
+pub(crate) enum Outcome {
     /// Acknowledged.
     Stored,
     /// Refused, `sideEffects: possible`.
@@ -21,10 +21,10 @@ pub(crate) enum Told {
 /// Codes with which an event may be refused while Pravega, or the gateway, goes away.
 const OUTAGES: [&str; 4] = ["deadline_exceeded", "store_unavailable", "controller_unavailable", "draining"];
 
-impl Told {
-    /// What an answer to a single event says: `201`, or a `503` for an outage.
+impl Outcome {
+    /// The outcome in the answer to a single event: `201`, or a `503` for an outage.
     #[track_caller]
-    pub(crate) fn by(answer: Answer) -> Self {
+    pub(crate) fn of(answer: Answer) -> Self {
         if answer.status == 201 {
             return Self::Stored;
         }
@@ -44,45 +44,46 @@ impl Told {
     }
 }
 
-/// What the callers with each key were told of their events, which are numbered by key.
+/// The outcomes by routing key; the events of a key are numbered from 0.
 #[derive(Debug, Default)]
 pub(crate) struct Ledger {
-    told: BTreeMap<String, Vec<Told>>,
+    outcomes: BTreeMap<String, Vec<Outcome>>,
 }
 
 impl Ledger {
-    /// Notes what was told of a key's events from 0 on.
-    pub(crate) fn enter(&mut self, key: &str, told: Vec<Told>) {
-        assert!(self.told.insert(key.to_owned(), told).is_none(), "one caller a key");
+    /// Records the outcomes of all of a key's events.
+    pub(crate) fn record(&mut self, key: &str, outcomes: Vec<Outcome>) {
+        assert!(self.outcomes.insert(key.to_owned(), outcomes).is_none(), "one caller a key");
     }
 
-    /// How many events of all keys were told to be so.
-    pub(crate) fn count(&self, told: Told) -> usize {
-        self.told.values().flatten().filter(|this| **this == told).count()
+    /// Number of events with this outcome.
+    pub(crate) fn count(&self, outcome: Outcome) -> usize {
+        self.outcomes.values().flatten().filter(|this| **this == outcome).count()
     }
 
-    /// Checks payloads, each key's in the order of the stream: what was acknowledged is there once and in its order, what
-    /// may be there at most once, and nothing else.
+    /// Checks payloads, which must be in stream order for each key: acknowledged events are stored once and in order,
+    /// those that may be stored at most once, and nothing else is stored.
     #[track_caller]
     pub(crate) fn check<P: AsRef<[u8]>>(&self, stored: impl IntoIterator<Item = P>) {
-        let mut found: BTreeMap<&str, Vec<usize>> = self.told.keys().map(|key| (key.as_str(), Vec::new())).collect();
+        let mut found: BTreeMap<&str, Vec<usize>> =
+            self.outcomes.keys().map(|key| (key.as_str(), Vec::new())).collect();
         for payload in stored {
             let (key, number) = parse(payload.as_ref());
-            found.get_mut(&*key).unwrap_or_else(|| panic!("nobody wrote {key} {number}")).push(number);
+            found.get_mut(&*key).unwrap_or_else(|| panic!("no caller wrote {key} {number}")).push(number);
         }
         for (key, numbers) in found {
-            check_key(key, &self.told[key], numbers);
+            check_key(key, &self.outcomes[key], numbers);
         }
     }
 }
 
 #[track_caller]
-fn check_key(key: &str, told: &[Told], mut numbers: Vec<usize>) {
-    let is_acknowledged = |number: &usize| told.get(*number) == Some(&Told::Stored);
-    let acknowledged: Vec<_> = (0..told.len()).filter(is_acknowledged).collect();
+fn check_key(key: &str, outcomes: &[Outcome], mut numbers: Vec<usize>) {
+    let is_acknowledged = |number: &usize| outcomes.get(*number) == Some(&Outcome::Stored);
+    let acknowledged: Vec<_> = (0..outcomes.len()).filter(is_acknowledged).collect();
     let in_order: Vec<_> = numbers.iter().copied().filter(is_acknowledged).collect();
     if in_order != acknowledged {
-        let odd = in_order.iter().zip(&acknowledged).position(|(found, told)| found != told);
+        let odd = in_order.iter().zip(&acknowledged).position(|(found, expected)| found != expected);
         let around = |all: &[usize]| {
             let odd = odd.unwrap_or(all.len().min(in_order.len()).min(acknowledged.len()));
             format!("{:?}", &all[odd.saturating_sub(2).min(all.len())..(odd + 6).min(all.len())])
@@ -94,15 +95,15 @@ fn check_key(key: &str, told: &[Told], mut numbers: Vec<usize>) {
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{key}: an event is stored twice");
     for number in numbers {
         assert_ne!(
-            told.get(number),
-            Some(&Told::NotStored),
+            outcomes.get(number),
+            Some(&Outcome::NotStored),
             "{key} {number} is stored although refused without effects"
         );
-        assert!(number < told.len(), "{key} {number} is stored and nobody was told anything of it");
+        assert!(number < outcomes.len(), "{key} {number} is stored but no outcome was reported");
     }
 }
 
-/// The payload of a key's event, made longer by so many bytes.
+/// The payload of a key's event, padded by this many bytes.
 pub(crate) fn payload(key: &str, number: usize, padding: usize) -> String {
     format!("{key} {number} {}", "x".repeat(padding))
 }
@@ -111,30 +112,30 @@ fn parse(payload: &[u8]) -> (String, usize) {
     let text = std::str::from_utf8(payload).expect("we wrote text");
     let mut parts = text.splitn(3, ' ');
     let (key, number) = (parts.next().expect("a key"), parts.next().and_then(|number| number.parse().ok()));
-    assert!(parts.next().expect("padding").bytes().all(|byte| byte == b'x'), "nobody wrote {text:?}");
+    assert!(parts.next().expect("padding").bytes().all(|byte| byte == b'x'), "no caller wrote {text:?}");
     (key.to_owned(), number.expect("a number"))
 }
 
-/// What the answer to a batch says of each of so many events that were sent. Those behind its end were not read.
+/// The outcomes of the events of a batch, of which `sent` were sent. Those after the batch's end were not read.
 #[track_caller]
-pub(crate) fn told_of_batch(answer: &Answer, sent: usize) -> Vec<Told> {
+pub(crate) fn batch_outcomes(answer: &Answer, sent: usize) -> Vec<Outcome> {
     assert!([200, 207, 503].contains(&answer.status.as_u16()), "{} {}", answer.status, answer.text());
     let body = answer.json();
     let no_reports = Vec::new();
     let reports = body["reports"].as_array().unwrap_or(&no_reports);
-    let mut told = vec![Told::Stored; as_count(&body["events"])];
+    let mut outcomes = vec![Outcome::Stored; as_count(&body["events"])];
     for report in reports {
         let (index, count) = (as_count(&report["index"]), as_count(&report["count"]));
         let code = report["code"].as_str().expect("a code");
         let this = match code {
-            "not_written" => Told::NotStored,
-            code => Told::in_problem(code, &report["sideEffects"]),
+            "not_written" => Outcome::NotStored,
+            code => Outcome::in_problem(code, &report["sideEffects"]),
         };
-        told.splice(index..index, vec![this; count]);
+        outcomes.splice(index..index, vec![this; count]);
     }
-    assert!(answer.status != 200 || told.len() == sent, "{sent} events were sent: {body}");
-    told.resize(sent, Told::NotStored);
-    told
+    assert!(answer.status != 200 || outcomes.len() == sent, "{sent} events were sent: {body}");
+    outcomes.resize(sent, Outcome::NotStored);
+    outcomes
 }
 
 fn as_count(number: &Value) -> usize {

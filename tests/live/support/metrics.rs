@@ -1,4 +1,4 @@
-//! What the gateway holds open, as it tells and as the system sees it.
+//! The gateway's metrics and its use of resources as the system sees it.
 
 use std::collections::HashSet;
 use std::fs;
@@ -24,17 +24,17 @@ pub(crate) async fn hits(gateway: &Gateway, limit: &str) -> u64 {
     count(gateway, &format!("pravega_gateway_limit_hits_total{{limit=\"{limit}\"}}")).await
 }
 
-/// How often a store failed with this reply, or in this way.
+/// How often a store failed with this reply or in this way.
 pub(crate) async fn store_errors(gateway: &Gateway, error: &str) -> u64 {
     count(gateway, &format!("pravega_gateway_store_errors_total{{error=\"{error}\"}}")).await
 }
 
-/// Sessions with stores, of a kind: append, read or exclusive.
+/// Sessions with stores of one kind: append, read or exclusive.
 pub(crate) async fn store_sessions(gateway: &Gateway, kind: &str) -> f64 {
     sample(gateway, &format!("pravega_gateway_store_sessions{{kind=\"{kind}\"}}")).await
 }
 
-/// A number of bytes in `/proc/PID/status`: `VmRSS`, what is resident, or `VmHWM`, the most that ever was.
+/// A number of bytes in `/proc/PID/status`: `VmRSS`, the resident set size, or `VmHWM`, its peak.
 pub(crate) fn memory(pid: u32, name: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{pid}/status")).expect("the process runs, and is ours");
     let line =
@@ -52,7 +52,7 @@ pub(crate) fn connections(pid: u32, port: u16) -> usize {
     lines.filter_map(established_to).filter(|(to, inode)| *to == port && owned.contains(*inode)).count()
 }
 
-/// Remote port and inode of a line of /proc/net/tcp, if the connection is established.
+/// Remote port and inode in a line of /proc/net/tcp, if the connection is established.
 fn established_to(line: &str) -> Option<(u16, &str)> {
     let columns: Vec<_> = line.split_whitespace().collect();
     let (remote, state, inode) = (columns.get(2)?, columns.get(3)?, columns.get(9)?);

@@ -1,4 +1,4 @@
-//! What the tests share: the gateway as a process, streams in Pravega, HTTP, and clients written elsewhere.
+//! Shared by the tests: the gateway as a process, streams in Pravega, HTTP, and third-party clients.
 
 pub(crate) mod checks;
 pub(crate) mod closed_port;
@@ -33,5 +33,5 @@ pub(crate) use http::Answer;
 pub(crate) use pravega::Pravega;
 pub(crate) use stream::Stream;
 
-/// Longest wait for anything; a test that reaches it has failed.
+/// The longest that a test waits for anything; a test that reaches it fails.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(100);

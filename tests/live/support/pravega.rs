@@ -1,6 +1,6 @@
-//! Where the Pravega of this run is.
+//! The Pravega that this run tests against.
 
-/// Addresses of a Pravega, and what its own clients need.
+/// Addresses of a Pravega.
 #[derive(Debug, Clone)]
 pub(crate) struct Pravega {
     /// The controller's gRPC, `host:port`.
@@ -12,7 +12,8 @@ pub(crate) struct Pravega {
 }
 
 impl Pravega {
-    /// The one that `TEST_PRAVEGA` and its sisters name, else the embedded one, which all tests of this process share.
+    /// The one that `TEST_PRAVEGA`, `TEST_PRAVEGA_REST` and `TEST_PRAVEGA_STORE` name, else the embedded one, which all
+    /// tests of this process share.
     pub(crate) fn of_this_run() -> Self {
         if std::env::var_os("TEST_PRAVEGA").is_none() {
             return shared::embedded();
@@ -48,7 +49,7 @@ mod shared {
 
     use super::Pravega;
 
-    /// Tests run side by side and delete nothing.
+    /// Tests run in parallel and delete nothing.
     const MAX_BYTES: u64 = 4 << 30;
 
     /// The embedded Pravega, in memory, on a thread that ends with this process.
@@ -58,7 +59,7 @@ mod shared {
     }
 
     fn start() -> Pravega {
-        let (told, addresses) = mpsc::channel();
+        let (sender, addresses) = mpsc::channel();
         std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
             runtime.block_on(async {
@@ -70,7 +71,7 @@ mod shared {
                     ..Settings::default()
                 };
                 let node = Embedded::bind(&settings).await.expect("free ports");
-                told.send(node.addresses()).expect("a test waits");
+                sender.send(node.addresses()).expect("a test waits");
                 let phases = Phases::default();
                 node.run(server_settings::private(&Limits::default()), phases.stop, phases.cut).await;
             });
@@ -88,7 +89,7 @@ mod shared {
 mod shared {
     use super::{Pravega, variable};
 
-    /// There is none in this build.
+    /// This build has no embedded Pravega.
     pub(super) fn embedded() -> Pravega {
         panic!("this build has no embedded Pravega to test with, and {}", variable("TEST_PRAVEGA"))
     }

@@ -1,4 +1,4 @@
-//! Refusals: what every problem must hold, whatever it is about.
+//! Problem documents, and what each of them must contain.
 
 use reqwest::RequestBuilder;
 use serde_json::Value;
@@ -6,10 +6,10 @@ use serde_json::Value;
 use super::Answer;
 
 /// The deadline of requests that must be refused at once. A gateway that waits for anything answers
-/// `deadline_exceeded` instead of what is expected.
+/// `deadline_exceeded` instead of the expected code.
 const AT_ONCE: &str = "5s";
 
-/// An answer that is a problem.
+/// A response with a problem document.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) answer: Answer,
@@ -17,7 +17,7 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
-    /// The problem in an answer, which must have this status and code, and all members and headers of a problem.
+    /// The problem in a response, which must have this status and code, and all members and headers of a problem.
     #[track_caller]
     pub(crate) fn of(answer: Answer, status: u16, code: &str) -> Self {
         let answer = answer.expect(status);
@@ -41,7 +41,7 @@ impl Problem {
         self.members.get(name).unwrap_or_else(|| panic!("{name} is missing from {}", self.members))
     }
 
-    /// Fails unless the detail says this.
+    /// Fails unless the detail contains this.
     #[track_caller]
     pub(crate) fn says(&self, part: &str) -> &Self {
         let detail = self.member("detail").as_str().expect("a text");
@@ -49,14 +49,14 @@ impl Problem {
         self
     }
 
-    /// Fails unless the request may have been carried out.
+    /// Fails unless the problem says that the request may have been carried out.
     #[track_caller]
     pub(crate) fn may_have_happened(&self) -> &Self {
         assert_eq!(*self.member("sideEffects"), "possible", "{}", self.members);
         self
     }
 
-    /// Fails unless the request changed nothing.
+    /// Fails unless the problem says that the request changed nothing.
     #[track_caller]
     pub(crate) fn changed_nothing(&self) -> &Self {
         assert_eq!(*self.member("sideEffects"), "none", "{}", self.members);

@@ -1,4 +1,4 @@
-//! Programs that run to their end.
+//! Programs that run to completion.
 
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -12,7 +12,7 @@ pub(crate) use rustix::process::Signal;
 
 use super::PATIENCE;
 
-/// What a program left behind.
+/// The exit status and output of a program.
 #[derive(Debug)]
 pub(crate) struct Finished {
     pub(crate) status: ExitStatus,
@@ -21,31 +21,31 @@ pub(crate) struct Finished {
 }
 
 impl Finished {
-    /// What it printed, if it ended well.
+    /// What a successful program printed.
     pub(crate) fn success(self) -> Vec<u8> {
         assert!(self.status.success(), "{}: {}{}", self.status, self.stderr, String::from_utf8_lossy(&self.stdout));
         self.stdout
     }
 
-    /// The lines that it printed, if it ended well.
+    /// The lines that a successful program printed.
     pub(crate) fn lines(self) -> Vec<String> {
         let text = String::from_utf8(self.success()).expect("the program prints text");
         text.lines().map(str::to_owned).collect()
     }
 }
 
-/// Feeds a program and waits for its end, which must come within [`PATIENCE`].
+/// Runs a program with this standard input; it must exit within [`PATIENCE`].
 pub(crate) async fn run(command: &mut Command, stdin: impl AsRef<[u8]>) -> Finished {
     run_within(PATIENCE, command, stdin).await
 }
 
-/// Feeds a program and waits for its end, which must come in time.
+/// Runs a program with this standard input; it must exit in time.
 pub(crate) async fn run_within(patience: Duration, command: &mut Command, stdin: impl AsRef<[u8]>) -> Finished {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
     let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let mut input = child.stdin.take().expect("piped");
     let feeding = async move {
-        // A program that needs no input may be gone already.
+        // A program that needs no input may have exited already.
         let _ = input.write_all(stdin.as_ref()).await;
         drop(input);
     };
@@ -56,20 +56,20 @@ pub(crate) async fn run_within(patience: Duration, command: &mut Command, stdin:
     Finished { status: output.status, stdout: output.stdout, stderr }
 }
 
-/// Sends a signal to a process of ours.
+/// Sends a signal to one of our processes.
 pub(crate) fn signal(pid: u32, signal: Signal) {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a process id");
     kill_process(pid, signal).expect("it is our child");
 }
 
-/// curl, quiet, and past any proxy.
+/// curl without progress output and without a proxy.
 pub(crate) async fn curl(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Finished {
     let mut command = Command::new("curl");
     command.args(["--noproxy", "*", "-sS", "--max-time", "90"]).args(arguments);
     run(&mut command, stdin).await
 }
 
-/// The gateway's own program with other subcommands than `serve`.
+/// Runs subcommands of the gateway other than `serve`.
 pub(crate) async fn gateway_cli(arguments: &[&str], stdin: impl AsRef<[u8]>) -> Finished {
     run(Command::new(env!("CARGO_BIN_EXE_pravega-gateway")).args(arguments), stdin).await
 }

@@ -1,4 +1,4 @@
-//! A TCP proxy between a gateway and its store, which treats what passes as the test says.
+//! A TCP proxy between a gateway and its store, which treats the traffic as the test demands.
 
 use std::io;
 use std::sync::Arc;
@@ -15,28 +15,28 @@ use tokio::time::Instant;
 
 use super::fault::{Fault, Faults, Kind};
 
-/// Most bytes that are passed on at once.
+/// Most bytes forwarded at once.
 const CHUNK: usize = 16 * 1024;
 
-/// Bytes that a split concerns, and the pause between its pieces, so that they arrive apart.
+/// Bytes that a split affects, and the pause between its pieces, so that they arrive separately.
 const MOST_SPLIT: usize = 100;
 const BETWEEN_PIECES: Duration = Duration::from_millis(1);
 
-/// What a throttle makes up for at most.
+/// The longest delay that a throttle catches up on.
 const LATEST: Duration = Duration::from_millis(100);
 
-/// What becomes of bytes on their way.
+/// How bytes are treated on their way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Treatment {
     /// They arrive as they were sent.
     Faithful,
-    /// None arrives, until the treatment changes.
+    /// None arrive until the treatment changes.
     Stalled,
-    /// So many a second arrive at the store, all connections together.
+    /// This many per second arrive at the store over all connections.
     Throttled(u32),
 }
 
-/// A proxy on a port of its own. Dropped, it accepts no more; its connections end with the runtime.
+/// A proxy on its own port. Once dropped, it accepts no more connections; existing ones end with the runtime.
 #[derive(Debug)]
 pub(crate) struct Proxy {
     address: String,
@@ -55,7 +55,7 @@ struct Road {
 }
 
 impl Proxy {
-    /// Passes connections on to `target`, a `host:port`, and lets these faults happen to them.
+    /// Forwards connections to `target`, a `host:port`, and injects these faults.
     pub(crate) async fn start(target: &str, faults: Arc<Faults>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
@@ -69,22 +69,22 @@ impl Proxy {
         Self { address, road, accepting }
     }
 
-    /// One at which nothing happens by itself.
+    /// A proxy without faults.
     pub(crate) async fn faithful(target: &str) -> Self {
         Self::start(target, Arc::new(Faults::new(0, 0))).await
     }
 
-    /// The rule that sends a gateway here, whatever store the controller names.
+    /// The rewrite rule that sends a gateway here, whichever store the controller names.
     pub(crate) fn rule(&self) -> String {
         format!("*:*={}", self.address)
     }
 
-    /// Treats everything like this from now on.
+    /// Applies a treatment to all traffic from now on.
     pub(crate) fn treat(&self, treatment: Treatment) {
         self.road.treatment.send_replace(treatment);
     }
 
-    /// Bytes that were passed on to the store so far.
+    /// Bytes forwarded to the store so far.
     pub(crate) fn bytes_to_store(&self) -> u64 {
         self.road.to_store.load(Ordering::Relaxed)
     }
@@ -100,7 +100,7 @@ async fn accept(listener: TcpListener, target: String, road: Road) {
     while let Ok((gateway, _)) = listener.accept().await {
         let (target, road) = (target.clone(), road.clone());
         tokio::spawn(async move {
-            // A store that is away is seen as a connection that ends at once.
+            // If the store is down, the gateway sees a connection that closes at once.
             if let Ok(store) = TcpStream::connect(&target).await {
                 connect(gateway, store, road).await;
             }
@@ -108,7 +108,7 @@ async fn accept(listener: TcpListener, target: String, road: Road) {
     }
 }
 
-/// Passes bytes both ways until either side, or a fault, ends it.
+/// Forwards bytes in both directions until either side or a fault ends the connection.
 async fn connect(gateway: TcpStream, store: TcpStream, road: Road) {
     for socket in [&gateway, &store] {
         socket.set_nodelay(true).expect("it is TCP");
@@ -148,7 +148,7 @@ impl Lane {
         }
     }
 
-    /// Passes bytes on, and whatever is to happen in the middle of them.
+    /// Forwards bytes and injects the faults that are due among them.
     async fn pass(&mut self, mut bytes: BytesMut) -> io::Result<()> {
         while self.fault.after < bytes.len() {
             let before = bytes.split_to(self.fault.after);
@@ -188,7 +188,7 @@ impl Lane {
 }
 
 impl Road {
-    /// Waits until so many bytes may pass.
+    /// Waits until the throttle lets this many bytes pass.
     async fn admit(&self, bytes: usize, is_to_store: bool) {
         let mut treatment = self.treatment.subscribe();
         let moving = treatment.wait_for(|treatment| *treatment != Treatment::Stalled).await;
@@ -200,7 +200,7 @@ impl Road {
         if let Treatment::Throttled(per_second) = treatment {
             let mut free_at = self.free_at.lock().await;
             tokio::time::sleep_until(*free_at).await;
-            // A timer that is late must not slow everything down.
+            // A late timer must not lower the rate.
             let begun = (*free_at).max(Instant::now() - LATEST);
             *free_at = begun + Duration::from_secs_f64(bytes as f64 / f64::from(per_second));
         }

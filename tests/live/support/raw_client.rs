@@ -1,4 +1,4 @@
-//! A client that sends what the test says, byte by byte, and hangs up when the test says so.
+//! A client that sends exactly the bytes that the test chooses, and hangs up when the test decides.
 
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
@@ -8,14 +8,14 @@ use tokio::time::timeout;
 
 use super::{Answer, Gateway, PATIENCE};
 
-/// One HTTP/1.1 request on a connection of its own. Dropping it hangs up.
+/// One HTTP/1.1 request on its own connection. Dropping it hangs up.
 #[derive(Debug)]
 pub(crate) struct RawClient {
     socket: TcpStream,
 }
 
 impl RawClient {
-    /// Connects and sends the head, with these header lines beside Host.
+    /// Connects and sends the head with Host and these header lines.
     pub(crate) async fn begin(gateway: &Gateway, method: &str, path: &str, headers: &[&str]) -> Self {
         let url = gateway.url("");
         let address = url.strip_prefix("http://").expect("it serves plain HTTP");
@@ -27,13 +27,13 @@ impl RawClient {
         client
     }
 
-    /// Sends bytes, which the gateway must take.
+    /// Sends bytes, which the gateway must read.
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         let sent = timeout(PATIENCE, self.socket.write_all(bytes.as_ref())).await;
         sent.expect("the gateway reads").expect("the gateway has not closed");
     }
 
-    /// The first line of what the gateway answers.
+    /// The status line of the response.
     pub(crate) async fn first_line(&mut self) -> String {
         let mut line = Vec::new();
         while !line.ends_with(b"\r\n") {
@@ -43,7 +43,7 @@ impl RawClient {
         String::from_utf8(line).expect("a status line is ASCII").trim_end().to_owned()
     }
 
-    /// The whole answer, once the gateway has closed.
+    /// The complete response, once the gateway has closed the connection.
     pub(crate) async fn answer(mut self) -> Answer {
         let mut text = Vec::new();
         let read = timeout(PATIENCE, self.socket.read_to_end(&mut text)).await;
@@ -52,7 +52,7 @@ impl RawClient {
     }
 }
 
-/// An answer whose length is announced.
+/// A response with a Content-Length.
 fn parse(text: &[u8]) -> Answer {
     let shown = || String::from_utf8_lossy(text).into_owned();
     let end = text.windows(4).position(|window| window == b"\r\n\r\n").unwrap_or_else(|| panic!("{}", shown()));

@@ -1,6 +1,6 @@
-//! A segment store that does as the test says, line by line: the other end of the wire.
+//! A segment store that the test scripts message by message: the other end of the wire.
 //!
-//! It answers Hello and KeepAlive by itself, since every session and every probe begins so.
+//! It answers Hello and KeepAlive automatically, since every session and every probe begins with them.
 
 use bytes::{Buf as _, Bytes};
 use futures::{SinkExt as _, StreamExt as _};
@@ -17,7 +17,7 @@ use tokio_util::codec::Framed;
 
 use super::PATIENCE;
 
-/// A listener whose connections are handed to the test once they ask for something.
+/// A listener that hands each connection to the test once a command other than Hello and KeepAlive arrives.
 #[derive(Debug)]
 pub(crate) struct ScriptedStore {
     rule: String,
@@ -29,7 +29,7 @@ pub(crate) struct ScriptedStore {
 #[derive(Debug)]
 pub(crate) struct Conversation {
     frames: Framed<TcpStream, FrameCodec>,
-    heard: Option<WireCommand>,
+    received: Option<WireCommand>,
 }
 
 /// A writer that was set up in a conversation.
@@ -37,11 +37,11 @@ pub(crate) struct Conversation {
 pub(crate) struct Writer {
     pub(crate) id: WriterId,
     pub(crate) segment: Segment,
-    /// Of the set-up.
+    /// The request id of its SetupAppend.
     pub(crate) request_id: RequestId,
 }
 
-/// A block of events as it was sent.
+/// A block of events as the gateway sent it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Block {
     pub(crate) writer_id: WriterId,
@@ -63,26 +63,26 @@ impl ScriptedStore {
         Self { rule: format!("*:*={address}"), conversations, accepting }
     }
 
-    /// The rule that sends a gateway here, whatever store the controller names.
+    /// The rewrite rule that sends a gateway here, whichever store the controller names.
     pub(crate) fn rule(&self) -> &str {
         &self.rule
     }
 
-    /// The next connection on which more is said than Hello and KeepAlive.
+    /// The next connection on which a command other than Hello and KeepAlive arrives.
     pub(crate) async fn conversation(&mut self) -> Conversation {
         let next = timeout(PATIENCE, self.conversations.recv()).await.expect("the gateway asks for something");
         next.expect("the listener lives as long as this")
     }
 
-    /// The next connection, which must begin by setting up a writer; it is told that its last number is this.
+    /// The next connection, which must begin with SetupAppend; the reply reports this last number.
     pub(crate) async fn writer(&mut self, last_number: i64) -> (Conversation, Writer) {
         let mut conversation = self.conversation().await;
-        let writer = conversation.hear_setup().await;
-        conversation.say_set_up(&writer, last_number).await;
+        let writer = conversation.receive_setup().await;
+        conversation.send_set_up(&writer, last_number).await;
         (conversation, writer)
     }
 
-    /// As [`writer`](Self::writer), for one that never wrote.
+    /// Like [`writer`](Self::writer), for a writer that has never written.
     pub(crate) async fn new_writer(&mut self) -> (Conversation, Writer) {
         self.writer(NO_VALUE).await
     }
@@ -94,20 +94,20 @@ impl Drop for ScriptedStore {
     }
 }
 
-/// Hands the connection on when something is asked; ends with it where nothing ever is.
+/// Hands the connection on at its first command; ends with the connection if none arrives.
 async fn greet(socket: TcpStream, conversations: mpsc::Sender<Conversation>) {
-    let mut conversation = Conversation { frames: Framed::new(socket, FrameCodec::store()), heard: None };
+    let mut conversation = Conversation { frames: Framed::new(socket, FrameCodec::store()), received: None };
     if let Some(command) = conversation.next().await {
-        conversation.heard = Some(command);
-        // A test that is over listens no more.
+        conversation.received = Some(command);
+        // The test may be over.
         let _ = conversations.send(conversation).await;
     }
 }
 
 impl Conversation {
-    /// The next command; `None` once the gateway has closed.
-    pub(crate) async fn hear(&mut self) -> Option<WireCommand> {
-        match self.heard.take() {
+    /// The next command; `None` once the gateway has closed the connection.
+    pub(crate) async fn receive(&mut self) -> Option<WireCommand> {
+        match self.received.take() {
             Some(command) => Some(command),
             None => timeout(PATIENCE, self.next()).await.expect("the gateway says something, or closes"),
         }
@@ -119,31 +119,31 @@ impl Conversation {
             let (command, skipped) = frame.to_command().expect("the gateway sends commands of the table");
             assert_eq!(skipped, 0, "{command:?}");
             match command {
-                WireCommand::Hello(_) => self.say(Hello { high_version: 16, low_version: 5 }).await,
-                WireCommand::KeepAlive(_) => self.say(KeepAlive {}).await,
+                WireCommand::Hello(_) => self.send(Hello { high_version: 16, low_version: 5 }).await,
+                WireCommand::KeepAlive(_) => self.send(KeepAlive {}).await,
                 command => return Some(command),
             }
         }
     }
 
-    /// Sends a reply. The gateway may have closed meanwhile.
-    pub(crate) async fn say(&mut self, reply: impl Into<WireCommand>) {
+    /// Sends a reply. The gateway may have closed the connection already.
+    pub(crate) async fn send(&mut self, reply: impl Into<WireCommand>) {
         let _ = self.frames.send(reply.into().frame()).await;
     }
 
     /// Sends bytes that need not be frames.
-    pub(crate) async fn say_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn send_bytes(&mut self, bytes: &[u8]) {
         self.frames.get_mut().write_all(bytes).await.expect("the gateway is still there");
     }
 
-    /// Says that nothing more will be said; the gateway may still be heard.
-    pub(crate) async fn say_goodbye(&mut self) {
+    /// Closes the sending half of the connection; the gateway can still send.
+    pub(crate) async fn send_eof(&mut self) {
         self.frames.get_mut().shutdown().await.expect("the gateway is still there");
     }
 
-    /// SetupAppend, which must come next.
-    pub(crate) async fn hear_setup(&mut self) -> Writer {
-        match self.hear().await {
+    /// Receives SetupAppend, which must come next.
+    pub(crate) async fn receive_setup(&mut self) -> Writer {
+        match self.receive().await {
             Some(WireCommand::SetupAppend(SetupAppend { request_id, writer_id, segment, .. })) => {
                 Writer { id: writer_id, segment, request_id }
             }
@@ -151,27 +151,27 @@ impl Conversation {
         }
     }
 
-    /// Answers SetupAppend with the last number of the writer that is stored.
-    pub(crate) async fn say_set_up(&mut self, writer: &Writer, last_number: i64) {
+    /// Answers SetupAppend with the writer's last stored number.
+    pub(crate) async fn send_set_up(&mut self, writer: &Writer, last_number: i64) {
         let Writer { id: writer_id, segment, request_id } = writer.clone();
         let last_event_number = EventNumber(last_number);
-        self.say(AppendSetup { request_id, segment, writer_id, last_event_number }).await;
+        self.send(AppendSetup { request_id, segment, writer_id, last_event_number }).await;
     }
 
-    /// The question for a segment's state, which must come next.
-    pub(crate) async fn hear_question(&mut self) -> GetStreamSegmentInfo {
-        match self.hear().await {
+    /// Receives GetStreamSegmentInfo, which must come next.
+    pub(crate) async fn receive_question(&mut self) -> GetStreamSegmentInfo {
+        match self.receive().await {
             Some(WireCommand::GetStreamSegmentInfo(question)) => question,
             other => panic!("{other:?} where GetStreamSegmentInfo was expected"),
         }
     }
 
-    /// Answers with an empty segment.
-    pub(crate) async fn say_state(&mut self, question: GetStreamSegmentInfo, is_sealed: bool) {
+    /// Answers that the segment is empty.
+    pub(crate) async fn send_state(&mut self, question: GetStreamSegmentInfo, is_sealed: bool) {
         let GetStreamSegmentInfo { request_id, segment_name, .. } = question;
         let (exists, is_deleted, last_modified) = (true, false, 0);
         let (write_offset, start_offset) = (Offset(0), Offset(0));
-        self.say(StreamSegmentInfo {
+        self.send(StreamSegmentInfo {
             request_id,
             segment_name,
             exists,
@@ -184,13 +184,13 @@ impl Conversation {
         .await;
     }
 
-    /// A block, which must come next.
-    pub(crate) async fn hear_block(&mut self) -> Block {
-        let data = match self.hear().await {
+    /// Receives a block, which must come next.
+    pub(crate) async fn receive_block(&mut self) -> Block {
+        let data = match self.receive().await {
             Some(WireCommand::AppendBlock(block)) => block.data.0,
             other => panic!("{other:?} where AppendBlock was expected"),
         };
-        match self.hear().await {
+        match self.receive().await {
             Some(WireCommand::AppendBlockEnd(end)) => block(data, end),
             other => panic!("{other:?} where AppendBlockEnd was expected"),
         }
@@ -205,7 +205,7 @@ impl Conversation {
             request_id: block.request_id,
             current_segment_write_offset: Offset(offset),
         };
-        self.say(reply).await;
+        self.send(reply).await;
     }
 }
 

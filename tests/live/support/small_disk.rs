@@ -1,4 +1,4 @@
-//! A file system that a test may fill.
+//! A file system that a test can fill.
 
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
@@ -10,14 +10,15 @@ use tokio::time::timeout;
 
 use super::PATIENCE;
 
-/// Mounts a file system in memory and holds it until its input ends.
+/// Mounts a file system in memory and keeps it until standard input ends.
 const HOLD: &str = r#"mount -t tmpfs -o size="$1" tmpfs "$2" && echo mounted && exec cat"#;
 
-/// A file system of some MiB. It lies in a mount namespace, so it is gone with the processes in it, however they end.
+/// A file system of a few MiB. It is mounted in its own namespace, so it disappears with the processes in it, however
+/// they end.
 #[derive(Debug)]
 pub(crate) struct SmallDisk {
     holder: Child,
-    /// Closed, it ends the holder, also when this process is killed.
+    /// Closing it ends the holder, even if this process is killed.
     _input: ChildStdin,
     directory: TempDir,
 }
@@ -40,12 +41,12 @@ impl SmallDisk {
         Self { holder, _input: input, directory }
     }
 
-    /// A folder on it.
+    /// A directory on it.
     pub(crate) fn data(&self) -> PathBuf {
         self.directory.path().join("data")
     }
 
-    /// A program that sees it.
+    /// A program that runs in the namespace.
     pub(crate) fn command(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         let holder = self.holder.id().expect("it runs").to_string();
@@ -53,12 +54,12 @@ impl SmallDisk {
         command
     }
 
-    /// Lets nobody write to it any more. While a file is open for writing the system refuses that.
+    /// Remounts it read-only, which the system refuses while a file is open for writing.
     pub(crate) async fn make_read_only(&self) {
         self.run("mount", &["-o", "remount,ro"], self.directory.path()).await;
     }
 
-    /// Takes so many MiB of it, or gives back what was taken with 0.
+    /// Fills this many MiB of it; 0 frees them again.
     pub(crate) async fn fill(&self, mebibytes: u32) {
         let filler = self.directory.path().join("filler");
         match mebibytes {

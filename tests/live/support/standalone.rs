@@ -1,4 +1,4 @@
-//! A Pravega of a test's own, which may be stopped.
+//! A Pravega for a single test, which can be stopped.
 
 use std::process::Stdio;
 
@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use super::process::{Signal, signal};
 use super::{PATIENCE, Pravega};
 
-/// How long the script gets to end its JVM and to remove its files; it kills the JVM after 5 s.
+/// How long the script may take to stop its JVM, which it kills after 5 s, and to remove its files.
 const POLLS_OF_THE_END: u32 = 300;
 
-/// A Pravega that `scripts/pravega run` keeps, all in memory. Dropped, it is ended, also by a panic.
+/// A Pravega run by `scripts/pravega run`, all in memory. Dropping it stops it, also after a panic.
 #[derive(Debug)]
 pub(crate) struct Standalone {
     script: Child,
@@ -26,7 +26,7 @@ impl Standalone {
         Self::run(heap, &[]).await
     }
 
-    /// Ends it. What was written to it is lost.
+    /// Stops it. All data is lost.
     pub(crate) async fn stop(mut self) -> Stopped {
         self.terminate();
         timeout(PATIENCE, self.script.wait()).await.expect("the script ends").expect("it is our child");
@@ -43,7 +43,7 @@ impl Standalone {
             .spawn()
             .expect("the script can be started");
         let mut printed = BufReader::new(script.stdout.take().expect("piped")).lines();
-        // In the hands of what ends it, before anything can fail.
+        // Owned by what stops it before anything can fail.
         let nowhere = Pravega { controller: String::new(), rest: String::new(), store: String::new() };
         let mut standalone = Self { script, heap, pravega: nowhere };
         let Pravega { controller, rest, store } = &mut standalone.pravega;
@@ -68,14 +68,14 @@ impl Drop for Standalone {
             if !matches!(self.script.try_wait(), Ok(None)) {
                 return;
             }
-            // Dropping cannot await.
+            // Drop cannot await.
             #[expect(clippy::disallowed_methods, reason = "blocks one test's thread at its end")]
             std::thread::sleep(std::time::Duration::from_millis(50));
         }
     }
 }
 
-/// A Pravega that was stopped, and where it was.
+/// A stopped Pravega and its addresses.
 #[derive(Debug)]
 pub(crate) struct Stopped {
     heap: &'static str,
@@ -83,7 +83,7 @@ pub(crate) struct Stopped {
 }
 
 impl Stopped {
-    /// Starts one on the same ports, which knows nothing of what there was.
+    /// Starts an empty one on the same ports.
     pub(crate) async fn start(self) -> Standalone {
         let [grpc, rest, store] = [&self.pravega.controller, &self.pravega.rest, &self.pravega.store].map(|address| {
             let (_, port) = address.rsplit_once(':').expect("host:port");

@@ -1,4 +1,4 @@
-//! Streams in Pravega, made and read through the gateway.
+//! Streams in Pravega, created and read through the gateway.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::http::{client, escape};
 use super::{Answer, Gateway};
 
-/// A stream of this test's own.
+/// A stream that only this test uses.
 #[derive(Debug, Clone)]
 pub(crate) struct Stream {
     pub(crate) scope: String,
@@ -15,7 +15,7 @@ pub(crate) struct Stream {
     pub(crate) segments: u32,
 }
 
-/// An event as the gateway gives it back.
+/// An event as the gateway returns it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Stored {
     pub(crate) segment: String,
@@ -25,7 +25,7 @@ pub(crate) struct Stored {
 }
 
 impl Stream {
-    /// Makes a scope and a stream in it, through the gateway's control path.
+    /// Creates a scope and a stream in it through the gateway's control path.
     pub(crate) async fn create(gateway: &Gateway, segments: u32) -> Self {
         let random = uuid::Uuid::new_v4().simple();
         let stream = Self { scope: format!("scope{random}"), name: format!("stream{random}"), segments };
@@ -34,25 +34,25 @@ impl Stream {
         stream
     }
 
-    /// Makes its scope, which must not be there.
+    /// Creates its scope, which must not exist.
     pub(crate) async fn create_scope(&self, gateway: &Gateway) {
         control(gateway, "/v1/scopes", &json!({ "scopeName": self.scope })).await;
     }
 
-    /// Makes it in its scope, where it must not be: it was deleted, or forgotten.
+    /// Recreates it in its scope after it was deleted or lost.
     pub(crate) async fn create_again(&self, gateway: &Gateway) {
         let policy = json!({ "type": "FIXED_NUM_SEGMENTS", "minSegments": self.segments });
         let path = format!("/v1/scopes/{}/streams", self.scope);
         control(gateway, &path, &json!({ "streamName": self.name, "scalingPolicy": policy })).await;
     }
 
-    /// Seals it, through the control path.
+    /// Seals it through the control path.
     pub(crate) async fn seal(&self, gateway: &Gateway) {
         let request = gateway.put(&format!("{}/state", self.control())).header("Content-Type", "application/json");
         Answer::of(request.body(json!({ "streamState": "SEALED" }).to_string())).await.expect(200);
     }
 
-    /// Deletes it, which Pravega allows once it is sealed.
+    /// Deletes it; Pravega requires it to be sealed.
     pub(crate) async fn delete(&self, gateway: &Gateway) {
         Answer::of(client().delete(gateway.url(&self.control()))).await.expect(204);
     }
@@ -61,7 +61,7 @@ impl Stream {
         format!("/v1/scopes/{}/streams/{}", self.scope, self.name)
     }
 
-    /// `/v1/events` of this stream, for more parameters to be added.
+    /// `/v1/events` for this stream; more parameters can be appended.
     pub(crate) fn events(&self) -> String {
         format!("/v1/events?scope={}&stream={}", self.scope, self.name)
     }
@@ -71,7 +71,7 @@ impl Stream {
         format!("{}/{}/{number}.#epoch.0", self.scope, self.name)
     }
 
-    /// Appends one event, with a key or without, and tells its segment.
+    /// Appends one event with an optional key; returns its segment.
     pub(crate) async fn append(&self, gateway: &Gateway, key: Option<&str>, payload: impl Into<Vec<u8>>) -> String {
         let key = key.map(|key| format!("&routing-key={}", escape(key))).unwrap_or_default();
         let request = gateway.post(&(self.events() + &key)).body(payload.into());
@@ -79,7 +79,7 @@ impl Stream {
         answer["segment"].as_str().expect("a segment").to_owned()
     }
 
-    /// All events that are there now, segment by segment.
+    /// All current events, segment by segment.
     pub(crate) async fn read_all(&self, gateway: &Gateway) -> Vec<Stored> {
         let mut all = Vec::new();
         for number in 0..self.segments {
@@ -88,7 +88,7 @@ impl Stream {
         all
     }
 
-    /// All events of one segment that are there now.
+    /// All current events of one segment.
     pub(crate) async fn read_segment(&self, gateway: &Gateway, number: u32) -> Vec<Stored> {
         let mut events = Vec::new();
         let mut path = format!("{}&segment={number}&encoding=base64", self.events());

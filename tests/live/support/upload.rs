@@ -1,4 +1,4 @@
-//! A body of lines that is sent while the test goes on.
+//! A body of lines that is sent while the test runs.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -11,18 +11,18 @@ use reqwest::RequestBuilder;
 use tokio::sync::watch;
 
 use super::Answer;
-use super::ledger::{Told, payload, told_of_batch};
+use super::ledger::{Outcome, batch_outcomes, payload};
 
-/// Lines that are sent at a time, every few milliseconds.
+/// Lines sent at a time, every few milliseconds.
 const BURST: usize = 10;
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Appends events of one key in this one request, until told to stop or refused; tells what became of each.
-pub(crate) async fn upload(request: RequestBuilder, key: &str, stop: watch::Receiver<bool>) -> Vec<Told> {
+/// Appends events of one key in a single request until stopped or refused; returns their outcomes.
+pub(crate) async fn upload(request: RequestBuilder, key: &str, stop: watch::Receiver<bool>) -> Vec<Outcome> {
     let sent = Arc::new(AtomicUsize::new(0));
     let request = request.header("Content-Type", "application/x-ndjson");
     let answer = Answer::of(request.body(lines(key.to_owned(), stop, sent.clone()))).await;
-    told_of_batch(&answer, sent.load(Ordering::Relaxed))
+    batch_outcomes(&answer, sent.load(Ordering::Relaxed))
 }
 
 fn lines(key: String, stop: watch::Receiver<bool>, sent: Arc<AtomicUsize>) -> reqwest::Body {

@@ -1,4 +1,4 @@
-//! Messages as the store's protocol has them, made and taken apart by the program's own `wire encode` and `wire decode`.
+//! Messages of the store's protocol, encoded and decoded by the program's own `wire encode` and `wire decode`.
 
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ pub(crate) async fn encode(name: &str, fields: &Value) -> Vec<u8> {
     encode_all(&[(name, fields.clone())]).await
 }
 
-/// Whole frames, one after the other.
+/// Whole frames, concatenated.
 pub(crate) async fn encode_all(commands: &[(&str, Value)]) -> Vec<u8> {
     let line = |(name, fields): &(&str, Value)| json!({ "name": name, "fields": fields }).to_string() + "\n";
     let lines: String = commands.iter().map(line).collect();
@@ -22,7 +22,7 @@ pub(crate) async fn encode_all(commands: &[(&str, Value)]) -> Vec<u8> {
     frames.iter().flat_map(|frame| hex::decode(frame).expect("hex")).collect()
 }
 
-/// The commands in a row of frames, as `{"type", "code", "name", "fields"}`.
+/// The commands in concatenated frames, as `{"type", "code", "name", "fields"}`.
 pub(crate) async fn decode_all(mut bytes: &[u8]) -> Vec<Value> {
     let mut lines = String::new();
     while !bytes.is_empty() {
@@ -59,12 +59,12 @@ pub(crate) async fn post_fields(gateway: &Gateway, name: &str, fields: &Value) -
     (answer.status.as_u16(), answer.json())
 }
 
-/// `/v1/wire/{name}` with a stream's segment named by parameters, for more parameters to be added.
+/// `/v1/wire/{name}` with parameters that name a stream's segment; more can be appended.
 pub(crate) fn path(name: &str, stream: &Stream, segment: u32) -> String {
     format!("/v1/wire/{name}?scope={}&stream={}&segment={segment}", stream.scope, stream.name)
 }
 
-/// An event as it lies in a segment.
+/// An event as it is framed in a segment.
 pub(crate) fn framed(payload: &[u8]) -> Vec<u8> {
     let length = i32::try_from(payload.len()).expect("an event's length");
     [&0_i32.to_be_bytes(), &length.to_be_bytes(), payload].concat()

@@ -64,7 +64,7 @@ async fn made(side: &mut Side) {
     let missing = vec![side.cut("no-such-stream", &[])];
     let config = ReaderGroupConfiguration { starting_stream_cuts: missing, ..config(side, "of-nothing", ID, 0) };
     ask!(side, create_reader_group, config);
-    // No client has written a state of these.
+    // No client has written a state for these.
     for group in ["g", "of-nothing"] {
         side.rest(Method::GET, &format!("/v1/scopes/{}/readergroups/{group}", side.scope), None).await;
     }

@@ -22,7 +22,7 @@ pub(super) async fn ask(side: &mut Side) {
     };
     let first = tagged(None);
     ask!(side, list_streams_in_scope_for_tag, first);
-    // A scope of its own, because the refusal breaks the scope in a real controller.
+    // In a separate scope, because the refusal breaks the scope in a real controller.
     let full = ScopeInfo { scope: format!("{}-full", side.scope) };
     ask!(side, create_scope, full.clone());
     let mut inside = side.fixed("inside", 1);

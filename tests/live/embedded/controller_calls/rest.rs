@@ -1,4 +1,4 @@
-//! The same by REST.
+//! The same over REST.
 
 use reqwest::Method;
 

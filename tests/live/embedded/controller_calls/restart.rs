@@ -1,4 +1,4 @@
-//! What a node in a directory still knows after it was killed.
+//! What a node with a data directory still knows after it was killed.
 
 use futures::{SinkExt as _, StreamExt as _};
 use pravega_protocol::controller::scale_request::KeyRangeEntry;
@@ -38,7 +38,7 @@ async fn write(node: &Embedded, base64: &str) {
     java(node, &["write", SCOPE, "stream"], &format!("{{\"key\":\"k\",\"base64\":\"{base64}\"}}\n")).await;
 }
 
-/// The events of the stream, in whatever order, as base64.
+/// The events of the stream as base64, in no particular order.
 async fn events(node: &Embedded) -> Vec<String> {
     let mut lines = java(node, &["batch", SCOPE, "stream"], "").await;
     lines.pop().expect("a summary");
@@ -51,7 +51,7 @@ async fn events(node: &Embedded) -> Vec<String> {
     events
 }
 
-/// Appends one event to a segment, which is empty.
+/// Appends one event to an empty segment.
 async fn append(store: &str, segment: &str, payload: &'static [u8]) {
     let mut frames = Framed::new(TcpStream::connect(store).await.expect("it listens"), FrameCodec::client());
     let (writer_id, request_id) = (WriterId(Uuid::new_v4()), RequestId(1));
@@ -99,7 +99,7 @@ async fn make(side: &mut Side) {
     side.client.create_reader_group(group).await.expect("a new group");
 }
 
-/// Begins a transaction of the first epoch, with an event in it.
+/// Begins a transaction in the first epoch and writes an event to it.
 async fn begin(side: &mut Side, store: &str) -> TxnId {
     let request =
         CreateTxnRequest { stream_info: Some(side.stream("stream")), lease: LEASE_MILLIS, scale_grace_period: 0 };
@@ -129,7 +129,7 @@ async fn scale(side: &mut Side) {
     panic!("the scale is not over");
 }
 
-/// All that the node has to say of what was made.
+/// Everything that the node reports about what was created.
 async fn look(node: &Embedded, txn: TxnId) -> Vec<(String, String)> {
     let mut side = at(node).await;
     let side = &mut side;
@@ -154,7 +154,7 @@ async fn look(node: &Embedded, txn: TxnId) -> Vec<(String, String)> {
     for path in ["streams/stream", "streams/stream/scaling-events?from=0&to=99999999999999", "readergroups"] {
         side.rest(Method::GET, &format!("/v1/scopes/{SCOPE}/{path}"), None).await;
     }
-    std::mem::take(&mut side.told).into_iter().map(|told| (told.asked, told.answer)).collect()
+    std::mem::take(&mut side.exchanges).into_iter().map(|exchange| (exchange.call, exchange.answer)).collect()
 }
 
 async fn commit(side: &mut Side, txn: TxnId) {

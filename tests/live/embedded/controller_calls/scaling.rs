@@ -1,4 +1,4 @@
-//! Scaling, stream cuts, truncation, and what writers say of the time.
+//! Scaling, stream cuts, truncation, and the times that writers note.
 
 use pravega_protocol::controller::scale_request::KeyRangeEntry;
 use pravega_protocol::controller::scale_status_response::ScaleStatus;
@@ -43,7 +43,7 @@ async fn refused(side: &mut Side) {
     ask!(side, scale, ScaleRequest { stream_info: Some(side.stream("nope")), ..request(side, &[0], &[(0.0, 1.0)]) });
 }
 
-/// Scales, and waits until that is done, which is not compared: only the end is.
+/// Scales and waits for completion. The steps in between are not compared.
 async fn scale(side: &mut Side, sealed: &[i64], ranges: &[(f64, f64)]) {
     let scaled = ask!(side, scale, request(side, sealed, ranges)).expect("a scale");
     let check = ScaleStatusRequest { stream_info: Some(side.stream("scaled")), epoch: scaled.epoch };
@@ -134,7 +134,7 @@ async fn marks(side: &mut Side) {
     }
 }
 
-/// A fixed number of segments is scaled to by an update.
+/// Updating the fixed number of segments scales the stream.
 async fn updates(side: &mut Side) {
     ask!(side, update_stream, side.fixed("scaled", 3));
     ask!(side, get_current_segments, side.stream("scaled"));

@@ -1,4 +1,4 @@
-//! One of the two controllers, and what it said.
+//! One of the two controllers, and its answers.
 
 use std::collections::HashMap;
 use std::fmt::Debug;
@@ -15,27 +15,27 @@ use crate::support::http;
 /// A real controller takes seconds for some calls when the machine is busy.
 const PATIENCE: Duration = Duration::from_secs(180);
 
-/// A question, and its answer without what is drawn or counted anew.
-pub(super) struct Told {
-    pub(super) asked: String,
+/// A call and its answer, with values that differ from run to run masked.
+pub(super) struct Exchange {
+    pub(super) call: String,
     pub(super) answer: String,
 }
 
 pub(super) struct Side {
     pub(super) client: ControllerServiceClient<Channel>,
     pub(super) scope: String,
-    pub(super) told: Vec<Told>,
+    pub(super) exchanges: Vec<Exchange>,
     rest: reqwest::Client,
     base: String,
 }
 
-/// Asks by gRPC, keeps question and answer, and gives the answer if it was one.
+/// Calls by gRPC, records call and answer, and returns the answer unless it is an error.
 macro_rules! ask {
     ($side:expr, $call:ident, $message:expr) => {{
         let message = $message;
-        let asked = format!("{} {message:?}", stringify!($call));
+        let call = format!("{} {message:?}", stringify!($call));
         let answer = $side.client.$call(message).await;
-        $side.keep(asked, answer)
+        $side.record(call, answer)
     }};
 }
 pub(super) use ask;
@@ -45,12 +45,12 @@ impl Side {
         let channel = Endpoint::from_shared(format!("http://{controller}")).expect("an address").timeout(PATIENCE);
         let client = ControllerServiceClient::new(channel.connect().await.expect("the controller is there"));
         let rest_client = http::builder().timeout(PATIENCE).build().expect("no setting is wrong");
-        Self { client, scope: scope.to_owned(), told: Vec::new(), rest: rest_client, base: rest.to_owned() }
+        Self { client, scope: scope.to_owned(), exchanges: Vec::new(), rest: rest_client, base: rest.to_owned() }
     }
 
-    pub(super) fn keep<T: Plain + Debug>(
+    pub(super) fn record<T: Plain + Debug>(
         &mut self,
-        asked: String,
+        call: String,
         answer: Result<tonic::Response<T>, tonic::Status>,
     ) -> Option<T> {
         let mut answer = answer.map(tonic::Response::into_inner);
@@ -61,7 +61,7 @@ impl Side {
             }
             Err(status) => format!("{:?}", status.code()),
         };
-        self.told.push(Told { asked: mask(&asked), answer: mask(&plain) });
+        self.exchanges.push(Exchange { call: mask(&call), answer: mask(&plain) });
         answer.ok()
     }
 
@@ -89,7 +89,7 @@ impl Side {
         }
     }
 
-    /// Asks by REST and keeps status and body.
+    /// Calls by REST and records status and body.
     pub(super) async fn rest(&mut self, method: Method, path: &str, body: Option<&str>) {
         let url = format!("{}{path}", self.base);
         let mut request = self.rest.request(method.clone(), &url);
@@ -100,12 +100,12 @@ impl Side {
         let (status, body) = (answer.status(), answer.text().await.expect("the answer comes whole"));
         let answer = match serde_json::from_str::<Value>(&body) {
             Ok(json) => format!("{status} {}", sorted(json)),
-            // The real server's page, in HTML; the embedded one says less.
+            // The real server sends an HTML page; the embedded one sends less.
             Err(_) if status.is_server_error() => status.to_string(),
-            // The words of a parser.
+            // A parser's own message.
             Err(_) => format!("{status} {}", if body.is_empty() { "" } else { "text" }),
         };
-        self.told.push(Told { asked: format!("{method} {path}"), answer });
+        self.exchanges.push(Exchange { call: format!("{method} {path}"), answer });
     }
 }
 
@@ -113,7 +113,7 @@ pub(super) fn id(number: u32, epoch: u32) -> i64 {
     (i64::from(epoch) << 32) | i64::from(number)
 }
 
-/// Lists in one order, and times away.
+/// JSON with sorted lists and without times.
 fn sorted(json: Value) -> Value {
     match json {
         Value::Array(list) => {
@@ -131,14 +131,14 @@ fn sorted(json: Value) -> Value {
     }
 }
 
-/// Transactions are counted over all streams, so only their epochs are compared.
+/// Transaction ids count over all streams, so only their epochs are compared.
 fn mask(text: &str) -> String {
     let Some(at) = text.find("low_bits: ") else { return text.to_owned() };
     let end = text[at + 10..].find(|c: char| !c.is_ascii_digit() && c != '-').map_or(text.len(), |end| at + 10 + end);
     format!("{}low_bits: n{}", &text[..at], &text[end..])
 }
 
-/// What of an answer is compared: lists in one order, without what is drawn anew.
+/// The part of an answer that is compared: with sorted lists, without values that each side draws.
 pub(super) trait Plain: Clone {
     fn plain(&self) -> Self {
         self.clone()
@@ -238,7 +238,7 @@ impl Plain for StreamConfig {
     }
 }
 
-/// The streams that a real controller refuses to make for their policies, and lists nevertheless.
+/// Streams that a real controller refuses to create because of their policies but lists all the same.
 const HALF_MADE: [&str; 3] = ["none", "zero", "negative"];
 
 impl Plain for StreamsInScopeResponse {
@@ -250,7 +250,7 @@ impl Plain for StreamsInScopeResponse {
 }
 
 impl Plain for ScopesResponse {
-    /// Other tests make scopes meanwhile.
+    /// Other tests create scopes at the same time.
     fn plain(&self) -> Self {
         let internal = self.scopes.iter().filter(|scope| scope.starts_with('_')).cloned();
         Self { scopes: internal.collect(), ..Self::default() }
@@ -292,7 +292,7 @@ impl Plain for ReaderGroupConfigResponse {
     }
 }
 
-/// The cut as a map, for questions.
+/// The cut as a map, for requests.
 pub(super) fn map(cut: &[(i64, i64)]) -> HashMap<i64, i64> {
     cut.iter().copied().collect()
 }

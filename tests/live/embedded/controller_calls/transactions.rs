@@ -1,4 +1,4 @@
-//! Transactions, also such that are committed after a scale.
+//! Transactions, including ones committed after a scale.
 
 use pravega_protocol::controller::scale_request::KeyRangeEntry;
 use pravega_protocol::controller::*;
@@ -27,7 +27,7 @@ async fn begin(side: &mut Side) -> Option<TxnId> {
     ask!(side, create_transaction, create(side, "txn", 30_000)).expect("a transaction").txn_id
 }
 
-/// Waits until a commit or abort is over, which is not compared: only the end is.
+/// Waits until a commit or abort completes. The steps in between are not compared.
 async fn settle(side: &mut Side, txn: Option<TxnId>) {
     for _ in 0..PATIENCE {
         let state = side.client.check_transaction_state(about(side, txn)).await.expect("a state").into_inner();
@@ -95,7 +95,7 @@ async fn scale(side: &mut Side, sealed: i64, ranges: &[(f64, f64)]) {
     }
 }
 
-/// A transaction of an older epoch: two more epochs appear.
+/// Committing a transaction of an older epoch creates two more epochs.
 async fn rolled(side: &mut Side) {
     let txn = begin(side).await;
     scale(side, id(0, 0), &[(0.0, 0.5), (0.5, 1.0)]).await;

@@ -1,4 +1,4 @@
-//! Numbered events on their way into one segment, by appends of either kind or by merges.
+//! Numbered events written to one segment by appends, conditional appends or merges.
 
 use bytes::{BufMut as _, Bytes, BytesMut};
 use pravega_protocol::wire::{
@@ -11,24 +11,24 @@ use uuid::Uuid;
 
 use crate::embedded::client::{Client, Gone, block, named, token};
 
-/// Blocks that may be on their way.
+/// Blocks in flight at most.
 const WINDOW: u64 = 32;
 
-/// Length of a segment that is truncated after a round.
+/// Length from which a segment is truncated after a round.
 const TRUNCATED_AT: i64 = 8 * 1024 * 1024;
 
-/// How events get into the segment.
+/// How events are written to the segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Way {
-    /// Blocks of some events, many at a time.
+    /// Blocks of a few events, many in flight.
     Blocks,
-    /// One at a time, for an offset.
+    /// One at a time, conditional on an offset.
     Conditional,
-    /// One at a time, by a transient segment.
+    /// One at a time, merged from a transient segment.
     Merged,
 }
 
-/// What was sent to one segment, and what is known to be there.
+/// What was sent to one segment, and what is known to be stored.
 #[derive(Debug)]
 pub(super) struct Events {
     way: Way,
@@ -40,20 +40,20 @@ pub(super) struct Events {
     acknowledged: u64,
     /// The segment's head.
     start: Place,
-    /// What was looked at ends here.
+    /// Where the checked part ends.
     checked: Place,
-    /// Where the next conditional append must find the segment's end.
+    /// The segment's length that the next conditional append expects.
     length: i64,
 }
 
-/// An event's place.
+/// An event's position.
 #[derive(Debug, Clone, Copy, Default)]
 struct Place {
     offset: i64,
     number: u64,
 }
 
-/// The event with this number: a few bytes mostly, more than a piece of the store's sometimes.
+/// The event with this number: mostly a few bytes, sometimes more than a chunk of the store.
 fn event(number: u64) -> Vec<u8> {
     let scattered = number.wrapping_mul(0x9E37_79B9_7F4A_7C15) >> 32;
     let length = if number % 97 == 96 { 60_000 + scattered % 140_000 } else { 8 + scattered % 300 };
@@ -78,7 +78,7 @@ impl Events {
         Self { way, segment, writer_id, sent: 0, acknowledged: 0, start, checked, length: 0 }
     }
 
-    /// Events that were acknowledged so far.
+    /// Number of events acknowledged so far.
     pub(super) fn acknowledged(&self) -> u64 {
         self.acknowledged
     }
@@ -106,9 +106,9 @@ impl Events {
                 (self.sent..self.sent + count).for_each(|number| put_event(number, &mut data));
                 self.sent += count;
                 in_flight += 1;
-                client.say(block(self.writer_id, self.sent as i64 - 1, count as i32, data)).await?;
+                client.send(block(self.writer_id, self.sent as i64 - 1, count as i32, data)).await?;
             }
-            let (number, previous) = acknowledged(client.hear().await?);
+            let (number, previous) = acknowledged(client.receive().await?);
             assert_eq!(previous, last(self.acknowledged), "acknowledged out of order");
             self.acknowledged = number + 1;
             in_flight -= 1;
@@ -157,8 +157,8 @@ impl Events {
         }
     }
 
-    /// Sees that each acknowledged event is there once and in order, the others at most once and behind them, and goes on
-    /// from what there is. All of the segment is read if `whole`, else what is new.
+    /// Checks that each acknowledged event is stored once and in order, the others at most once and after them, and
+    /// continues from there. Reads the whole segment if `whole`, else only what is new.
     pub(super) async fn check(&mut self, client: &mut Client, whole: bool) {
         let info = client.info(&self.segment).await;
         assert_eq!(info.start_offset.0, self.start.offset, "{:?}", self.segment);
@@ -185,7 +185,7 @@ impl Events {
         }
     }
 
-    /// How many events these bytes are, which must be those from this number on.
+    /// Counts the events in these bytes, which must be numbered from `first` on.
     fn count(&self, mut bytes: &[u8], first: u64) -> u64 {
         let mut number = first;
         while !bytes.is_empty() {
@@ -199,7 +199,7 @@ impl Events {
     }
 }
 
-/// The number that a segment tells after so many events.
+/// The last number that a segment reports after this many events.
 fn last(count: u64) -> i64 {
     count.checked_sub(1).map_or(NO_VALUE, u64::cast_signed)
 }

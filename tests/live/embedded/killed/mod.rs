@@ -1,5 +1,5 @@
-//! The process is killed again and again in the midst of its work: what it acknowledged is there after each restart, and
-//! of the rest at most a beginning.
+//! The process is killed repeatedly in the middle of its work. After each restart, everything that it acknowledged is
+//! there, and of the rest at most a beginning.
 
 mod events;
 mod values;
@@ -18,16 +18,16 @@ use super::client::Client;
 use super::wire::seed;
 use crate::support::embedded::Embedded;
 
-/// Times that the process is killed, unless TEST_KILLS says how often.
+/// How often the process is killed, unless TEST_KILLS is set.
 const ROUNDS: usize = 50;
 
-/// How long it works before it is killed, in milliseconds.
+/// How long it runs before it is killed, in milliseconds.
 const WORKS: std::ops::Range<u64> = 50..600;
 
-/// Rounds between two looks at all there is rather than at what is new.
+/// Every this many rounds everything is checked, not only what is new.
 const WHOLE: usize = 10;
 
-/// All that is written, and what is known of it.
+/// Everything that is written, and what is known about it.
 struct World {
     events: Vec<Events>,
     counter: Counter,
@@ -44,7 +44,7 @@ impl World {
         Self { events, counter, entries: Entries::begin("killed/_tables/entries", client).await }
     }
 
-    /// Everything works at once, each on a connection of its own, until the store is gone.
+    /// All writers run concurrently, each on its own connection, until the store is gone.
     async fn work(self, address: &str, random: &mut StdRng) -> Self {
         let Self { events, mut counter, mut entries } = self;
         let mut sending = Vec::new();

@@ -1,4 +1,4 @@
-//! An attribute that is counted up, and a table's entries.
+//! An attribute that is counted up, and the entries of a table.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::convert::Infallible;
@@ -14,18 +14,18 @@ use uuid::Uuid;
 
 use crate::embedded::client::{Client, Gone, named, token};
 
-/// Commands that may be on their way.
+/// Commands in flight at most.
 const WINDOW: usize = 16;
 
 /// Keys of the table.
 const KEYS: u8 = 8;
 
-/// A key that was never there.
+/// The version of a key that does not exist.
 const NOT_THERE: i64 = -1;
 
 const COUNTER: AttributeId = AttributeId(Uuid::from_u128(11));
 
-/// An attribute that every update sets to one more than it was.
+/// An attribute that every update increments by one.
 #[derive(Debug)]
 pub(super) struct Counter {
     segment: Segment,
@@ -61,9 +61,9 @@ impl Counter {
                     expected_value,
                     delegation_token,
                 };
-                client.say(update).await?;
+                client.send(update).await?;
             }
-            match client.hear().await? {
+            match client.receive().await? {
                 WireCommand::SegmentAttributeUpdated(updated) => assert!(updated.success, "it had another value"),
                 other => panic!("not updated: {other:?}"),
             }
@@ -75,8 +75,8 @@ impl Counter {
     pub(super) async fn check(&mut self, client: &mut Client) {
         let (request_id, segment_name, delegation_token) = (client.request_id(), self.segment.clone(), token());
         let attribute_id = COUNTER;
-        let ask = GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token };
-        let value = match client.ask(ask).await.expect("it runs") {
+        let query = GetSegmentAttribute { request_id, segment_name, attribute_id, delegation_token };
+        let value = match client.ask(query).await.expect("it runs") {
             WireCommand::SegmentAttribute(attribute) => attribute.value,
             other => panic!("no attribute: {other:?}"),
         };
@@ -89,18 +89,18 @@ fn next(value: i64) -> i64 {
     if value == NO_VALUE { 0 } else { value + 1 }
 }
 
-/// A change of one key: another value, or none.
+/// A change of one key: a new value, or a removal.
 #[derive(Debug, Clone)]
 struct Put {
     key: u8,
     value: Option<Bytes>,
 }
 
-/// A table, and what is on its way to it.
+/// A table and the changes in flight to it.
 #[derive(Debug)]
 pub(super) struct Entries {
     segment: Segment,
-    /// By key, as acknowledged: its version and value.
+    /// Acknowledged versions and values, by key.
     there: BTreeMap<u8, (i64, Bytes)>,
     in_flight: VecDeque<Put>,
     puts: u64,
@@ -131,14 +131,14 @@ impl Entries {
         loop {
             while self.in_flight.len() < WINDOW {
                 let command = self.next(client, random);
-                client.say(command).await?;
+                client.send(command).await?;
             }
-            let reply = client.hear().await?;
+            let reply = client.receive().await?;
             self.acknowledge(reply);
         }
     }
 
-    /// Puts for a version where it is known, and removes now and then.
+    /// Puts, conditionally where the version is known, and occasionally removes.
     fn next(&mut self, client: &mut Client, random: &mut StdRng) -> WireCommand {
         self.puts += 1;
         let key = random.random_range(0..KEYS);
@@ -172,7 +172,7 @@ impl Entries {
         }
     }
 
-    /// Sees that the table is as acknowledged, or as some of what was sent then has made it, and goes on from there.
+    /// Checks that the table is as acknowledged, plus some of the changes in flight, and continues from there.
     pub(super) async fn check(&mut self, client: &mut Client) {
         let found = self.read(client).await;
         let mut expected = self.there.clone();
@@ -185,7 +185,7 @@ impl Entries {
                 )
             };
             match value {
-                // its version is not known
+                // its version is unknown
                 Some(value) => drop(expected.insert(key, (NO_VALUE, value))),
                 None => drop(expected.remove(&key)),
             }
@@ -207,7 +207,7 @@ impl Entries {
     }
 }
 
-/// Whether values and the versions that are known are the same.
+/// Whether the values and all known versions match.
 fn agree(expected: &BTreeMap<u8, (i64, Bytes)>, found: &BTreeMap<u8, (i64, Bytes)>) -> bool {
     let same = |(key, (version, value)): (&u8, &(i64, Bytes))| {
         let there = found.get(key);
