@@ -30,7 +30,7 @@ pub fn watch(store: SegmentStore) -> Probe {
             let pause = if readiness == Readiness::Ready { WELL } else { UNWELL };
             let before = std::mem::replace(&mut *last.lock(), readiness.clone());
             if before != readiness {
-                tell(&readiness);
+                log_change(&readiness);
             }
             tokio::time::sleep(pause).await;
         }
@@ -38,7 +38,7 @@ pub fn watch(store: SegmentStore) -> Probe {
     Arc::new(move || seen.lock().clone())
 }
 
-fn tell(readiness: &Readiness) {
+fn log_change(readiness: &Readiness) {
     match readiness {
         Readiness::Ready => tracing::info!("ready"),
         Readiness::NotReady(reason) => tracing::warn!(reason, "not ready"),
@@ -53,7 +53,7 @@ async fn look(store: &SegmentStore) -> Readiness {
     }
 }
 
-/// The controller answers, and a store that it names says Hello. A controller that wants credentials is enough.
+/// The controller answers, and a store that it names says Hello. A controller that requires credentials is enough.
 async fn ask(store: &SegmentStore) -> Result<(), String> {
     let controller = store.controller();
     controller.probe().await.map_err(|error| error.to_string())?;
