@@ -46,7 +46,7 @@ struct Embedded {
 impl Embedded {
     fn start(embedded: &str) -> Self {
         let (gateway, log) = GatewayProcess::start_with(&[&[embedded], &FREE_PORTS[..]].concat());
-        let of = |name: &str| log.iter().find_map(|line| line[name].as_str()).expect("it is told").to_owned();
+        let of = |name: &str| log.iter().find_map(|line| line[name].as_str()).expect("it is logged").to_owned();
         Self { gateway, controller: of("controller"), store: of("segment_store") }
     }
 }

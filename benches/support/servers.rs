@@ -53,7 +53,7 @@ impl GatewayProcess {
         let mut lines = log.lines().map_while(Result::ok);
         let mut before = Vec::new();
         let address = loop {
-            let line = lines.next().expect("the gateway says where it serves");
+            let line = lines.next().expect("the gateway logs its address");
             let line: serde_json::Value = serde_json::from_str(&line).expect("JSON");
             match serving_address(&line) {
                 Some(address) => break address,

@@ -104,7 +104,7 @@ impl Handover {
         let mut sweeps = interval(SWEEP_EVERY);
         let mut batch = Vec::new();
         loop {
-            // Biased so that a simulated schedule can be repeated. Events, which may come without end, stand last.
+            // Biased so that a simulated schedule can be repeated. Events come last, as they may never stop.
             tokio::select! {
                 biased;
                 done = &mut something => return done,

@@ -68,25 +68,24 @@ import java.util.concurrent.TimeoutException;
 import org.slf4j.LoggerFactory;
 
 /**
- * A Pravega client that knows nothing of the gateway: what the tests write through the gateway is read here, and the
- * other way round. One subcommand per run, JSON lines on stdin and stdout, exit status 1 and a message on stderr if it
- * could not be done.
+ * A Pravega client that does not know about the gateway: it reads what the tests write through the gateway, and vice
+ * versa. One subcommand per run, JSON lines on stdin and stdout, exit status 1 and a message on stderr if it fails.
  */
 public class ForeignClient {
     private static final String USAGE = """
             usage: ForeignClient COMMAND CONTROLLER SCOPE STREAM [ARGUMENT] [--digest]
               create … SEGMENTS     the scope, if missing, and the stream
               write …               stdin: {"key":"k" or null,"base64":"…"} or {"key":…,"random":LENGTH,"seed":SEED}
-              write-many … EVENTS BYTES   random keys, one flush at the end, after as many to warm up; tells the seconds
+              write-many … EVENTS BYTES   random keys, one flush at the end, after as many to warm up; prints the seconds
               read … COUNT          through a new reader group
-              stay … GROUP READER   keeps a reader of the group open until stdin ends; makes the group if need be
-              batch …               all that is there now
+              stay … GROUP READER   keeps a reader of the group open until stdin ends; creates the group if needed
+              batch …               all current events
               info …                current segments, head and tail
-              scale … SEGMENTS…     to so many equal segments, one scale after the other
+              scale … SEGMENTS…     to these numbers of equal segments, one scale after another
               truncate-head …       at the current tail
               seal … | delete …     delete seals first
               table-put … KEY VALUE | table-get … KEY    STREAM is a key-value table, made by the first put
-            FOREIGN_AUTHORITY names a PEM file: TLS. Credentials are taken from pravega_client_auth_… as Pravega has them.
+            FOREIGN_AUTHORITY names a PEM file: TLS. Credentials are taken from pravega_client_auth_… as in Pravega.
             """;
     private static final long READ_SECONDS = 60;
     private static final long ONE_MORE_SECONDS = 3;
@@ -116,7 +115,7 @@ public class ForeignClient {
 
     public static void main(String[] args) throws IOException {
         PrintStream out = System.out;
-        // Whatever a library prints must not stand between the protocol's lines.
+        // Library output must not mix with the protocol's lines.
         System.setOut(System.err);
         silenceLogging();
         int status = 0;
@@ -127,11 +126,11 @@ public class ForeignClient {
             status = 1;
         }
         out.flush();
-        // Some of the client's threads are no daemons.
+        // Some of the client's threads are not daemons.
         System.exit(status);
     }
 
-    /** Before anything logs: the configuration in Pravega's own jars writes to stdout and makes a folder for its files. */
+    /** Before anything logs: the configuration in Pravega's own jars writes to stdout and creates a folder for its files. */
     private static void silenceLogging() throws IOException {
         Path silence = Files.createTempFile("logback", ".xml");
         Files.writeString(silence, "<configuration><root level=\"OFF\"/></configuration>");
@@ -202,7 +201,7 @@ public class ForeignClient {
     }
 
     private void scale(List<Integer> targets) throws Exception {
-        // The call polls on the executor, and blocks a thread of it meanwhile.
+        // The call polls on the executor and blocks one of its threads.
         ScheduledExecutorService executor = Executors.newScheduledThreadPool(2);
         ControllerImplConfig controllerConfig = ControllerImplConfig.builder().clientConfig(config).build();
         try (Controller controller = new ControllerImpl(controllerConfig, executor)) {
@@ -248,7 +247,7 @@ public class ForeignClient {
         out.println(info);
     }
 
-    /** By gRPC, since the client's own classes keep key ranges to themselves. */
+    /** By gRPC, since the client's own classes do not expose key ranges. */
     private SegmentRanges currentSegments() {
         URI controller = config.getControllerURI();
         ManagedChannel channel = ManagedChannelBuilder.forAddress(controller.getHost(), controller.getPort())
@@ -332,7 +331,7 @@ public class ForeignClient {
 
     /**
      * Pravega may cover two appends of a large event by one acknowledgement, and the client's writer then waits for
-     * the other one for ever. Nothing of the event is in the stream by then, so another writer may begin anew.
+     * the other one forever. Nothing of the event is in the stream by then, so another writer may start over.
      */
     private void writeLarge(JsonElement key, byte[] payload) throws Exception {
         for (int attempt = 1; ; attempt++) {
@@ -445,7 +444,7 @@ public class ForeignClient {
                     return null;
                 }
             } catch (TruncatedDataException gone) {
-                // Thrown once; the next read goes on at the new head.
+                // Thrown once; the next read continues at the new head.
             }
         }
         return null;

@@ -1,6 +1,6 @@
 """What applications do with Pravega, through its Python client (which is the Rust client underneath): a line of JSON per
 scenario, which is the same text on every server that is a Pravega. Exit status 1 and the cause on stderr if a scenario
-did not find what it must. acceptance/Acceptance.java does the same through the Java client.
+did not find what it must. acceptance/Acceptance.java is its counterpart for the Java client.
 
     acceptance.py CONTROLLER SCOPE-PREFIX [SCENARIO...]
 """
@@ -19,7 +19,7 @@ from acceptance_py.trial import Trial, describe
 from foreign_client import take_stdout
 
 SCENARIO_SECONDS = 90
-# Much of a scenario is waiting.
+# Scenarios spend most of their time waiting.
 AT_A_TIME = 3
 SCENARIOS = {
     # Those that take longest come first.
@@ -59,7 +59,7 @@ def run_all(controller, prefix, names):
 
 
 def run_apart(controller, scope, name):
-    """In a process of its own: native code may spin where no Python runs any more."""
+    """In a separate process: native code may spin where no Python runs any more."""
     start = time.monotonic()
     command = [sys.executable, __file__, "--one", controller, scope, name]
     child = subprocess.run(command, stdout=subprocess.PIPE, encoding="utf-8")
@@ -79,7 +79,7 @@ def run_one(controller, scope, name):
         SCENARIOS[name](trial)
     except BaseException as failure:
         traceback.print_exc()
-        trial.tell("failed", describe(failure))
+        trial.report("failed", describe(failure))
         status = 1
     # The native threads have nothing left to do, and one that spins would keep the interpreter from ending.
     os._exit(status)

@@ -1,4 +1,4 @@
-"""The Python client of Pravega (which is the Rust client underneath), for the tests; speaks as ForeignClient.java does.
+"""The Python client of Pravega (which is the Rust client underneath), for the tests; same protocol as ForeignClient.java.
 
     foreign_client.py create CONTROLLER SCOPE STREAM SEGMENTS
     foreign_client.py write CONTROLLER SCOPE STREAM    stdin: {"key":"k" or null,"base64":"..."}
@@ -35,7 +35,7 @@ def main(args):
 
 
 def take_stdout():
-    """Keeps whatever the native library prints away from the protocol's lines."""
+    """Keeps output of the native library out of the protocol's lines."""
     out = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
     return out

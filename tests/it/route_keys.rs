@@ -33,7 +33,11 @@ fn assert_shortest(text: &str, value: f64) {
     let digits = text.trim_start_matches(['0', '.']).chars().filter(char::is_ascii_digit).count();
     if let Some(decimals) = digits.checked_sub(2) {
         let shorter = format!("{value:.decimals$e}");
-        assert_ne!(shorter.parse::<f64>().map(f64::to_bits), Ok(value.to_bits()), "{shorter} says as much as {text}");
+        assert_ne!(
+            shorter.parse::<f64>().map(f64::to_bits),
+            Ok(value.to_bits()),
+            "{shorter} parses to the same value as {text}"
+        );
     }
 }
 
@@ -85,7 +89,7 @@ fn key_or_stdin_is_needed_and_not_both() {
 #[test]
 fn unreachable_controller_is_named_when_a_segment_is_asked_for() {
     let closed = std::net::TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-    let controller = closed.expect("a port that nobody listens on any more").to_string();
+    let controller = closed.expect("a port that nothing listens on any more").to_string();
     let finished = run(&["route", "--controller", &controller, "--scope", "s", "--stream", "t", "k1"]);
     finished.assert_refused(&[&controller, "cannot be reached"]);
 }

@@ -9,7 +9,7 @@ use crate::support::{Answer, Gateway, Stream};
 #[track_caller]
 fn assert_members(value: &Value, known: &[&str]) {
     for name in value.as_object().expect("an object").keys() {
-        assert!(known.contains(&name.as_str()), "{name} is none of {known:?}");
+        assert!(known.contains(&name.as_str()), "{name} is not in {known:?}");
     }
 }
 
@@ -76,7 +76,10 @@ async fn audit_policy_has_only_fields_levels_and_stages_that_there_are() {
             "{rule} may have one of them"
         );
     }
-    assert!(rules.last().is_some_and(|rule| rule.as_object().is_some_and(|rule| rule.len() == 1)), "all else is told");
+    assert!(
+        rules.last().is_some_and(|rule| rule.as_object().is_some_and(|rule| rule.len() == 1)),
+        "everything else is logged"
+    );
 }
 
 /// Posts a list of events as the API server does, to the path in the webhook's file and with its own query. The gateway

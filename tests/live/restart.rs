@@ -117,7 +117,7 @@ impl<'a> Clients<'a> {
     /// Counts the answer to a request that began in this phase.
     fn count(&self, client: &str, began: Phase, is_success: bool) {
         let is_good = is_success != (began == Phase::Away);
-        assert!(is_good || began != Phase::Away, "{client}: nobody can have done that");
+        assert!(is_good || began != Phase::Away, "{client}: succeeded while Pravega was down");
         if is_good && began == *self.phase.borrow() {
             self.good.send_modify(|good| *good.entry(client.to_owned()).or_default() += 1);
         }

@@ -38,7 +38,7 @@ async fn every_event_is_there_once_and_in_order_of_its_key_after_twenty_scales()
 
     let mut ledger = Ledger::default();
     posters.into_iter().chain(uploaders).for_each(|(outcomes, key)| ledger.record(&key, outcomes));
-    assert_eq!(ledger.count(Outcome::MayBeStored) + ledger.count(Outcome::NotStored), 0, "a scale refuses nobody");
+    assert_eq!(ledger.count(Outcome::MayBeStored) + ledger.count(Outcome::NotStored), 0, "a scale refuses no event");
     ledger.check(read_by_epochs(&stream).await);
 }
 

@@ -87,7 +87,7 @@ impl State {
     }
 
     /// Another store, or the same one, recovers the segment: some of what was accepted turns out to be committed, and
-    /// no writer is told.
+    /// no writer is notified.
     pub(super) fn move_segment(&mut self, id: SegmentId) {
         let (goes, is_stale) = (self.dice.chance(0.7), self.dice.chance(self.odds.stale_store));
         let longest = [20, 1500][self.dice.below(2)];

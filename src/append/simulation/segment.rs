@@ -35,7 +35,7 @@ pub(super) struct SimulatedSegment {
 
 pub(super) type Numbers = BTreeMap<WriterId, i64>;
 
-/// What a store keeps saying of a segment that another one owns.
+/// What a store keeps reporting about a segment that another one owns.
 pub(super) struct Stale {
     pub(super) host: Host,
     pub(super) until: Instant,

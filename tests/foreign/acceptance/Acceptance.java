@@ -24,7 +24,7 @@ import org.slf4j.LoggerFactory;
 public final class Acceptance {
     private static final String USAGE = "usage: Acceptance CONTROLLER SCOPE-PREFIX [SCENARIO…]";
     private static final long SCENARIO_SECONDS = 90;
-    /** Much of a scenario is waiting. */
+    /** Scenarios spend most of their time waiting. */
     private static final int AT_A_TIME = 4;
 
     private static final Map<String, Scenario> SCENARIOS = scenarios();
@@ -66,7 +66,7 @@ public final class Acceptance {
 
     public static void main(String[] args) throws Exception {
         PrintStream out = System.out;
-        // Whatever a library prints must not stand between the lines.
+        // Library output must not mix with the lines.
         System.setOut(System.err);
         silenceLogging();
         if (args.length < 2) {
@@ -75,11 +75,11 @@ public final class Acceptance {
         List<String> names = List.of(args).subList(2, args.length);
         boolean passed = run(out, args[0], args[1], names.isEmpty() ? List.copyOf(SCENARIOS.keySet()) : names);
         out.flush();
-        // Some of the client's threads are no daemons.
+        // Some of the client's threads are not daemons.
         System.exit(passed ? 0 : 1);
     }
 
-    /** Before anything logs: the configuration in Pravega's own jars writes to stdout and makes a folder for files. */
+    /** Before anything logs: the configuration in Pravega's own jars writes to stdout and creates a folder for files. */
     private static void silenceLogging() throws IOException {
         Path silence = Files.createTempFile("logback", ".xml");
         Files.writeString(silence, "<configuration><root level=\"OFF\"/></configuration>");

@@ -22,17 +22,17 @@ final class BatchReads {
         try (BatchClientFactory factory = BatchClientFactory.withScope(trial.scope, trial.config)) {
             List<SegmentRange> before = ranges(trial, factory, StreamCut.UNBOUNDED, StreamCut.UNBOUNDED);
             Keyed.write(trial, "stream", second);
-            trial.tell("ranges", before.stream().map(BatchReads::describe).sorted().toList());
+            trial.report("ranges", before.stream().map(BatchReads::describe).sorted().toList());
             trial.check("they are read as they were", Keyed.same(read(factory, before), first));
             List<SegmentRange> after = ranges(trial, factory, cut, StreamCut.UNBOUNDED);
-            trial.tell("ranges from a cut on", after.stream().map(BatchReads::describe).sorted().toList());
+            trial.report("ranges from a cut on", after.stream().map(BatchReads::describe).sorted().toList());
             trial.check("they hold what came then", Keyed.same(read(factory, after), second));
             List<SegmentRange> until = ranges(trial, factory, StreamCut.UNBOUNDED, cut);
             trial.check("up to a cut", Keyed.same(read(factory, until), first));
         }
     }
 
-    /** All that a stream holds, earlier epochs first, so that those of a key come in their order. */
+    /** Everything in a stream, earlier epochs first, so that the events of a key are in order. */
     static List<String> everything(Trial trial, String stream) throws Exception {
         try (BatchClientFactory factory = BatchClientFactory.withScope(trial.scope, trial.config)) {
             List<SegmentRange> ranges = new ArrayList<>(ImmutableList.copyOf(

@@ -21,12 +21,12 @@ final class ByteStreams {
         try (ByteStreamClientFactory factory = ByteStreamClientFactory.withScope(trial.scope, trial.config);
                 ByteStreamWriter writer = factory.createByteStreamWriter("stream");
                 ByteStreamReader reader = factory.createByteStreamReader("stream")) {
-            trial.tell("new", writer.fetchHeadOffset() + " to " + writer.fetchTailOffset());
+            trial.report("new", writer.fetchHeadOffset() + " to " + writer.fetchTailOffset());
             writer.write(bytes);
             writer.flush();
-            trial.tell("written", writer.fetchHeadOffset() + " to " + writer.fetchTailOffset());
+            trial.report("written", writer.fetchHeadOffset() + " to " + writer.fetchTailOffset());
             trial.check("they are read", Arrays.equals(read(reader, BYTES), bytes));
-            trial.tell("read up to", reader.getOffset());
+            trial.report("read up to", reader.getOffset());
             seek(trial, reader, bytes);
             trial.check("what comes later wakes a reader", wakes(writer, reader));
             truncate(trial, writer, reader, bytes);
@@ -44,8 +44,8 @@ final class ByteStreams {
     private static void seek(Trial trial, ByteStreamReader reader, byte[] bytes) throws Exception {
         reader.seekToOffset(BYTES - 10);
         trial.check("they are read from an offset on", reader.read() == Byte.toUnsignedInt(bytes[BYTES - 10]));
-        trial.tell("skipped", reader.skip(4));
-        trial.tell("skipped to", reader.getOffset());
+        trial.report("skipped", reader.skip(4));
+        trial.report("skipped to", reader.getOffset());
         trial.check("and on", reader.read() == Byte.toUnsignedInt(bytes[BYTES - 5]));
         reader.seekToOffset(BYTES);
     }
@@ -62,7 +62,7 @@ final class ByteStreams {
     private static void truncate(Trial trial, ByteStreamWriter writer, ByteStreamReader reader, byte[] bytes)
             throws Exception {
         writer.truncateDataBefore(1000);
-        trial.tell("truncated", reader.fetchHeadOffset() + " to " + reader.fetchTailOffset());
+        trial.report("truncated", reader.fetchHeadOffset() + " to " + reader.fetchTailOffset());
         reader.seekToOffset(0);
         trial.refused("read what is truncated", reader::read);
         reader.seekToOffset(1000);
@@ -75,8 +75,8 @@ final class ByteStreams {
         reader.seekToOffset(BYTES);
         writer.write(8);
         writer.closeAndSeal();
-        trial.tell("up to the end", "%d %d %d".formatted(reader.read(), reader.read(), reader.read()));
-        trial.tell("the stream is sealed", trial.streams.fetchStreamInfo(trial.scope, "stream").join().isSealed());
+        trial.report("up to the end", "%d %d %d".formatted(reader.read(), reader.read(), reader.read()));
+        trial.report("the stream is sealed", trial.streams.fetchStreamInfo(trial.scope, "stream").join().isSealed());
         trial.refused("write to what is sealed", () -> {
             try (ByteStreamWriter late = factory.createByteStreamWriter("stream")) {
                 late.write(9);

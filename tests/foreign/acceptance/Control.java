@@ -16,7 +16,7 @@ final class Control implements AutoCloseable {
     private static final long SECONDS = 60;
 
     private final Trial trial;
-    // Scaling polls on the executor, and blocks a thread of it meanwhile.
+    // Scaling polls on the executor and blocks one of its threads.
     private final ScheduledExecutorService executor = Executors.newScheduledThreadPool(2);
     final Controller controller;
 
@@ -26,7 +26,7 @@ final class Control implements AutoCloseable {
         this.controller = new ControllerImpl(config, executor);
     }
 
-    /** Replaces all segments of a stream by so many equal ones; false if it was not possible. */
+    /** Replaces all segments of a stream by this many equal ones; false if that is not possible. */
     boolean scale(String stream, int segments) throws Exception {
         List<Long> sealed = current(stream).getSegments().stream().map(segment -> segment.getSegmentId()).toList();
         Map<Double, Double> ranges = new TreeMap<>();
@@ -43,7 +43,7 @@ final class Control implements AutoCloseable {
                 .get(SECONDS, TimeUnit.SECONDS);
     }
 
-    /** Segments that are written to. */
+    /** Segments that can be written to. */
     List<String> segments(String stream) throws Exception {
         return current(stream).getSegments().stream()
                 .map(segment -> Trial.segmentName(segment.getScopedName()))

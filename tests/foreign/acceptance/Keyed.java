@@ -15,16 +15,16 @@ import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.IntStream;
 
-/** Events that tell their key and their number under it, {@code key:7}. */
+/** Events that contain their key and their number for that key, {@code key:7}. */
 final class Keyed {
     static final List<String> KEYS = List.of("a", "b", "hello", "key-1", "user42", "é", "日本語", "😀");
     private static final long READ_SECONDS = 60;
-    /** After which a reader counts as having seen everything. */
+    /** Silence after which a reader has seen everything. */
     private static final long QUIET_MILLIS = 1000;
 
     private Keyed() {}
 
-    /** So many numbers, from one on, under each key; the keys in turn. */
+    /** This many consecutive numbers for each key, alternating keys. */
     static List<String> numbered(Collection<String> keys, int from, int count) {
         return IntStream.range(from, from + count)
                 .boxed()
@@ -41,7 +41,7 @@ final class Keyed {
                 stream, new UTF8StringSerializer(), EventWriterConfig.builder().build());
     }
 
-    /** Writes events under their keys, pipelined, and waits until they are stored. */
+    /** Writes events with their keys, pipelined, and waits until they are stored. */
     static void write(Trial trial, String stream, List<String> events) {
         try (EventStreamWriter<String> writer = writer(trial, stream)) {
             events.forEach(event -> writer.writeEvent(key(event), event));
@@ -54,7 +54,7 @@ final class Keyed {
                 id, group, new UTF8StringSerializer(), ReaderConfig.builder().build());
     }
 
-    /** Of a whole stream; its checkpoints let readers get past a scale. */
+    /** For a whole stream; its checkpoints let readers get past a scale. */
     static ReaderGroupConfig everything(Trial trial, String stream) {
         return ReaderGroupConfig.builder()
                 .stream(trial.stream(stream))
@@ -63,7 +63,7 @@ final class Keyed {
                 .build();
     }
 
-    /** Whatever a new reader of a new group gets, at least so many events. */
+    /** Everything that a new reader of a new group gets, at least this many events. */
     static List<String> read(Trial trial, String group, ReaderGroupConfig config, int count) {
         trial.groups.createReaderGroup(group, config);
         try (EventStreamReader<String> reader = reader(trial, "reader", group)) {
@@ -71,7 +71,7 @@ final class Keyed {
         }
     }
 
-    /** At least so many events, and what comes within a while after them. */
+    /** At least this many events, and what arrives within a while after them. */
     static List<String> read(EventStreamReader<String> reader, int count) {
         List<String> events = readAtLeast(reader, count);
         for (EventRead<String> more = reader.readNextEvent(QUIET_MILLIS);
@@ -82,7 +82,7 @@ final class Keyed {
         return events;
     }
 
-    /** Exactly so many events, if they come in time. */
+    /** Exactly this many events, if they arrive in time. */
     static List<String> readAtLeast(EventStreamReader<String> reader, int count) {
         List<String> events = new ArrayList<>();
         long deadline = System.nanoTime() + TimeUnit.SECONDS.toNanos(READ_SECONDS);
@@ -98,12 +98,12 @@ final class Keyed {
         return events;
     }
 
-    /** Each event once, and those of a key in their order. */
+    /** Each event once, in order for each key. */
     static boolean same(Collection<String> read, Collection<String> written) {
         return byKey(read).equals(byKey(written));
     }
 
-    /** Each event once, in whatever order, as two readers get them together. */
+    /** Each event once, in any order, as two readers get them together. */
     static boolean sameInAnyOrder(Collection<String> read, Collection<String> written) {
         return read.stream().sorted().toList().equals(written.stream().sorted().toList());
     }

@@ -25,7 +25,7 @@ final class KeyedEvents {
             writer.writeEvents("together", together).join();
         }
         written.addAll(together);
-        trial.tell("tail", Trial.offsets(trial.tail("stream")));
+        trial.report("tail", Trial.offsets(trial.tail("stream")));
         trial.groups.createReaderGroup("group", Keyed.everything(trial, "stream"));
         try (EventStreamReader<String> reader = Keyed.reader(trial, "reader", "group")) {
             read(trial, reader, written);
@@ -49,7 +49,7 @@ final class KeyedEvents {
             }
         }
         trial.check("each is read once, in order per key", Keyed.same(events, written));
-        trial.tell("segments", segments);
+        trial.report("segments", segments);
         trial.check("one is fetched by its pointer", reader.fetchEvent(first).equals(events.get(0)));
         String fetched = trial.streams.fetchEvent(first, new UTF8StringSerializer()).join();
         trial.check("without a reader too", fetched.equals(events.get(0)));
@@ -83,8 +83,8 @@ final class KeyedEvents {
             trial.refused("write one that is too large", () -> writer.writeEvent("key", tooLarge).get());
         }
         List<String> read = Keyed.read(trial, "group", Keyed.everything(trial, "stream"), written.size());
-        trial.tell("sizes", read.stream().map(String::length).toList());
+        trial.report("sizes", read.stream().map(String::length).toList());
         trial.check("they are what was written", read.equals(written));
-        trial.tell("tail", Trial.offsets(trial.tail("stream")));
+        trial.report("tail", Trial.offsets(trial.tail("stream")));
     }
 }

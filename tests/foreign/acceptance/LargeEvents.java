@@ -26,7 +26,7 @@ final class LargeEvents {
         write(trial, ByteBuffer.wrap(new byte[] {1}));
         write(trial, ByteBuffer.wrap(large));
         write(trial, ByteBuffer.wrap(new byte[] {2}));
-        trial.tell("tail", Trial.offsets(trial.tail("stream")));
+        trial.report("tail", Trial.offsets(trial.tail("stream")));
         trial.groups.createReaderGroup("group", Keyed.everything(trial, "stream"));
         try (EventStreamReader<ByteBuffer> reader = trial.clients.createReader(
                 "reader", "group", new ByteBufferSerializer(), ReaderConfig.builder().build())) {
@@ -38,7 +38,7 @@ final class LargeEvents {
 
     /**
      * A store may cover two conditional appends with one acknowledgement, for which the client's writer of large events
-     * then waits for ever. Nothing is merged by then, so a fresh writer can write the event again.
+     * then waits forever. Nothing is merged by then, so a fresh writer can write the event again.
      */
     private static void write(Trial trial, ByteBuffer event) throws Exception {
         for (int attempt = 1; ; attempt++) {

@@ -20,7 +20,7 @@ import java.util.concurrent.Future;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.atomic.AtomicInteger;
 
-/** Readers that share a stream, and what is known of their group. */
+/** Readers that share a stream, and the state of their group. */
 final class ReaderGroups {
     private ReaderGroups() {}
 
@@ -41,8 +41,8 @@ final class ReaderGroups {
             trial.check("each is read by one of them, in order per key", Keyed.same(both, written));
             trial.check("both read", !byOne.get().isEmpty() && !byTwo.get().isEmpty());
             ReaderGroup group = trial.groups.getReaderGroup("group");
-            trial.tell("online", new TreeSet<>(group.getOnlineReaders()));
-            trial.tell("segments", group.getReaderSegmentDistribution().getReaderSegmentDistribution().values().stream()
+            trial.report("online", new TreeSet<>(group.getOnlineReaders()));
+            trial.report("segments", group.getReaderSegmentDistribution().getReaderSegmentDistribution().values().stream()
                     .mapToInt(Integer::intValue)
                     .sum());
         }
@@ -70,9 +70,9 @@ final class ReaderGroups {
         EventStreamReader<String> first = Keyed.reader(trial, "first", "group");
         List<String> read = Keyed.readAtLeast(first, 9);
         Position reached = read(first, read);
-        trial.tell("online", new TreeSet<>(group.getOnlineReaders()));
+        trial.report("online", new TreeSet<>(group.getOnlineReaders()));
         group.readerOffline("first", reached);
-        trial.tell("online without the first", new TreeSet<>(group.getOnlineReaders()));
+        trial.report("online without the first", new TreeSet<>(group.getOnlineReaders()));
         trial.refused("read on by the first", () -> readUntilRefused(first));
         EventStreamReader<String> second = Keyed.reader(trial, "second", "group");
         trial.check("the second starts there", Keyed.readAtLeast(second, 10).equals(written.subList(10, 20)));
@@ -80,7 +80,7 @@ final class ReaderGroups {
         try (EventStreamReader<String> third = Keyed.reader(trial, "third", "group")) {
             List<String> rest = Keyed.read(third, 30);
             trial.check("the third starts where the second started", rest.equals(written.subList(10, 40)));
-            trial.tell("online in the end", new TreeSet<>(group.getOnlineReaders()));
+            trial.report("online in the end", new TreeSet<>(group.getOnlineReaders()));
             trial.refused("a reader of a name in use", () -> Keyed.reader(trial, "third", "group"));
         }
         trial.check("a closed reader is offline", group.getOnlineReaders().isEmpty());
@@ -114,9 +114,9 @@ final class ReaderGroups {
         trial.check("all before it is read", Keyed.same(readByTurns(one, two, before.size()), before));
         checkpoint = checkpoint(trial, group, one, two);
         StreamCut cut = checkpoint.asImpl().getPositions().get(trial.stream("stream"));
-        trial.tell("cut", Trial.offsets(cut));
+        trial.report("cut", Trial.offsets(cut));
         trial.check("it is the tail", cut.equals(trial.tail("stream")));
-        trial.tell("the group's cuts", cuts(group.getStreamCuts()));
+        trial.report("the group's cuts", cuts(group.getStreamCuts()));
         Keyed.write(trial, "stream", after);
         trial.check("all after it is read", Keyed.same(readByTurns(one, two, after.size()), after));
         group.resetReaderGroup(ReaderGroupConfig.builder()
@@ -147,8 +147,8 @@ final class ReaderGroups {
             }
         }
         executor.shutdown();
-        trial.tell("seen by the readers", seen);
-        trial.tell("name", done.get().getName());
+        trial.report("seen by the readers", seen);
+        trial.report("name", done.get().getName());
         return done.get();
     }
 
@@ -168,18 +168,18 @@ final class ReaderGroups {
         trial.create("other", 1);
         ReaderGroupConfig config = withoutCheckpoints(trial).build();
         trial.check("a group is created", trial.groups.createReaderGroup("group", config));
-        trial.tell("created again", trial.groups.createReaderGroup("group", config));
+        trial.report("created again", trial.groups.createReaderGroup("group", config));
         ReaderGroupConfig different = withoutCheckpoints(trial).stream(trial.stream("other")).build();
         trial.refused("create it otherwise", () -> trial.groups.createReaderGroup("group", different));
         trial.refused("create a_b", () -> trial.groups.createReaderGroup("a_b", config));
         trial.refused("get another", () -> trial.groups.getReaderGroup("other"));
         ReaderGroup group = trial.groups.getReaderGroup("group");
-        trial.tell("streams", new TreeSet<>(group.getStreamNames()));
-        trial.tell("cuts", cuts(group.getStreamCuts()));
+        trial.report("streams", new TreeSet<>(group.getStreamNames()));
+        trial.report("cuts", cuts(group.getStreamCuts()));
         Keyed.write(trial, "stream", Keyed.numbered(Keyed.KEYS, 0, 10));
-        trial.tell("unread bytes", group.getMetrics().unreadBytes());
+        trial.report("unread bytes", group.getMetrics().unreadBytes());
         group.resetReaderGroup(different);
-        trial.tell("streams after a reset", new TreeSet<>(group.getStreamNames()));
+        trial.report("streams after a reset", new TreeSet<>(group.getStreamNames()));
         trial.refused("a reader of another", () -> Keyed.reader(trial, "reader", "other"));
         trial.groups.deleteReaderGroup("group");
         trial.refused("get it when deleted", () -> trial.groups.getReaderGroup("group"));
@@ -212,13 +212,13 @@ final class ReaderGroups {
             trial.check("what lies between is read", Keyed.same(Keyed.readAtLeast(reader, middle.size()), middle));
             trial.check("and no more", reader.readNextEvent(2000).getEvent() == null);
         }
-        // Only a reader that finds itself at the end when it starts takes note of it.
+        // Only a reader that is at the end when it starts notices it.
         try (EventStreamReader<String> reader = Keyed.reader(trial, "another", "group")) {
             trial.check("another finds the end", completes(reader));
         }
     }
 
-    /** Reads on, until the reader says that its stream has ended; false if an event comes instead. */
+    /** Reads until the reader reports the end of its stream; false if an event comes instead. */
     static boolean completes(EventStreamReader<String> reader) {
         EventRead<String> read;
         do {
@@ -235,8 +235,8 @@ final class ReaderGroups {
     }
 
     private static Map<String, Object> cuts(Map<Stream, StreamCut> cuts) {
-        Map<String, Object> told = new TreeMap<>();
-        cuts.forEach((stream, cut) -> told.put(stream.getStreamName(), Trial.offsets(cut)));
-        return told;
+        Map<String, Object> answers = new TreeMap<>();
+        cuts.forEach((stream, cut) -> answers.put(stream.getStreamName(), Trial.offsets(cut)));
+        return answers;
     }
 }

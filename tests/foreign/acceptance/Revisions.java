@@ -19,7 +19,7 @@ import java.util.TreeSet;
 import java.util.concurrent.CompletableFuture;
 import java.util.stream.IntStream;
 
-/** Revisions that are written only if nobody else was quicker, and states agreed on by them. */
+/** Revisions that are written only if no one else was faster, and state that is agreed on through them. */
 final class Revisions {
     private static final SynchronizerConfig CONFIG = SynchronizerConfig.builder().build();
 
@@ -31,16 +31,16 @@ final class Revisions {
                 RevisionedStreamClient<String> client = client(factory);
                 RevisionedStreamClient<String> other = client(factory)) {
             Revision start = client.fetchLatestRevision();
-            trial.tell("new", "%s to %s".formatted(client.fetchOldestRevision(), start));
+            trial.report("new", "%s to %s".formatted(client.fetchOldestRevision(), start));
             Revision first = client.writeConditionally(start, "first");
-            trial.tell("written", String.valueOf(first));
+            trial.report("written", String.valueOf(first));
             trial.check("another is too late", other.writeConditionally(start, "late") == null);
             Revision second = other.writeConditionally(first, "second");
-            trial.tell("written by another", String.valueOf(second));
+            trial.report("written by another", String.valueOf(second));
             client.writeUnconditionally("third");
-            trial.tell("all", values(client.readFrom(start)));
-            trial.tell("from the first on", values(client.readFrom(first)));
-            trial.tell("a range", values(client.readRange(first, second)));
+            trial.report("all", values(client.readFrom(start)));
+            trial.report("from the first on", values(client.readFrom(first)));
+            trial.report("a range", values(client.readRange(first, second)));
             marks(trial, client, other, first, second);
             truncate(trial, client, start, second);
         }
@@ -69,7 +69,7 @@ final class Revisions {
         client.truncateToRevision(second);
         trial.check("the oldest is moved", client.fetchOldestRevision().equals(second));
         trial.refused("read what is truncated", () -> values(client.readFrom(start)));
-        trial.tell("what is left", values(client.readFrom(second)));
+        trial.report("what is left", values(client.readFrom(second)));
     }
 
     private static List<String> values(Iterator<Map.Entry<Revision, String>> entries) {
@@ -87,15 +87,15 @@ final class Revisions {
             two.fetchUpdates();
             trial.check("one sees the beginning", one.getState().names.isEmpty());
             trial.check("two sees it too", two.getState().names.isEmpty());
-            // Every name is taken once, whoever comes first.
+            // Every name is taken once, by whichever comes first.
             CompletableFuture<Integer> byOne = CompletableFuture.supplyAsync(() -> take(one));
             int byTwo = take(two);
-            trial.tell("taken", byOne.join() + byTwo);
+            trial.report("taken", byOne.join() + byTwo);
             one.fetchUpdates();
             two.fetchUpdates();
             trial.check("both agree", one.getState().names.equals(two.getState().names));
             trial.check("on the revision too", one.getState().revision.equals(two.getState().revision));
-            trial.tell("names", one.getState().names);
+            trial.report("names", one.getState().names);
             two.updateStateUnconditionally(new Add("unconditionally"));
             one.compact(state -> new Compacted(new TreeSet<>(state.names)));
             two.updateState((state, updates) -> {
@@ -103,7 +103,7 @@ final class Revisions {
             });
             try (StateSynchronizer<Names> late = synchronizer(factory)) {
                 late.fetchUpdates();
-                trial.tell("names seen by who comes late", late.getState().names);
+                trial.report("names seen by who comes late", late.getState().names);
             }
         }
     }
@@ -113,7 +113,7 @@ final class Revisions {
                 "stream", new JavaSerializer<Add>(), new JavaSerializer<Beginning>(), CONFIG);
     }
 
-    /** Tells how many of the names were still to be had. */
+    /** Returns how many of the names were still available. */
     private static int take(StateSynchronizer<Names> synchronizer) {
         return IntStream.range(0, 20)
                 .map(number -> synchronizer.<Boolean>updateState((state, updates) -> {

@@ -11,7 +11,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 
-/** Streams that get more segments and fewer while they are used. */
+/** Streams that scale up and down while they are used. */
 final class Scaling {
     private static final int ROUNDS = 500;
 
@@ -30,10 +30,10 @@ final class Scaling {
             Future<List<String>> byTwo = executor.submit(() -> readToTheEnd(two));
             for (int segments : List.of(2, 4, 3, 1)) {
                 trial.check("scaled to " + segments, control.scale("stream", segments));
-                trial.tell("segments", control.segments("stream"));
+                trial.report("segments", control.segments("stream"));
             }
             trial.check("an update scales too", trial.streams.updateStream(trial.scope, "stream", Trial.fixed(2)));
-            trial.tell("segments then", control.segments("stream"));
+            trial.report("segments then", control.segments("stream"));
             writing.get();
             trial.check("the stream is sealed", trial.streams.sealStream(trial.scope, "stream"));
             trial.check("it has no segments to write to", control.segments("stream").isEmpty());
@@ -47,7 +47,7 @@ final class Scaling {
         trial.check("one reader reads them in order per key", Keyed.same(alone, written));
     }
 
-    /** Little by little, so that it lasts as long as the scaling does. */
+    /** Slowly, so that it lasts as long as the scaling does. */
     private static Void write(Trial trial, List<String> events) throws Exception {
         try (EventStreamWriter<String> writer = Keyed.writer(trial, "stream")) {
             for (int i = 0; i < events.size(); i++) {
@@ -77,13 +77,13 @@ final class Scaling {
         trial.create("stream", 2);
         try (Control control = new Control(trial)) {
             trial.check("scaled", control.scale("stream", List.of(0L), ranges(0, 0.25, 0.5)));
-            trial.tell("segments", control.segments("stream"));
+            trial.report("segments", control.segments("stream"));
             trial.check("not what is sealed", !control.scale("stream", List.of(0L), ranges(0, 0.25, 0.5)));
             trial.refused("with a gap", () -> control.scale("stream", List.of(1L), ranges(0.6, 1)));
             trial.refused("to another's keys", () -> control.scale("stream", List.of(1L), ranges(0.25, 0.75, 1)));
             trial.check("not to less than its policy wants", !control.scale("stream", 1));
             trial.refused("no stream", () -> control.scale("other", List.of(0L), ranges(0, 1)));
-            trial.tell("segments then", control.segments("stream"));
+            trial.report("segments then", control.segments("stream"));
             trial.refused("segments of no stream", () -> control.segments("other"));
         }
     }

@@ -15,7 +15,7 @@ final class Scopes {
         trial.check("it is not created twice", !streams.createScope(trial.scope));
         trial.check("another does not exist", !streams.checkScopeExists(other));
         trial.check("another is created", streams.createScope(other));
-        trial.tell("listed", listed(streams.listScopes(), trial.scope));
+        trial.report("listed", listed(streams.listScopes(), trial.scope));
         trial.refused("create a_b", () -> streams.createScope("a_b"));
         trial.refused("create one without a name", () -> streams.createScope(""));
         trial.create("stream", 1);
@@ -23,9 +23,9 @@ final class Scopes {
         trial.check("an empty one is deleted", streams.deleteScope(other));
         trial.check("it is not deleted twice", !streams.deleteScope(other));
         trial.check("it is gone", !streams.checkScopeExists(other));
-        trial.tell("listed then", listed(streams.listScopes(), trial.scope));
+        trial.report("listed then", listed(streams.listScopes(), trial.scope));
         trial.refused("list streams of one that is gone", () -> ImmutableList.copyOf(streams.listStreams(other)));
-        // Here only: a real controller that does two of these at once waits for itself for ever.
+        // Here only: a real controller that does two of these at once deadlocks.
         trial.check("one is deleted with its streams", streams.deleteScopeRecursive(trial.scope));
         trial.check("then it is gone", !streams.checkScopeExists(trial.scope));
         trial.check("and its stream", !streams.checkStreamExists(trial.scope, "stream"));

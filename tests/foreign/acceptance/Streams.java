@@ -13,7 +13,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.TreeSet;
 
-/** Streams from their creation to their end. */
+/** Streams from creation to deletion. */
 final class Streams {
     private Streams() {}
 
@@ -25,12 +25,12 @@ final class Streams {
         trial.check("another does not", !streams.checkStreamExists(trial.scope, "other"));
         trial.refused("create in no scope", () -> streams.createStream(trial.scope + "-no", "stream", Trial.fixed(1)));
         trial.refused("create a_b", () -> streams.createStream(trial.scope, "a_b", Trial.fixed(1)));
-        trial.tell("new", info(trial));
-        trial.tell("listed", names(streams.listStreams(trial.scope)));
+        trial.report("new", info(trial));
+        trial.report("listed", names(streams.listStreams(trial.scope)));
         Keyed.write(trial, "stream", Keyed.numbered(Keyed.KEYS, 0, 3));
-        trial.tell("written", info(trial));
+        trial.report("written", info(trial));
         trial.check("it is updated", streams.updateStream(trial.scope, "stream", byRate()));
-        trial.tell("updated", info(trial));
+        trial.report("updated", info(trial));
         trial.refused("update one that is missing", () -> streams.updateStream(trial.scope, "other", byRate()));
         trial.refused("look at one that is missing", () -> streams.fetchStreamInfo(trial.scope, "other").join());
         trial.refused("seal one that is missing", () -> streams.sealStream(trial.scope, "other"));
@@ -46,7 +46,7 @@ final class Streams {
             trial.check("it is sealed again", streams.sealStream(trial.scope, "stream"));
             trial.refused("write what comes too late", () -> writer.writeEvent("a", "a:1").get());
         }
-        trial.tell("sealed", info(trial));
+        trial.report("sealed", info(trial));
         trial.refused("update it", () -> streams.updateStream(trial.scope, "stream", byRate()));
         trial.refused("truncate it", () -> streams.truncateStream(trial.scope, "stream", trial.tail("stream")));
         List<String> read = Keyed.read(trial, "group", Keyed.everything(trial, "stream"), 1);
@@ -55,7 +55,7 @@ final class Streams {
         trial.check("it is not deleted twice", !streams.deleteStream(trial.scope, "stream"));
         trial.check("it is gone", !streams.checkStreamExists(trial.scope, "stream"));
         trial.create("stream", 2);
-        trial.tell("recreated", info(trial));
+        trial.report("recreated", info(trial));
     }
 
     static void tags(Trial trial) {
@@ -63,20 +63,20 @@ final class Streams {
         streams.createStream(trial.scope, "one", tagged("red", "blue"));
         streams.createStream(trial.scope, "two", tagged("red"));
         streams.createStream(trial.scope, "three", Trial.fixed(1));
-        trial.tell("of one", new TreeSet<>(streams.getStreamTags(trial.scope, "one")));
-        trial.tell("of three", new TreeSet<>(streams.getStreamTags(trial.scope, "three")));
-        trial.tell("red", names(streams.listStreams(trial.scope, "red")));
-        trial.tell("blue", names(streams.listStreams(trial.scope, "blue")));
-        trial.tell("green", names(streams.listStreams(trial.scope, "green")));
+        trial.report("of one", new TreeSet<>(streams.getStreamTags(trial.scope, "one")));
+        trial.report("of three", new TreeSet<>(streams.getStreamTags(trial.scope, "three")));
+        trial.report("red", names(streams.listStreams(trial.scope, "red")));
+        trial.report("blue", names(streams.listStreams(trial.scope, "blue")));
+        trial.report("green", names(streams.listStreams(trial.scope, "green")));
         trial.check("one is updated", streams.updateStream(trial.scope, "one", tagged("green")));
         trial.check("two is updated", streams.updateStream(trial.scope, "two", tagged()));
-        trial.tell("of one then", new TreeSet<>(streams.getStreamTags(trial.scope, "one")));
-        trial.tell("of two then", new TreeSet<>(streams.getStreamTags(trial.scope, "two")));
-        trial.tell("red then", names(streams.listStreams(trial.scope, "red")));
-        trial.tell("green then", names(streams.listStreams(trial.scope, "green")));
+        trial.report("of one then", new TreeSet<>(streams.getStreamTags(trial.scope, "one")));
+        trial.report("of two then", new TreeSet<>(streams.getStreamTags(trial.scope, "two")));
+        trial.report("red then", names(streams.listStreams(trial.scope, "red")));
+        trial.report("green then", names(streams.listStreams(trial.scope, "green")));
         streams.sealStream(trial.scope, "one");
         streams.deleteStream(trial.scope, "one");
-        trial.tell("green in the end", names(streams.listStreams(trial.scope, "green")));
+        trial.report("green in the end", names(streams.listStreams(trial.scope, "green")));
         trial.refused("of one that is gone", () -> streams.getStreamTags(trial.scope, "one"));
     }
 
@@ -97,14 +97,14 @@ final class Streams {
 
     private static Map<String, Object> info(Trial trial) {
         StreamInfo info = trial.streams.fetchStreamInfo(trial.scope, "stream").join();
-        Map<String, Object> told = new TreeMap<>();
-        told.put("scaling", info.getStreamConfiguration().getScalingPolicy().toString());
-        told.put("retention", String.valueOf(info.getStreamConfiguration().getRetentionPolicy()));
-        told.put("tags", new TreeSet<>(info.getStreamConfiguration().getTags()));
-        told.put("head", Trial.offsets(info.getHeadStreamCut()));
-        told.put("tail", Trial.offsets(info.getTailStreamCut()));
-        told.put("sealed", info.isSealed());
-        return told;
+        Map<String, Object> answers = new TreeMap<>();
+        answers.put("scaling", info.getStreamConfiguration().getScalingPolicy().toString());
+        answers.put("retention", String.valueOf(info.getStreamConfiguration().getRetentionPolicy()));
+        answers.put("tags", new TreeSet<>(info.getStreamConfiguration().getTags()));
+        answers.put("head", Trial.offsets(info.getHeadStreamCut()));
+        answers.put("tail", Trial.offsets(info.getTailStreamCut()));
+        answers.put("sealed", info.isSealed());
+        return answers;
     }
 
     private static List<String> names(Iterator<Stream> streams) {

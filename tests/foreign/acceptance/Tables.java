@@ -43,7 +43,7 @@ final class Tables {
     private static void put(Trial trial, KeyValueTable table) throws Exception {
         trial.check("there is nothing", table.get(ONE).get() == null && !table.exists(ONE).get());
         Version first = table.update(new Insert(ONE, bytes("first"))).get();
-        trial.tell("inserted", describe(table.get(ONE).get()));
+        trial.report("inserted", describe(table.get(ONE).get()));
         trial.check("it exists", table.exists(ONE).get());
         trial.check("with that version", table.get(ONE).get().getVersion().equals(first));
         trial.refused("insert again", () -> table.update(new Insert(ONE, bytes("again"))).get());
@@ -53,15 +53,15 @@ final class Tables {
         trial.check("and grows", number(third) > number(second));
         trial.refused("put over an old version", () -> table.update(new Put(ONE, bytes("late"), second)).get());
         trial.refused("put over what is missing", () -> table.update(new Put(TWO, bytes("late"), second)).get());
-        trial.tell("put", describe(table.get(ONE).get()));
+        trial.report("put", describe(table.get(ONE).get()));
         trial.refused("a key that is too short", () -> table.update(new Put(key("one", "1"), bytes(""))).get());
         table.update(new Put(TWO, bytes(""))).get();
-        trial.tell("an empty value", describe(table.get(TWO).get()));
+        trial.report("an empty value", describe(table.get(TWO).get()));
         ByteBuffer large = ByteBuffer.wrap(new byte[100_000]);
         table.update(new Put(TWO, large)).get();
         trial.check("a large value", table.get(TWO).get().getValue().equals(large));
         List<TableEntry> all = table.getAll(List.of(TWO, SAME_ONE, ONE)).get();
-        trial.tell("many at once", all.stream().map(entry -> entry == null ? null : describe(entry.getKey())).toList());
+        trial.report("many at once", all.stream().map(entry -> entry == null ? null : describe(entry.getKey())).toList());
     }
 
     private static void together(Trial trial, KeyValueTable table) throws Exception {
@@ -71,7 +71,7 @@ final class Tables {
         trial.check("two are put together", number(versions.get(0)) < number(versions.get(1)));
         trial.refused("two, one of them too late", () ->
                 table.update(List.of(new Put(ONE, bytes("c")), new Insert(SAME_ONE, bytes("d")))).get());
-        trial.tell("then nothing is put", describe(table.get(ONE).get()) + " " + describe(table.get(SAME_ONE).get()));
+        trial.report("then nothing is put", describe(table.get(ONE).get()) + " " + describe(table.get(SAME_ONE).get()));
         trial.refused("two of different primary keys", () ->
                 table.update(List.of(new Put(ONE, bytes("c")), new Put(TWO, bytes("d")))).get());
     }
@@ -86,7 +86,7 @@ final class Tables {
         trial.refused("remove what is missing, by version", () -> table.update(new Remove(ONE, newer)).get());
         table.update(new Remove(ONE)).get();
         table.update(new Insert(ONE, bytes("back"))).get();
-        trial.tell("it comes back", describe(table.get(ONE).get()));
+        trial.report("it comes back", describe(table.get(ONE).get()));
         table.update(List.of(new Remove(ONE), new Remove(SAME_ONE))).get();
         trial.check("two are removed together", table.get(ONE).get() == null && table.get(SAME_ONE).get() == null);
     }
@@ -108,21 +108,21 @@ final class Tables {
     }
 
     private static void iterate(Trial trial, KeyValueTable table) throws Exception {
-        trial.tell("all", entries(table.iterator().maxIterationSize(7).all()).stream().sorted().toList());
-        trial.tell("of a primary key", entries(table.iterator().maxIterationSize(3).forPrimaryKey(bytes("p-04"))));
-        trial.tell("of a missing one", entries(table.iterator().forPrimaryKey(bytes("p-99"))));
-        trial.tell("of some secondary keys", entries(
+        trial.report("all", entries(table.iterator().maxIterationSize(7).all()).stream().sorted().toList());
+        trial.report("of a primary key", entries(table.iterator().maxIterationSize(3).forPrimaryKey(bytes("p-04"))));
+        trial.report("of a missing one", entries(table.iterator().forPrimaryKey(bytes("p-99"))));
+        trial.report("of some secondary keys", entries(
                 table.iterator().maxIterationSize(100).forPrimaryKey(bytes("p-04"), bytes("s-03"), bytes("s-06"))));
-        trial.tell("of a prefix of them", entries(table.iterator().forPrimaryKey(bytes("p-04"), bytes("s-0"))).size());
+        trial.report("of a prefix of them", entries(table.iterator().forPrimaryKey(bytes("p-04"), bytes("s-0"))).size());
         List<String> range = entries(table.iterator().forRange(bytes("p-03"), bytes("p-05")));
-        trial.tell("of a range", range.stream().sorted().toList());
-        trial.tell("of a prefix", entries(table.iterator().forPrefix(bytes("p-0"))).size());
+        trial.report("of a range", range.stream().sorted().toList());
+        trial.report("of a prefix", entries(table.iterator().forPrefix(bytes("p-0"))).size());
         List<String> keys = new ArrayList<>();
         var iterator = table.iterator().maxIterationSize(9).forPrimaryKey(bytes("p-07")).keys();
         for (IteratorItem<TableKey> item = iterator.getNext().get(); item != null; item = iterator.getNext().get()) {
             item.getItems().forEach(key -> keys.add(describe(key)));
         }
-        trial.tell("keys alone", keys);
+        trial.report("keys alone", keys);
     }
 
     private static List<String> entries(KeyValueTableIterator iterator) throws Exception {
@@ -137,18 +137,18 @@ final class Tables {
     static void life(Trial trial) throws Exception {
         try (KeyValueTableManager tables = KeyValueTableManager.create(trial.config);
                 KeyValueTableFactory factory = KeyValueTableFactory.withScope(trial.scope, trial.config)) {
-            trial.tell("at first", names(tables, trial.scope));
+            trial.report("at first", names(tables, trial.scope));
             trial.check("created", tables.createKeyValueTable(trial.scope, "table", configuration(2)));
             trial.check("not created twice", !tables.createKeyValueTable(trial.scope, "table", configuration(2)));
             tables.createKeyValueTable(trial.scope, "another", configuration(1));
             trial.refused("in no scope", () -> tables.createKeyValueTable(trial.scope + "-no", "t", configuration(1)));
             trial.refused("with a bad name", () -> tables.createKeyValueTable(trial.scope, "a_b", configuration(1)));
             trial.refused("of no scope", () -> names(tables, trial.scope + "-no"));
-            trial.tell("two", names(tables, trial.scope));
+            trial.report("two", names(tables, trial.scope));
             trial.check("it is no stream", !trial.streams.checkStreamExists(trial.scope, "table"));
             trial.check("deleted", tables.deleteKeyValueTable(trial.scope, "table"));
             trial.check("not deleted twice", !tables.deleteKeyValueTable(trial.scope, "table"));
-            trial.tell("one", names(tables, trial.scope));
+            trial.report("one", names(tables, trial.scope));
             trial.refused("open what is deleted", () -> open(factory).get(ONE).get());
             trial.check("created again", tables.createKeyValueTable(trial.scope, "table", configuration(1)));
             try (KeyValueTable table = open(factory)) {

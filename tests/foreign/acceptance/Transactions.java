@@ -9,7 +9,7 @@ import java.util.List;
 import java.util.UUID;
 import java.util.concurrent.Callable;
 
-/** Events that come together or not at all. */
+/** Events that appear together or not at all. */
 final class Transactions {
     private Transactions() {}
 
@@ -21,20 +21,20 @@ final class Transactions {
             Transaction<String> committed = begin(writer, first);
             Transaction<String> later = begin(writer, second);
             Transaction<String> aborted = begin(writer, Keyed.numbered(Keyed.KEYS, 90, 5));
-            trial.tell("open", committed.checkStatus());
+            trial.report("open", committed.checkStatus());
             committed.flush();
             trial.check("nothing is read before", BatchReads.everything(trial, "stream").isEmpty());
             List<String> written = new ArrayList<>(Keyed.numbered(Keyed.KEYS, 0, 5));
             Keyed.write(trial, "stream", written);
             aborted.abort();
-            trial.tell("aborted", settled(aborted::checkStatus));
+            trial.report("aborted", settled(aborted::checkStatus));
             commit(trial, committed);
             commit(trial, later);
             written.addAll(first);
             written.addAll(second);
             List<String> read = Keyed.read(trial, "group", Keyed.everything(trial, "stream"), written.size());
             trial.check("what is committed is read in the order of the commits", Keyed.same(read, written));
-            trial.tell("tail", Trial.offsets(trial.tail("stream")));
+            trial.report("tail", Trial.offsets(trial.tail("stream")));
             refusals(trial, writer, committed, aborted);
         }
         byAnother(trial);
@@ -49,9 +49,9 @@ final class Transactions {
         trial.refused("write to what is aborted", () -> write(aborted));
         trial.refused("write to what is committed", () -> write(committed));
         Transaction<String> abortedAgain = writer.getTxn(aborted.getTxnId());
-        trial.tell("aborted, by its id", abortedAgain.checkStatus());
+        trial.report("aborted, by its id", abortedAgain.checkStatus());
         trial.refused("commit it by its id", () -> commit(trial, abortedAgain));
-        trial.tell("committed, by its id", writer.getTxn(committed.getTxnId()).checkStatus());
+        trial.report("committed, by its id", writer.getTxn(committed.getTxnId()).checkStatus());
         trial.refused("get an unknown one", () -> writer.getTxn(new UUID(7, 7)));
     }
 
@@ -67,7 +67,7 @@ final class Transactions {
                 taken.writeEvent(Keyed.key(event), event);
             }
             commit(trial, taken);
-            trial.tell("seen by who began it", begun.checkStatus());
+            trial.report("seen by who began it", begun.checkStatus());
         }
         List<String> read = BatchReads.everything(trial, "other");
         trial.check("two writers fill one transaction", Keyed.same(read, written));
@@ -79,13 +79,13 @@ final class Transactions {
             Transaction<String> open = begin(writer, Keyed.numbered(Keyed.KEYS, 0, 1));
             open.flush();
             trial.check("the stream is sealed", trial.streams.sealStream(trial.scope, "stream"));
-            trial.tell("what was open", settled(open::checkStatus));
+            trial.report("what was open", settled(open::checkStatus));
             trial.refused("commit it", () -> commit(trial, open));
         }
         trial.check("nothing of it is there", BatchReads.everything(trial, "stream").isEmpty());
     }
 
-    /** A commit after a scale makes two more epochs: the one of the transaction again, and the one before it again. */
+    /** A commit after a scale creates two more epochs: duplicates of the transaction's epoch and of the latest one. */
     static void scale(Trial trial) throws Exception {
         trial.create("stream", 1);
         List<String> before = Keyed.numbered(Keyed.KEYS, 0, 5);
@@ -98,9 +98,9 @@ final class Transactions {
             Transaction<String> transaction = begin(writer, inTransaction);
             trial.check("scaled to two", control.scale("stream", 2));
             Keyed.write(trial, "stream", after);
-            trial.tell("segments", control.segments("stream"));
+            trial.report("segments", control.segments("stream"));
             commit(trial, transaction);
-            trial.tell("segments after the commit", control.segments("stream"));
+            trial.report("segments after the commit", control.segments("stream"));
             Keyed.write(trial, "stream", last);
         }
         List<String> written = new ArrayList<>(before);
@@ -112,7 +112,7 @@ final class Transactions {
         trial.check("and is read in order", Keyed.same(read, written));
     }
 
-    /** Nobody pings for a writer that is closed. */
+    /** No one pings for a closed writer. */
     static void lease(Trial trial) throws Exception {
         trial.create("stream", 1);
         EventWriterConfig brief = EventWriterConfig.builder().transactionTimeoutTime(10_000).build();
@@ -124,8 +124,8 @@ final class Transactions {
         try (Control control = new Control(trial)) {
             Callable<Transaction.Status> status =
                     () -> control.controller.checkTransactionStatus(trial.stream("stream"), abandoned).get();
-            trial.tell("at first", status.call());
-            trial.tell("in the end", settled(status));
+            trial.report("at first", status.call());
+            trial.report("in the end", settled(status));
         }
         trial.check("nothing of it is there", BatchReads.everything(trial, "stream").isEmpty());
     }
@@ -154,10 +154,10 @@ final class Transactions {
         return "written";
     }
 
-    /** The call returns before anybody can read what is committed. */
+    /** The call returns before readers can see what is committed. */
     private static String commit(Trial trial, Transaction<String> transaction) throws Exception {
         transaction.commit();
-        trial.tell("committed", settled(transaction::checkStatus));
+        trial.report("committed", settled(transaction::checkStatus));
         return "committed";
     }
 

@@ -21,7 +21,7 @@ import java.util.concurrent.CompletionException;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 
-/** A scenario at work: its own scope, clients of the server, and what it told so far. */
+/** A running scenario: its own scope, clients of the server, and what it has reported so far. */
 final class Trial {
     private static final Gson GSON = new GsonBuilder().serializeNulls().disableHtmlEscaping().create();
 
@@ -38,7 +38,7 @@ final class Trial {
         this.config = ClientConfig.builder().controllerURI(URI.create("tcp://" + controller)).build();
     }
 
-    /** Makes the scope and runs the scenario. */
+    /** Creates the scope and runs the scenario. */
     void run(Scenario scenario) throws Exception {
         started = System.nanoTime();
         try (StreamManager streams = StreamManager.create(config);
@@ -61,7 +61,7 @@ final class Trial {
         return Stream.of(scope, name);
     }
 
-    /** Makes a stream of so many segments. */
+    /** Creates a stream with this many segments. */
     void create(String name, int segments) {
         check(name + " is created", streams.createStream(scope, name, fixed(segments)));
     }
@@ -92,16 +92,16 @@ final class Trial {
         return scoped.substring(scoped.lastIndexOf('/') + 1);
     }
 
-    /** Something that every server must answer alike. */
-    synchronized void tell(String step, Object value) {
+    /** A result that must be the same on every server. */
+    synchronized void report(String step, Object value) {
         JsonObject result = new JsonObject();
         result.add(step, GSON.toJsonTree(value));
         results.add(result);
     }
 
-    /** Something that must be so. */
+    /** Something that must hold. */
     void check(String claim, boolean holds) {
-        tell(claim, holds);
+        report(claim, holds);
         if (!holds) {
             throw new AssertionError("not so: " + claim);
         }
@@ -113,7 +113,7 @@ final class Trial {
         try {
             value = action.call();
         } catch (Exception refusal) {
-            tell(step, describe(refusal));
+            report(step, describe(refusal));
             return;
         }
         throw new AssertionError("not refused, but " + value + ": " + step);
@@ -138,7 +138,7 @@ final class Trial {
     void failed(Throwable failure) {
         System.err.println(scope + ":");
         failure.printStackTrace();
-        tell("failed", describe(failure));
+        report("failed", describe(failure));
     }
 
     synchronized JsonArray results() {

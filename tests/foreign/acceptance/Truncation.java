@@ -62,7 +62,7 @@ final class Truncation {
                 }
             }
         }
-        trial.tell("truncations told to who began before", truncations);
+        trial.report("truncations seen by earlier readers", truncations);
         trial.check("what is left is read", Keyed.same(events, rest));
     }
 
@@ -77,7 +77,7 @@ final class Truncation {
         return events;
     }
 
-    /** Segments before the cut are gone altogether. */
+    /** Segments before the cut are removed entirely. */
     private static void acrossScale(Trial trial, StreamCut end) throws Exception {
         try (Control control = new Control(trial)) {
             trial.check("scaled", control.scale("stream", 3));
@@ -86,10 +86,10 @@ final class Truncation {
         Keyed.write(trial, "stream", last);
         StreamCut tail = trial.tail("stream");
         trial.check("truncated to the end of an epoch", trial.streams.truncateStream(trial.scope, "stream", end));
-        trial.tell("head", Trial.offsets(trial.head("stream")));
+        trial.report("head", Trial.offsets(trial.head("stream")));
         trial.check("what came after it is there", Keyed.same(BatchReads.everything(trial, "stream"), last));
         trial.check("truncated to the tail", trial.streams.truncateStream(trial.scope, "stream", tail));
-        trial.tell("head then", Trial.offsets(trial.head("stream")));
+        trial.report("head then", Trial.offsets(trial.head("stream")));
         trial.check("nothing is left", BatchReads.everything(trial, "stream").isEmpty());
         Keyed.write(trial, "stream", List.of("a:99"));
         List<String> read = Keyed.read(trial, "last", Keyed.everything(trial, "stream"), 1);

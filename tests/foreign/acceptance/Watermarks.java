@@ -7,7 +7,7 @@ import io.pravega.client.stream.TimeWindow;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Times that writers note and readers get to know. */
+/** Times that writers note and readers observe. */
 final class Watermarks {
     private Watermarks() {}
 
@@ -16,7 +16,7 @@ final class Watermarks {
         trial.groups.createReaderGroup("group", Keyed.everything(trial, "stream"));
         try (EventStreamWriter<String> writer = Keyed.writer(trial, "stream");
                 EventStreamReader<String> reader = Keyed.reader(trial, "reader", "group")) {
-            trial.tell("at first", describe(reader.getCurrentTimeWindow(trial.stream("stream"))));
+            trial.report("at first", describe(reader.getCurrentTimeWindow(trial.stream("stream"))));
             note(writer, 0, 1_000_000);
             List<String> events = new ArrayList<>();
             TimeWindow window = reader.getCurrentTimeWindow(trial.stream("stream"));
@@ -27,8 +27,8 @@ final class Watermarks {
                 }
                 window = reader.getCurrentTimeWindow(trial.stream("stream"));
             }
-            trial.tell("events", events);
-            trial.tell("then", describe(window));
+            trial.report("events", events);
+            trial.report("then", describe(window));
         }
     }
 

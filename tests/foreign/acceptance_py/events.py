@@ -1,4 +1,4 @@
-"""Events that tell their key and their number under it, key:7; how they are written and read."""
+"""Events that contain their key and their number for that key, key:7; how they are written and read."""
 
 import asyncio
 
@@ -24,7 +24,7 @@ def by_key(events):
 
 
 def same(events, written):
-    """Each event once, and those of a key in their order."""
+    """Each event once, in order for each key."""
     return by_key(events) == by_key(written)
 
 
@@ -35,7 +35,7 @@ def write(writer, events):
 
 
 async def read(reader, count):
-    """At least so many events, and what comes with them until the reader finds nothing for about a second."""
+    """At least this many events, and what follows until the reader finds nothing for about a second."""
     events = []
     while True:
         turn = await take_turn(reader)
@@ -45,7 +45,7 @@ async def read(reader, count):
 
 
 async def take_turn(reader):
-    """What a reader has at hand; nothing after about a second without events."""
+    """The next events of a reader; nothing after about a second without events."""
     slice = await next_slice(reader)
     events = [text(event) for event in slice]
     reader.release_segment(slice)

@@ -15,7 +15,7 @@ def keyed_events(trial):
     trial.check("each is read once, in order per key", same(events, written))
     tail = trial.group("tail", "stream", read_from_tail=True)
     # é, 日本語 and 😀 lie elsewhere than Java would put them.
-    trial.tell("tail", offsets(tail.get_streamcut()))
+    trial.report("tail", offsets(tail.get_streamcut()))
     later = numbered(KEYS, 100, 5)
     trial.write("stream", later)
     trial.check("from the tail on", same(read_by("reader", tail, len(later)), later))
@@ -44,7 +44,7 @@ def event_sizes(trial):
     writer.flush()
 
     events = asyncio.run(read_payloads(trial.group("group", "stream").create_reader("reader"), len(written)))
-    trial.tell("sizes", [len(payload) for payload in events])
+    trial.report("sizes", [len(payload) for payload in events])
     trial.check("they are what was written", events == written)
 
 
@@ -65,7 +65,7 @@ def sealed_streams(trial):
     trial.check("sealed", trial.manager.seal_stream(trial.scope, "stream"))
     trial.refused("write what comes too late", lambda: write_late(writer))
     events = read_by("reader", trial.group("group", "stream"), 1)
-    trial.tell("what it holds", events)
+    trial.report("what it holds", events)
 
 
 def write_late(writer):
@@ -99,7 +99,7 @@ async def take_turns(readers, shares, count):
 
 
 def reader_removal(trial):
-    """Readers that go give back what they have not read: by themselves, or removed by others."""
+    """Readers that leave, or are removed by others, give back what they have not read."""
     trial.create("stream", 1)
     written = numbered(KEYS, 0, 5)
     trial.write("stream", written)
@@ -107,11 +107,11 @@ def reader_removal(trial):
     first = group.create_reader("first")
     trial.check("the first reads", asyncio.run(read_ten(first)) == written[:10])
     first.reader_offline()
-    trial.tell("cut when it is gone", offsets(group.get_streamcut()))
+    trial.report("cut when it is gone", offsets(group.get_streamcut()))
     second = group.create_reader("second")
     trial.check("the second reads on", asyncio.run(read_ten(second)) == written[10:20])
     group.reader_offline("second")
-    # It may not have told yet how far it got.
+    # It may not have reported yet how far it got.
     rest = read_by("third", group, 20)
     trial.check("the third reads the rest", rest[-20:] == written[20:] and rest == written[-len(rest) :])
 
@@ -130,10 +130,10 @@ def stream_cuts(trial):
     first = trial.group("first", "stream")
     read_by("reader", first, 5 * len(KEYS))
     cut = first.get_streamcut()
-    trial.tell("cut", offsets(cut))
+    trial.report("cut", offsets(cut))
     later = numbered(KEYS, 5, 5)
     trial.write("stream", later)
     second = trial.group("second", "stream", stream_cut=cut)
     trial.check("another group starts there", same(read_by("reader", second, len(later)), later))
     trial.check("the first goes on", same(read_by("reader", first, len(later)), later))
-    trial.tell("group deleted", trial.manager.delete_reader_group("first", trial.scope))
+    trial.report("group deleted", trial.manager.delete_reader_group("first", trial.scope))

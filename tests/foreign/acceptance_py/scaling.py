@@ -1,4 +1,4 @@
-"""A stream that gets more segments and fewer while it is used."""
+"""A stream that scales up and down while it is used."""
 
 import asyncio
 import faulthandler
@@ -27,13 +27,13 @@ def scaling(trial):
     trial.check("written while it was scaled", writing.returncode == 0)
     trial.check("each is read once, in order per key", same(read_meanwhile, SCALED))
     tail = trial.group("tail", "stream", read_from_tail=True).get_streamcut()
-    trial.tell("segments", sorted(offsets(tail)))
+    trial.report("segments", sorted(offsets(tail)))
     again = read_by("reader", trial.group("again", "stream"), len(SCALED))
     trial.check("from the beginning too", same(again, SCALED))
 
 
 def write_and_scale(controller, scope):
-    """In a process of its own, see `next_slice`."""
+    """In a separate process, see `next_slice`."""
     faulthandler.dump_traceback_later(SECONDS, exit=True)
     manager = connect(controller)
     writer = manager.create_writer(scope, "stream", IN_FLIGHT)

@@ -1,4 +1,4 @@
-"""Events that come together or not at all."""
+"""Events that appear together or not at all."""
 
 import asyncio
 
@@ -29,7 +29,7 @@ def transactions(trial):
     trial.refused("commit it again", committed.commit)
     open_at_the_end = begin(writer, numbered(KEYS, 90, 5))
     trial.check("the stream is sealed", trial.manager.seal_stream(trial.scope, "stream"))
-    # A commit would now wait for ever.
+    # A commit would now wait forever.
     trial.check("what was open is no more", not open_at_the_end.is_open())
 
 

@@ -1,4 +1,4 @@
-"""A scenario at work, and how it tells what it found."""
+"""A running scenario, and how it reports its results."""
 
 import json
 import re
@@ -10,7 +10,7 @@ from .events import IN_FLIGHT, write
 
 
 class Trial:
-    """A scenario at work: its own scope, a client of the server, and where it tells what it found."""
+    """A running scenario: its own scope, a client of the server, and the results that it reports."""
 
     def __init__(self, controller, scope, out):
         self.controller = controller
@@ -18,13 +18,13 @@ class Trial:
         self.scope = scope
         self.out = out
 
-    def tell(self, step, value):
-        """Something that every server must answer alike."""
+    def report(self, step, value):
+        """A result that must be the same on every server."""
         print(json.dumps({step: value}, ensure_ascii=False), file=self.out, flush=True)
 
     def check(self, claim, holds):
-        """Something that must be so."""
-        self.tell(claim, bool(holds))
+        """Something that must hold."""
+        self.report(claim, bool(holds))
         if not holds:
             raise AssertionError(f"not so: {claim}")
 
@@ -33,7 +33,7 @@ class Trial:
         try:
             value = action()
         except Exception as refusal:
-            self.tell(step, describe(refusal))
+            self.report(step, describe(refusal))
         else:
             raise AssertionError(f"not refused, but {value!r}: {step}")
 
@@ -41,7 +41,7 @@ class Trial:
         self.check(f"{stream} is created", self.manager.create_stream(self.scope, stream, segments))
 
     def write(self, stream, events):
-        """Writes events under their keys, pipelined, and waits until they are stored."""
+        """Writes events with their keys, pipelined, and waits until they are stored."""
         write(self.manager.create_writer(self.scope, stream, IN_FLIGHT), events)
 
     def group(self, name, stream, **options):

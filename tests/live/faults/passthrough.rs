@@ -112,7 +112,7 @@ async fn ask_for_what_moves(store: &mut ScriptedStore, stream: &Stream, question
     };
     tokio::select! {
         answer = Answer::of(question.header("Request-Timeout", "1s")) => answer,
-        () = answering => unreachable!("the store answers for ever"),
+        () = answering => unreachable!("the store never stops answering"),
     }
 }
 

@@ -1,4 +1,4 @@
-//! Answers that come before the body is whole.
+//! Answers that arrive before the body is complete.
 
 use crate::support::problem::Problem;
 use crate::support::process::curl;
@@ -8,7 +8,7 @@ use crate::support::{Gateway, Stream};
 
 const MIB: usize = 1024 * 1024;
 
-/// Posts a body with curl, and tells the status and the problem that it saw.
+/// Posts a body with curl; returns the status and the problem that it received.
 async fn curl_post(gateway: &Gateway, path: &str, arguments: &[&str], body: &[u8]) -> (String, serde_json::Value) {
     let url = gateway.url(path);
     let fixed = ["--data-binary", "@-", "-w", "\n%{http_code}", &url];

@@ -43,7 +43,7 @@ async fn thousand_callers_that_stop_in_mid_body_are_let_go_while_others_are_serv
     assert_eq!(payloads(&stored), vec![b"whole"; served]);
 }
 
-/// Sends half of a body, of one of three kinds, and waits for what the gateway says to that.
+/// Sends half of a body of one of three kinds and waits for the gateway's answer.
 async fn stop_in_mid_body(gateway: &Gateway, stream: &Stream, number: usize) {
     let length = format!("Content-Length: {BODY}");
     let headers: &[&str] = match number % 3 {
@@ -62,7 +62,7 @@ async fn stop_in_mid_body(gateway: &Gateway, stream: &Stream, number: usize) {
     assert!((IDLE / 2..IDLE + ANSWERED_WITHIN).contains(&waited), "it took {waited:?}");
 }
 
-/// Posts whole events, each on a connection of its own and acknowledged; tells how many there were.
+/// Posts whole events, each acknowledged on its own connection; returns how many there were.
 async fn be_served(gateway: &Gateway, stream: &Stream, is_done: watch::Receiver<bool>) -> usize {
     let mut served = 0;
     while !*is_done.borrow() {

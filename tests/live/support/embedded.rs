@@ -89,7 +89,8 @@ impl Embedded {
     }
 
     async fn check(self) -> String {
-        let log = timeout(Duration::from_secs(10), self.log).await.expect("it has ended").expect("no panic").join("\n");
+        let log =
+            timeout(Duration::from_secs(10), self.log).await.expect("it has exited").expect("no panic").join("\n");
         assert!(!log.contains("panicked"), "it panicked:\n{log}");
         log
     }

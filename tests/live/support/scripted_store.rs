@@ -109,7 +109,7 @@ impl Conversation {
     pub(crate) async fn receive(&mut self) -> Option<WireCommand> {
         match self.received.take() {
             Some(command) => Some(command),
-            None => timeout(PATIENCE, self.next()).await.expect("the gateway says something, or closes"),
+            None => timeout(PATIENCE, self.next()).await.expect("the gateway sends something or closes"),
         }
     }
 
