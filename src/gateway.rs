@@ -36,7 +36,7 @@ pub enum StartError {
         reason: String,
     },
     /// The embedded Pravega cannot start.
-    #[error("the embedded Pravega: {0}")]
+    #[error("the embedded Pravega cannot start")]
     Embedded(#[from] embedded::StartError),
     /// The embedded Pravega would not let the gateway in.
     #[error(

@@ -49,7 +49,7 @@ where
 pub(crate) mod tests {
     use super::*;
     use std::io::Write;
-    use std::sync::{Arc, Mutex};
+    use std::sync::{Arc, Mutex, Once};
 
     /// Log lines kept in memory.
     #[derive(Clone, Default)]
@@ -58,6 +58,11 @@ pub(crate) mod tests {
     impl Captured {
         /// Captures the lines of this thread at level `debug` until the guard is dropped.
         pub(crate) fn install(format: LogFormat, level: &str) -> (Self, tracing::subscriber::DefaultGuard) {
+            // Threads that capture nothing must not settle, for all, that no one is interested in a line.
+            static ALWAYS_INTERESTED: Once = Once::new();
+            ALWAYS_INTERESTED.call_once(|| {
+                tracing::subscriber::set_global_default(Registry::default()).expect("no test sets another");
+            });
             let captured = Self::default();
             let settings = config::Log { format, level: level.to_owned(), access: true };
             let writer = captured.clone();

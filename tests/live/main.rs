@@ -4,6 +4,8 @@
 //! Tests that need a real one, or a program that is not part of the Rust toolchain (a JVM, Python, curl, bash), are
 //! ignored by default: `scripts/test` installs and starts what they need and runs them.
 
+#![cfg_attr(not(feature = "embedded"), allow(dead_code, reason = "tests of the embedded Pravega use the rest"))]
+
 #[cfg(feature = "embedded")]
 mod acceptance;
 mod append_metrics;

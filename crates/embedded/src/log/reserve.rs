@@ -73,29 +73,47 @@ impl Shared {
 
     async fn promise(&self, bytes: u64, kept: u64) -> Result<(), ReserveError> {
         let mut tried = self.spare_tried.subscribe();
-        let mut has_asked = false;
-        while !self.try_promise(bytes, kept, has_asked)? {
-            has_asked = true;
+        let mut has_waited = false;
+        let mut counts = false;
+        loop {
+            match self.try_promise(bytes, kept, counts)? {
+                Room::Promised => return Ok(()),
+                Room::Asked => counts = true,
+                // What ran before this asked may have met a fuller disk; what began since then has not.
+                Room::AskedBefore => counts = has_waited,
+            }
             tried.changed().await.expect("this owns the other end");
+            has_waited = true;
         }
-        Ok(())
     }
 
-    /// Promises room; without any, asks for a spare file, or returns why there cannot be one.
-    fn try_promise(&self, bytes: u64, kept: u64, has_asked: bool) -> Result<bool, ReserveError> {
+    /// Promises room; without any, asks for a spare file, or returns why there cannot be one, where the failure of the
+    /// last attempt counts.
+    fn try_promise(&self, bytes: u64, kept: u64, counts: bool) -> Result<Room, ReserveError> {
         let mut buffer = self.buffer();
         if let Some(ended) = buffer.ended() {
             return Err(ended.into());
         }
         if buffer.promise(bytes, kept) {
-            return Ok(true);
+            return Ok(Room::Promised);
         }
-        if let Some(refused) = buffer.no_space.clone().filter(|_| has_asked) {
+        if let Some(refused) = buffer.no_space.clone().filter(|_| counts) {
             return Err(ReserveError::NoSpace(refused));
         }
-        if buffer.wants_spare() {
-            self.spare_wanted.notify_one();
+        if !buffer.wants_spare() {
+            return Ok(Room::AskedBefore);
         }
-        Ok(false)
+        self.spare_wanted.notify_one();
+        Ok(Room::Asked)
     }
+}
+
+/// What became of a wish for room.
+enum Room {
+    /// It is there.
+    Promised,
+    /// A spare file was asked for.
+    Asked,
+    /// A spare file is being made already, or is there and too small.
+    AskedBefore,
 }
