@@ -73,10 +73,7 @@ impl StreamWriters {
 
     pub(super) async fn current_segments(&self) -> Result<Arc<StreamSegments>, Error> {
         let segments = self.controller().segments_to_append(&self.stream).await?;
-        match segments.is_empty() {
-            true => Err(Error::StreamSealed(self.stream.clone())),
-            false => Ok(segments),
-        }
+        if segments.is_empty() { Err(Error::StreamSealed(self.stream.clone())) } else { Ok(segments) }
     }
 
     /// The writer for a target; `None` where that part of the key space has no writer.
@@ -112,9 +109,10 @@ impl StreamWriters {
             return Ok(self.writer_of(segment));
         }
         let segments = self.controller().readable_segments(&self.stream).await?;
-        match segments.contains(&segment) {
-            true => Err(Error::SegmentSealed(self.name_of(segment))),
-            false => Err(Error::SegmentNotFound { stream: self.stream.clone(), segment }),
+        if segments.contains(&segment) {
+            Err(Error::SegmentSealed(self.name_of(segment)))
+        } else {
+            Err(Error::SegmentNotFound { stream: self.stream.clone(), segment })
         }
     }
 

@@ -318,9 +318,10 @@ impl WriterTask {
     fn reconnect(&mut self) {
         self.queue.on_disconnect();
         self.sent_at.clear();
-        self.link = match self.queue.has_work() {
-            true => Link::opening(self.setup.clone(), self.backoff.next_delay()),
-            false => Link::Down,
+        self.link = if self.queue.has_work() {
+            Link::opening(self.setup.clone(), self.backoff.next_delay())
+        } else {
+            Link::Down
         };
     }
 

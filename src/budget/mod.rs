@@ -8,7 +8,6 @@
 //! Bytes are taken from the caller's share first, so that a caller waits for the total only with what it may have.
 //! Each of the three is a `ByteSemaphore`, which serves in order of arrival.
 
-#[expect(clippy::module_inception, reason = "the file of the type, like its neighbours")]
 mod budget;
 mod byte_semaphore;
 mod callers;

@@ -119,7 +119,7 @@ pub struct Arrival {
     /// The other end of its connection.
     pub peer: Peer,
     /// Keeps the request in progress while it is held.
-    pub busy: RequestGuard,
+    pub request: RequestGuard,
 }
 
 impl<S: Sync> FromRequestParts<S> for Peer {
@@ -278,11 +278,12 @@ impl Server {
             self.settings.metrics.http2_streams_hits.inc();
         }
         let (mut parts, body) = request.into_parts();
-        let body = match body.is_end_stream() {
-            true => Body::empty(),
-            false => Body::new(GuardedBody::new(body, &parts.headers, self.settings.body, guard.clone())),
+        let body = if body.is_end_stream() {
+            Body::empty()
+        } else {
+            Body::new(GuardedBody::new(body, &parts.headers, self.settings.body, guard.clone()))
         };
-        parts.extensions.insert(Arrival { peer, busy: guard.clone() });
+        parts.extensions.insert(Arrival { peer, request: guard.clone() });
         // a router is always ready
         let answering = self.router.clone().call(Request::from_parts(parts, body));
         async move { answering.await.map(|response| response.map(|body| ResponseBody::new(body, guard))) }

@@ -137,7 +137,7 @@ impl AccessRecord {
 
 impl Drop for AccessRecord {
     fn drop(&mut self) {
-        let received = self.arrival.as_ref().map_or(0, |arrival| arrival.busy.received_bytes());
+        let received = self.arrival.as_ref().map_or(0, |arrival| arrival.request.received_bytes());
         self.count(received);
         if self.leaves_line {
             self.leave_line(received);

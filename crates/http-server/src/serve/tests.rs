@@ -209,7 +209,7 @@ async fn bytes_of_a_body_are_counted_in_its_arrival() {
     let handle = |request: Request<Body>| async move {
         let arrival = request.extensions().get::<Arrival>().cloned().expect("the server adds it");
         let body = axum::body::to_bytes(request.into_body(), 100).await.expect("a short body");
-        assert_eq!(arrival.busy.received_bytes(), body.len() as u64);
+        assert_eq!(arrival.request.received_bytes(), body.len() as u64);
         body
     };
     let served = Served::begin(Router::new().route("/", post(handle)), settings(1)).await;
