@@ -14,7 +14,7 @@ use super::labels::{
     SessionLabels, StoreError, StoreErrorLabels, StoreRequestLabels,
 };
 
-/// Content type of [`Metrics::encode`].
+/// Content type of [`MetricTable::encode`].
 pub const CONTENT_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// What every name begins with.

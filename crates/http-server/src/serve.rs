@@ -136,8 +136,8 @@ impl<S: Sync> FromRequestParts<S> for Peer {
 impl Arrival {
     /// For a request that no server counts: handlers can be called without one.
     pub fn uncounted(peer: Peer) -> Self {
-        let busy = Arc::new(ConnectionState::default()).begin_request(http::Version::HTTP_11, &Gauge::default());
-        Self { peer, busy }
+        let request = Arc::new(ConnectionState::default()).begin_request(http::Version::HTTP_11, &Gauge::default());
+        Self { peer, request }
     }
 }
 
