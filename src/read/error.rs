@@ -30,7 +30,9 @@ pub enum Error {
         tail: i64,
     },
     /// The bytes at the offset are not an event.
-    #[error("no event begins at offset {offset} of segment {segment}: use an offset that a read or an append returned")]
+    #[error(
+        "no event begins at offset {offset} of segment {segment}: events begin at the offsets that reads and appends return"
+    )]
     NotABoundary {
         /// The segment.
         segment: SegmentName,
