@@ -172,6 +172,9 @@ impl Gateway {
 /// # Errors
 /// [`StartError`] naming the setting.
 pub fn check(config: &Config) -> Result<(), StartError> {
+    if config.embedded.enabled {
+        embedded::check()?;
+    }
     Traces::from_settings(&config.telemetry)?;
     build_app(config, Metrics::default(), Phases::default()).map(drop)
 }

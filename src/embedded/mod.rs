@@ -6,6 +6,6 @@ mod with;
 mod without;
 
 #[cfg(feature = "embedded")]
-pub use with::{Addresses, Embedded, StartError, UserLineError, user_line};
+pub use with::{Addresses, Embedded, StartError, UserLineError, check, user_line};
 #[cfg(not(feature = "embedded"))]
-pub use without::{Addresses, Embedded, StartError, UserLineError, user_line};
+pub use without::{Addresses, Embedded, StartError, UserLineError, check, user_line};

@@ -52,6 +52,14 @@ impl Embedded {
     }
 }
 
+/// Whether this build has a node to start.
+///
+/// # Errors
+/// Where it leaves the node out.
+pub fn check() -> Result<(), StartError> {
+    Ok(())
+}
+
 fn settings(config: &config::Embedded) -> Settings {
     let tls = match (&config.tls_certificate, &config.tls_key) {
         (None, None) => None,

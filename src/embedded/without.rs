@@ -72,6 +72,14 @@ impl Embedded {
 ///
 /// # Errors
 /// Always: this build has no node.
+pub fn check() -> Result<(), StartError> {
+    Err(StartError)
+}
+
+/// Fails.
+///
+/// # Errors
+/// Always: this build has no node.
 pub fn user_line(_user: &str, _password: &str, _entries: &[&str]) -> Result<String, UserLineError> {
     Err(StartError)
 }
