@@ -125,7 +125,7 @@ impl Gateway {
         let Self { config, app, embedded, public, management, metrics, traces, phases, signals } = self;
         let connections = allowed_connections(config.limits.connections);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
-        let told = management::router(Management {
+        let management_router = management::router(Management {
             probe: readiness::watch(app.store().clone()),
             metrics: metrics.clone(),
             budget: app.budget().clone(),
@@ -134,7 +134,7 @@ impl Gateway {
         let management_stop = CancellationToken::new();
         let managing = tokio::spawn(serve(
             vec![management],
-            told,
+            management_router,
             server_settings::private(&config.limits),
             management_stop.clone(),
             phases.cut.clone(),

@@ -53,7 +53,7 @@ async fn look(store: &SegmentStore) -> Readiness {
     }
 }
 
-/// The controller answers, and a store that it names says Hello. A controller that wants credentials is enough.
+/// The controller answers, and a store that it names says Hello. A controller that demands credentials is enough.
 async fn ask(store: &SegmentStore) -> Result<(), String> {
     let controller = store.controller();
     controller.probe().await.map_err(|error| error.to_string())?;

@@ -32,9 +32,9 @@ pub(crate) async fn forward(app: App, deadline: Deadline, request: Request) -> R
 fn watched(body: Body, broken: Arc<OnceLock<ApiError>>) -> Body {
     Body::new(body.map_err(move |error| {
         let api = read_error(error);
-        let told = io::Error::other(api.detail().to_owned());
+        let error = io::Error::other(api.detail().to_owned());
         let _ = broken.set(api);
-        told
+        error
     }))
 }
 

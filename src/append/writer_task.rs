@@ -357,7 +357,7 @@ impl Link {
         }))
     }
 
-    /// The next step of the connection; pending while there is none.
+    /// The next step of the connection; pending while there is no connection.
     async fn step(&mut self) -> Step {
         match self {
             Self::Down => std::future::pending().await,

@@ -120,7 +120,7 @@ impl Controller {
     }
 
     /// As [`current_segments`](Self::current_segments), for appends: creates scope and stream where they
-    /// are missing and [`CacheSettings::create_missing`] wants it.
+    /// are missing and [`CacheSettings::create_missing`] is set.
     ///
     /// # Errors
     /// As [`current_segments`](Self::current_segments), and what the controller says of the creation.
@@ -210,7 +210,7 @@ impl Controller {
     }
 
     /// Asks the controller something, once, to see whether it answers. An error answer counts, one that
-    /// wants credentials too. Called every few seconds it keeps [`health`](Self::health) true while nobody
+    /// demands credentials too. Called every few seconds it keeps [`health`](Self::health) true while no one
     /// else asks.
     ///
     /// # Errors

@@ -29,7 +29,7 @@ pub(super) fn stream_info(stream: &ScopedStream, access: AccessOperation) -> pro
     }
 }
 
-/// A stream that does not scale by itself and forgets nothing.
+/// A stream of a fixed number of segments that forgets nothing.
 pub(super) fn fixed_stream(stream: &ScopedStream, segments: NonZeroU32) -> proto::StreamConfig {
     let fixed = proto::ScalingPolicy {
         scale_type: proto::scaling_policy::ScalingPolicyType::FixedNumSegments.into(),

@@ -34,7 +34,7 @@ pub enum Error {
     /// The scope may exist, the stream does not.
     #[error("stream {0} does not exist")]
     StreamNotFound(ScopedStream),
-    /// The controller wants credentials, or did not accept those given.
+    /// The controller demands credentials, or did not accept those given.
     #[error("controller did not accept the credentials for {call}")]
     Unauthenticated {
         /// The gRPC method.

@@ -125,7 +125,7 @@ impl SessionTask {
     }
 }
 
-/// The name of a reply that writers wait for: they would wait for ever for one that cannot be decoded.
+/// The name of a reply that writers wait for: one that cannot be decoded would never arrive.
 fn writers_reply(code: i32) -> Option<&'static str> {
     let command = CommandType::from_code(code)?;
     let awaited = matches!(

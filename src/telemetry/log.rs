@@ -49,7 +49,9 @@ where
 pub(crate) mod tests {
     use super::*;
     use std::io::Write;
-    use std::sync::{Arc, Mutex, Once};
+    use std::sync::{Arc, Once};
+
+    use parking_lot::Mutex;
 
     /// Log lines kept in memory.
     #[derive(Clone, Default)]
@@ -71,14 +73,14 @@ pub(crate) mod tests {
         }
 
         pub(crate) fn text(&self) -> String {
-            let bytes = self.0.lock().expect("no test panicked").clone();
+            let bytes = self.0.lock().clone();
             String::from_utf8(bytes).expect("log lines are text")
         }
     }
 
     impl Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-            self.0.lock().expect("no test panicked").write(bytes)
+            self.0.lock().write(bytes)
         }
 
         fn flush(&mut self) -> std::io::Result<()> {

@@ -53,10 +53,10 @@ impl Other {
         Self { child, lines }
     }
 
-    /// What its next line says behind `prefix`; `None` when it ended.
-    pub(crate) fn told(&mut self, prefix: &str) -> Option<String> {
+    /// The rest of its next line that contains `prefix`; `None` when it ended.
+    pub(crate) fn line_after(&mut self, prefix: &str) -> Option<String> {
         let mut lines = self.lines.by_ref().map_while(Result::ok);
-        lines.find_map(|line| line.split_once(prefix).map(|(_, told)| told.to_owned()))
+        lines.find_map(|line| line.split_once(prefix).map(|(_, rest)| rest.to_owned()))
     }
 
     /// Kills it as `kill -9` does.

@@ -18,7 +18,7 @@ pub struct Settings {
     pub rest_port: u16,
     /// File of those who may use the node, in Pravega's own form; with `None`, anyone may.
     pub users: Option<PathBuf>,
-    /// How long a delegation token is good; `None` is for ever.
+    /// How long a delegation token is valid; `None` means without end.
     pub token_life: Option<Duration>,
     /// With these all ports speak TLS.
     pub tls: Option<TlsFiles>,

@@ -111,7 +111,7 @@ impl<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> Drop for GuardedBody<B>
         }
         // outside a runtime there is no connection either
         if let Ok(runtime) = Handle::try_current() {
-            // ends by itself: bounded in time, and one per request of an open connection
+            // needs no owner: bounded in time, and one per request of an open connection
             runtime.spawn(drain(body, self.limits, self.request.clone()));
         }
     }

@@ -10,7 +10,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use crate::idle_timer::IdleTimer;
 
 /// A connection that fails with `TimedOut` if its caller reads none of a response for too long: a caller that stops
-/// reading must not hold the response's memory for ever.
+/// reading must not hold the response's memory indefinitely.
 pub(crate) struct SendTimeout<S> {
     stream: S,
     allowance: Duration,

@@ -132,7 +132,9 @@ fn listen(kind: SignalKind, meaning: Signal) -> io::Result<impl Stream<Item = Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, Mutex};
+    use std::sync::Arc;
+
+    use parking_lot::Mutex;
     use tokio::time::{Instant, sleep};
 
     const SETTINGS: ShutdownSettings =
@@ -151,13 +153,13 @@ mod tests {
         }
 
         fn text(&self) -> String {
-            String::from_utf8(self.0.lock().expect("no test panics in between").clone()).expect("lines are text")
+            String::from_utf8(self.0.lock().clone()).expect("lines are text")
         }
     }
 
     impl io::Write for Captured {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().expect("no test panics in between").extend_from_slice(bytes);
+            self.0.lock().extend_from_slice(bytes);
             Ok(bytes.len())
         }
 
@@ -245,9 +247,7 @@ mod tests {
     #[tokio::test]
     async fn the_process_receives_its_signals() {
         let mut signals = signals().expect("the system allows it");
-        let pid = std::process::id().to_string();
-        let killed = std::process::Command::new("kill").args(["-TERM", &pid]).status().expect("kill is there");
-        assert!(killed.success());
+        rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::TERM).expect("it is ours");
         assert_eq!(signals.next().await, Some(Signal::Terminate));
     }
 }

@@ -64,7 +64,7 @@ pub enum TlsError {
         /// What is wrong with it.
         what: &'static str,
     },
-    /// Each file is valid by itself, but the two do not match.
+    /// Each file is valid on its own, but the two do not match.
     #[error("{certificates} and {key} cannot be used together")]
     Together {
         /// The file of the certificates.

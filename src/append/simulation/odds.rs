@@ -113,17 +113,17 @@ impl Odds {
     /// Where segments move while they are sealed, writers learn of the seal before what they sent is committed, and the
     /// previous store lags.
     fn adapted_to_moves(self) -> Self {
-        match self.move_at_seal > 0.0 {
-            true => Self {
-                overtaking: 1.0,
-                stale_store: 1.0,
-                hop_ms: self.hop_ms.min(2),
-                controller_ms: self.controller_ms.min(20),
-                remembered_for: Duration::ZERO,
-                scales: self.scales.max(1),
-                ..self
-            },
-            false => self,
+        if self.move_at_seal == 0.0 {
+            return self;
+        }
+        Self {
+            overtaking: 1.0,
+            stale_store: 1.0,
+            hop_ms: self.hop_ms.min(2),
+            controller_ms: self.controller_ms.min(20),
+            remembered_for: Duration::ZERO,
+            scales: self.scales.max(1),
+            ..self
         }
     }
 

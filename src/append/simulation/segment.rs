@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 
 use bytes::Bytes;
 use pravega_protocol::stream::SegmentId;
-use pravega_protocol::wire::event::EVENT_HEADER_BYTES;
+use pravega_protocol::wire::event::{Deframed, EVENT_HEADER_BYTES, deframe};
 use pravega_protocol::wire::{NO_VALUE, RequestId, WriterId};
 use tokio::time::Instant;
 
@@ -133,13 +133,9 @@ pub(super) fn event_of(payload: &[u8]) -> usize {
 pub(super) fn events_in(mut data: Bytes) -> Option<Vec<Bytes>> {
     let mut events = Vec::new();
     while !data.is_empty() {
-        let header: [u8; EVENT_HEADER_BYTES] = *data.first_chunk()?;
-        let length = u64::from_be_bytes(header) as usize;
-        if data.len() < EVENT_HEADER_BYTES + length {
-            return None;
-        }
-        let mut event = data.split_to(EVENT_HEADER_BYTES + length);
-        events.push(event.split_off(EVENT_HEADER_BYTES));
+        let room = data.len();
+        let Deframed::Event(payload) = deframe(&mut data, room) else { return None };
+        events.push(payload);
     }
     Some(events)
 }

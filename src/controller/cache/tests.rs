@@ -1,10 +1,10 @@
 //! The cache in front of a controller that counts its calls.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use parking_lot::Mutex;
 use pravega_protocol::stream::KeyRange;
 use tokio::time::{Instant, advance, sleep, timeout};
 use tonic::Code;
@@ -36,37 +36,36 @@ fn rejected(code: Code) -> Error {
 
 impl Fake {
     async fn answer<T>(&self, call: &'static str, answer: Result<T, Error>) -> Result<T, Error> {
-        *self.calls.lock().expect("free").entry(call).or_default() += 1;
-        if *self.down.lock().expect("free") {
+        *self.calls.lock().entry(call).or_default() += 1;
+        if *self.down.lock() {
             return Err(refused());
         }
         sleep(Duration::from_millis(10)).await;
-        let failure = self.failures.lock().expect("free").pop();
+        let failure = self.failures.lock().pop();
         failure.map_or(answer, Err)
     }
 
     fn known<T>(&self, stream: &ScopedStream, answer: T) -> Result<T, Error> {
-        let is_there = stream.stream.as_str() == "st" || self.created.lock().expect("free").contains(stream);
+        let is_there = stream.stream.as_str() == "st" || self.created.lock().contains(stream);
         if is_there { Ok(answer) } else { Err(Error::StreamNotFound(stream.clone())) }
     }
 
     fn calls(&self, call: &str) -> u32 {
-        self.calls.lock().expect("free").get(call).copied().unwrap_or(0)
+        self.calls.lock().get(call).copied().unwrap_or(0)
     }
 
     fn fail(&self, failures: &[Error]) {
-        self.failures.lock().expect("free").extend(failures.iter().rev().cloned());
+        self.failures.lock().extend(failures.iter().rev().cloned());
     }
 
     fn set_down(&self, down: bool) {
-        *self.down.lock().expect("free") = down;
+        *self.down.lock() = down;
     }
 }
 
 impl ControllerClient for Fake {
     fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
-        let segments =
-            if *self.sealed.lock().expect("free") { vec![] } else { vec![(SegmentId::new(0, 0), KeyRange::FULL)] };
+        let segments = if *self.sealed.lock() { vec![] } else { vec![(SegmentId::new(0, 0), KeyRange::FULL)] };
         let segments = StreamSegments::new(segments).expect("whole, or none");
         self.answer("current", self.known(stream, segments)).boxed()
     }
@@ -118,7 +117,7 @@ impl ControllerClient for Fake {
         stream: &'a ScopedStream,
         _segments: NonZeroU32,
     ) -> BoxFuture<'a, Result<(), Error>> {
-        self.created.lock().expect("free").push(stream.clone());
+        self.created.lock().push(stream.clone());
         self.answer("create stream", Ok(())).boxed()
     }
 
@@ -180,12 +179,12 @@ async fn that_a_stream_is_missing_is_kept_for_one_second_at_most() {
 async fn that_a_stream_is_sealed_is_kept_as_briefly_since_it_may_be_made_anew() {
     let (fake, controller) = controller();
     let st = stream("sc/st");
-    *fake.sealed.lock().expect("free") = true;
+    *fake.sealed.lock() = true;
     for _ in 0..3 {
         assert!(controller.current_segments(&st).await.expect("it is known").is_empty());
     }
     assert_eq!(fake.calls("current"), 1);
-    *fake.sealed.lock().expect("free") = false;
+    *fake.sealed.lock() = false;
     advance(Duration::from_secs(1)).await;
     assert_eq!(controller.current_segments(&st).await.expect("it is known").len(), 1);
 }

@@ -214,7 +214,7 @@ async fn statuses_become_errors_that_say_what_to_do() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_from_an_answer() {
-    let error = client(&[free_port().await]).current_segments(&stream("st")).await.expect_err("nobody there");
+    let error = client(&[free_port().await]).current_segments(&stream("st")).await.expect_err("no one there");
     assert!(matches!(&error, Error::Unavailable { refused: true, .. }), "{error:?}");
     assert!(!error.is_answer());
     assert!(error.to_string().contains("refused"), "{error}");

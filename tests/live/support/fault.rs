@@ -1,8 +1,8 @@
 //! Network faults at positions chosen by a seed.
 
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::{Rng as _, SeedableRng as _};
 use tokio::sync::watch;
@@ -62,7 +62,7 @@ impl Faults {
 
     /// The next fault in one direction of a connection.
     pub(crate) fn draw(&self) -> Fault {
-        let mut random = self.random.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut random = self.random.lock();
         let magnitude = random.random_range(0..=MOST_BYTES_LOG2);
         let after = random.random_range(0..1_usize << magnitude);
         let kind = match random.random_range(0..4) {
@@ -83,7 +83,7 @@ impl Faults {
             None => false,
         });
         if is_left {
-            let mut happened = self.happened.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut happened = self.happened.lock();
             match kind {
                 Kind::Cut => happened.cuts += 1,
                 Kind::Stall(_) => happened.stalls += 1,
@@ -98,6 +98,6 @@ impl Faults {
         let mut left = self.left.subscribe();
         let over = tokio::time::timeout(PATIENCE, left.wait_for(|left| *left == 0)).await;
         assert!(over.is_ok(), "faults are left: {}", *self.left.borrow());
-        *self.happened.lock().unwrap_or_else(PoisonError::into_inner)
+        *self.happened.lock()
     }
 }

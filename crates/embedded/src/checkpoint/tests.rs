@@ -115,8 +115,8 @@ async fn a_save_that_the_disk_refused_saves_nothing_and_may_be_tried_again() {
     FILE_LIMIT.set(bytes, hard).expect("limited");
     let large = || [EntryChange::Put { key: "b".into(), value: vec![b'2'; 8 << 20].into() }];
     for _ in 0..2 {
-        let told = checkpoint.save(large(), 2).expect_err("the file can't grow").to_string();
-        assert!(told.contains("File too large"), "{told}");
+        let message = checkpoint.save(large(), 2).expect_err("the file can't grow").to_string();
+        assert!(message.contains("File too large"), "{message}");
         assert_eq!(loaded(&checkpoint), (1, pairs([("a", "1")])));
     }
     FILE_LIMIT.set(hard, hard).expect("limited no more");
@@ -135,9 +135,9 @@ fn a_checkpoint_of_another_version_is_refused() {
     write.open_table(state).expect("a table").insert("version", 2).expect("inserted");
     write.commit().expect("committed");
     drop(database);
-    let told = Checkpoint::open(dir.path(), CACHE_BYTES).expect_err("another version").to_string();
+    let message = Checkpoint::open(dir.path(), CACHE_BYTES).expect_err("another version").to_string();
     let expected = "has format version 2, and this program supports versions up to 1";
-    assert!(told.starts_with(&format!("{} {expected}", file.display())), "{told}");
+    assert!(message.starts_with(&format!("{} {expected}", file.display())), "{message}");
 }
 
 #[test]
@@ -145,7 +145,7 @@ fn a_file_that_is_no_checkpoint_is_refused() {
     let dir = new_dir();
     let file = dir.path().join("checkpoint.redb");
     fs::write(&file, vec![b'x'; 10_000]).expect("written");
-    let told = Checkpoint::open(dir.path(), CACHE_BYTES).expect_err("no database").to_string();
-    assert!(told.starts_with(&format!("cannot open {}: ", file.display())), "{told}");
+    let message = Checkpoint::open(dir.path(), CACHE_BYTES).expect_err("no database").to_string();
+    assert!(message.starts_with(&format!("cannot open {}: ", file.display())), "{message}");
     assert_eq!(fs::read(&file).expect("the file"), vec![b'x'; 10_000]);
 }

@@ -1,4 +1,4 @@
-//! What the controller does by itself: transactions out of time, watermarks, retention.
+//! What the controller does unasked: aborts transactions out of time, writes watermarks, applies retention.
 
 use std::collections::HashMap;
 use std::time::Duration;

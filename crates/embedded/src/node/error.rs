@@ -29,7 +29,7 @@ pub(crate) enum SegmentError {
         /// Its length.
         length: u64,
     },
-    /// An attribute has another value than the update wants.
+    /// An attribute has another value than the update expects.
     #[error("an attribute has another value")]
     BadAttribute,
     /// The segment that was to be merged has lost its beginning.

@@ -30,7 +30,7 @@ pub(super) async fn remove_leftovers(node: &Arc<Node>) {
     remove(node, |_| true).await;
 }
 
-/// Removes idle ones from time to time, for ever. Cancel safe.
+/// Removes idle ones from time to time; never returns. Cancel safe.
 pub(super) async fn sweep(node: Arc<Node>) {
     let mut ticks = tokio::time::interval(SWEEP);
     loop {

@@ -90,7 +90,7 @@ impl Writers {
         Ok(())
     }
 
-    /// Completes a block, or is one by itself.
+    /// Completes a block, or is a whole one.
     pub(super) fn end(&mut self, end: AppendBlockEnd) -> Result<Append, CloseReason> {
         let AppendBlockEnd { writer_id, size_of_whole_events, data, num_events, last_event_number, request_id } = end;
         if num_events <= 0 {

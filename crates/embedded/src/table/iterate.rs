@@ -45,8 +45,8 @@ impl Table {
     /// lives through a whole iteration is in exactly one page of it.
     ///
     /// # Errors
-    /// [`TableRejection::IllegalArgument`] for arguments that the table does not take, [`TableRejection::ClosesConnection`] for a
-    /// token that is none.
+    /// [`TableRejection::IllegalArgument`] for arguments that the table does not take, [`TableRejection::ClosesConnection`] for an
+    /// invalid token.
     pub(crate) fn iterate_entries(
         &self,
         suggested_count: i32,

@@ -123,8 +123,8 @@ impl Users {
         }
     }
 
-    /// Finds out who sent this `Authorization` value. Whether the user or only the password is wrong can be told
-    /// neither from the answer nor from its time.
+    /// Finds out who sent this `Authorization` value. Neither the answer nor its time shows whether the user
+    /// or only the password is wrong.
     ///
     /// # Errors
     /// [`AuthenticationError`]; all kinds of it are `UNAUTHENTICATED` to gRPC.

@@ -11,7 +11,7 @@ const DOMAIN: &str = "prn";
 /// Grants one permission for the resources that its pattern matches.
 ///
 /// The pattern is a regular expression for the whole resource in which each `*` stands for `.*`. So `prn::*` matches
-/// everything, and `prn::/scope:s.*` wants at least one character after the `s`. Source: AccessControlEntry.java.
+/// everything, and `prn::/scope:s.*` needs at least one character after the `s`. Source: AccessControlEntry.java.
 #[derive(Debug)]
 pub(super) struct Entry {
     resource: Regex,
@@ -22,7 +22,7 @@ pub(super) struct Entry {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub enum EntryError {
     /// One comma is wanted.
-    #[error("wants the form RESOURCE,PERMISSION")]
+    #[error("must have the form RESOURCE,PERMISSION")]
     Form,
     /// The resource is of no kind that is ever asked for.
     #[error("would never match: resources begin with prn::")]

@@ -31,7 +31,7 @@ pub enum LineError {
     #[error("is not UTF-8")]
     NotText,
     /// There is no hash.
-    #[error("wants the form USER:HASH:RESOURCE,PERMISSION;...")]
+    #[error("must have the form USER:HASH:RESOURCE,PERMISSION;...")]
     Form,
     /// There is nothing before the first colon.
     #[error("names no user")]
@@ -200,8 +200,8 @@ mod tests {
         #[test]
         fn an_error_never_shows_the_hash(before in "[a:#]{0,3}", after in ":?[;,*(]{0,4}", entry in "(prn::|/)[*,(READ]{0,6}") {
             if let Err(bad) = read(&format!("{before}H{after}{entry}")) {
-                let told = format!("{bad} {bad:?}");
-                prop_assert!(!told.contains(&hash()[..16]), "{told}");
+                let message = format!("{bad} {bad:?}");
+                prop_assert!(!message.contains(&hash()[..16]), "{message}");
             }
         }
     }

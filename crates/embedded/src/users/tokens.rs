@@ -43,8 +43,8 @@ pub(crate) enum TokenError {
 pub(crate) struct EmptyKey;
 
 impl Tokens {
-    /// Tokens under a key that the controller and all stores share, its raw bytes, and how long new ones hold: whole
-    /// seconds, or for ever. A node that is restarted with another key rejects what its clients hold, and clients
+    /// Tokens under a key that the controller and all stores share, its raw bytes, and how long new ones are valid: whole
+    /// seconds, or without end. A node that is restarted with another key rejects what its clients hold, and clients
     /// renew only what has expired: the key must outlive the process.
     ///
     /// # Errors
@@ -101,7 +101,7 @@ impl fmt::Debug for Tokens {
 }
 
 impl Expiry {
-    /// The moment itself, `None` if the token holds for ever.
+    /// The moment itself, `None` if the token never expires.
     pub(crate) fn at(self) -> Option<Instant> {
         self.0
     }

@@ -6,7 +6,7 @@
 //!                     KeyRange of each segment, from the controller
 //! ```
 //! Everything here is a value: no I/O, no clock. [`StreamSegments`] is built once from the controller's answer and
-//! then answers the hot question, which segment takes this routing key, by itself.
+//! then answers the hot question, which segment takes this routing key, without asking again.
 
 mod name;
 mod segment_name;

@@ -172,7 +172,7 @@ pub struct CommandInfo {
     pub direction: Direction,
     /// Permission that it should require.
     pub level: Level,
-    /// Replies that mean success, the likeliest first. Empty if there is none.
+    /// Replies that mean success, the likeliest first. May be empty.
     pub replies: &'static [CommandType],
     /// Fields in wire order.
     pub fields: &'static [FieldInfo],

@@ -101,7 +101,7 @@ wire_commands! {
         data "data": Raw,
     }
 
-    /// Completes a block, or is a block by itself with all events in `data`. The store keeps the last number for the writer.
+    /// Completes a block, or is a whole block with all events in `data`. The store keeps the last number for the writer.
     Part Write AppendBlockEnd = 4 "APPEND_BLOCK_END" -> DataAppended {
         writer_id "writerId": WriterId,
         size_of_whole_events "sizeOfWholeEvents": i32,

@@ -177,8 +177,8 @@ impl Tally {
             }
             failure => {
                 let status = if failure.is_some() { StatusCode::MULTI_STATUS } else { StatusCode::OK };
-                let told = (self.each || failure.is_some()).then_some(reports);
-                let mut response = (status, Json(with_reports(summary, told, truncated))).into_response();
+                let listed = (self.each || failure.is_some()).then_some(reports);
+                let mut response = (status, Json(with_reports(summary, listed, truncated))).into_response();
                 if let Some(limit) = failure.and_then(|failure| failure.limit()) {
                     response.extensions_mut().insert(limit);
                 }

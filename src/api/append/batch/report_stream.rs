@@ -96,12 +96,12 @@ mod tests {
     #[tokio::test]
     async fn lines_go_out_while_the_work_goes_on() {
         let sender = Sender::default();
-        let (go_on, told) = tokio::sync::oneshot::channel();
+        let (go_on, resumed) = tokio::sync::oneshot::channel();
         let work_sender = sender.clone();
         let work = async move {
             work_sender.push(&1);
             work_sender.push(&"two");
-            told.await.expect("the test goes on");
+            resumed.await.expect("the test goes on");
             work_sender.push(&3);
         };
         let mut body = answer(sender, work).into_body().into_data_stream();

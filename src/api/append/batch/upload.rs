@@ -182,7 +182,7 @@ impl Upload {
         }
     }
 
-    /// Makes room for what was read. Where there is none at once, events that are gathered must go out to make some.
+    /// Makes room for what was read. Where there is no room at once, gathered events must go out to make some.
     async fn admit(&mut self) -> Result<(), StopReason> {
         if self.source.admit().now_or_never().is_none() {
             self.submit().await?;

@@ -216,7 +216,7 @@ async fn a_silent_place_does_not_hide_a_later_one() {
 #[tokio::test]
 async fn nothing_found_names_the_places_that_were_tried() {
     let closed = [closed_port().await, closed_port().await];
-    let error = searching(&closed).forward(get_request("/v1/scopes")).await.err().expect("nobody there");
+    let error = searching(&closed).forward(get_request("/v1/scopes")).await.err().expect("no one there");
     let tried = closed.map(|address| format!("http://{address}/")).to_vec();
     assert_eq!(error, RestError::NotFoundAnywhere { tried });
 }
@@ -233,7 +233,7 @@ async fn a_given_base_is_taken_without_a_ping() {
 #[tokio::test]
 async fn a_refused_connection_to_a_given_base_is_known_not_to_have_happened() {
     let proxy = given(&format!("http://{}", closed_port().await));
-    let error = proxy.forward(get_request("/v1/scopes")).await.err().expect("nobody there");
+    let error = proxy.forward(get_request("/v1/scopes")).await.err().expect("no one there");
     assert!(matches!(&error, RestError::Unavailable { refused: true, .. }), "{error:?}");
     assert!(!error.may_have_happened() && error.is_retryable());
 }

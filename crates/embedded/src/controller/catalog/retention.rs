@@ -1,4 +1,4 @@
-//! Where a retention policy wants a stream to be cut.
+//! Where a retention policy cuts a stream.
 
 use pravega_protocol::stream::SegmentId;
 use serde::{Deserialize, Serialize};
@@ -41,7 +41,7 @@ impl<'a> Bounds<'a> {
     }
 
     /// Where to cut: what readers still need is kept, as far as the policy's maximum allows; what they have read is
-    /// kept as long as its minimum wants.
+    /// kept as long as its minimum demands.
     ///
     /// # Errors
     /// When a cut names segments that the stream never had.

@@ -9,7 +9,7 @@ use super::{Epoch, EpochSegment, Range};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Error)]
 pub(crate) enum ScaleRefused {
     /// A segment to be sealed is not active, or too few would be left.
-    #[error("a segment is not active, or fewer segments would be left than the policy wants")]
+    #[error("a segment is not active, or fewer segments would be left than the policy allows")]
     Precondition,
     /// The new ranges are not exactly what the sealed segments held.
     #[error("the new key ranges are not those of the sealed segments")]

@@ -119,7 +119,7 @@ fn cut_off(step: &mut Step<'_>, stream: &pravega_protocol::stream::ScopedStream,
     for (id, offset) in to {
         let name = segment::of_stream(stream, *id);
         let start = step.state().segment(&name).map(|segment| segment.data().start());
-        // A client may have truncated the segment further by itself.
+        // A client may have truncated the segment further at its store.
         if let Some(offset) = u64::try_from(*offset).ok().filter(|offset| start.is_some_and(|start| *offset > start)) {
             step.truncate_segment(&name, offset).expect("the offset lies within the segment");
         }

@@ -51,7 +51,7 @@ pub(crate) enum StreamDeletion {
 /// Why a stream was not scaled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ScaleError {
-    #[error("a segment is not active, or fewer segments would be left than the policy wants")]
+    #[error("a segment is not active, or fewer segments would be left than the policy allows")]
     PreconditionFailed,
     #[error("the stream is missing or sealed, or the key ranges do not fit")]
     Invalid,

@@ -20,7 +20,7 @@ use crate::node::{Node, NodeLimits, Part, State, Step};
 struct Catalog(Arc<Node>);
 
 impl Catalog {
-    /// A scope `s`, and in it the stream `t` of so many segments.
+    /// A scope `s`, and in it the stream `t` of this many segments.
     fn with_stream(segments: i32) -> Self {
         let catalog = Self(Node::in_memory(NodeLimits { max_bytes: 1 << 20, wait_for_room: Duration::ZERO }));
         catalog.step(|step| scope::create(step, "s")).expect("a name");

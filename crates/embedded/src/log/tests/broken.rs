@@ -13,16 +13,16 @@ async fn a_failed_write_or_sync_ends_the_log_for_good() {
         let unused = log.reserve(10).await.expect("room");
         disk.fail_next(call, Errno::IO);
         let lost = append(&log, payload(2, 10)).await;
-        let told = log.durable(lost.end).await.expect_err("the disk is broken").to_string();
+        let message = log.durable(lost.end).await.expect_err("the disk is broken").to_string();
         let file = file_of(&dir, 0);
         let cause = format!("cannot {action} {}: Input/output error (os error 5)", file.display());
-        assert_eq!(told, format!("the embedded node's log failed: {cause}"));
+        assert_eq!(message, format!("the embedded node's log failed: {cause}"));
 
         let refused = log.reserve(10).await.expect_err("ended");
-        assert!(matches!(&refused, ReserveError::Failed(failed) if failed.to_string() == told), "{refused}");
+        assert!(matches!(&refused, ReserveError::Failed(failed) if failed.to_string() == message), "{refused}");
         let late = log.append(vec![payload(3, 10)], unused);
-        assert_eq!(log.durable(late.end).await.expect_err("ended").to_string(), told);
-        assert_eq!(log.close().await.expect_err("ended").to_string(), told);
+        assert_eq!(log.durable(late.end).await.expect_err("ended").to_string(), message);
+        assert_eq!(log.close().await.expect_err("ended").to_string(), message);
 
         log.durable(before.end).await.expect("was durable before");
         assert_eq!(log.read(before.payload_at, 10).expect("durable"), payload(1, 10));
@@ -63,13 +63,13 @@ async fn a_failed_rollover_ends_the_log() {
 
 #[tokio::test]
 async fn a_disk_that_fails_is_told_when_the_log_is_opened() {
-    for (call, told) in [(Call::Allocate, "fill"), (Call::SyncAll, "fill")] {
+    for (call, message) in [(Call::Allocate, "fill"), (Call::SyncAll, "fill")] {
         let (dir, disk) = (new_dir(), TestDisk::new());
         disk.fail_next(call, Errno::IO);
         let error = Log::open(dir.path(), small_files_on(&disk)).expect_err("the disk is broken").to_string();
         assert_eq!(
             error,
-            format!("cannot {told} {}: Input/output error (os error 5)", dir.path().join("spare.0").display())
+            format!("cannot {message} {}: Input/output error (os error 5)", dir.path().join("spare.0").display())
         );
         assert_eq!(replayed(&dir), Vec::<Bytes>::new());
     }

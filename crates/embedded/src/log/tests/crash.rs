@@ -104,7 +104,7 @@ async fn damage_before_the_last_file_is_an_error_when_it_is_reached() {
     let file = file_of(&dir, records[2].start);
     assert_eq!(error, format!("{} is damaged at byte 40: no whole record begins here", file.display()));
     assert!(replay.next().is_none());
-    // What lies behind can be had by whoever needs nothing before it.
+    // What lies behind can be read by callers who need nothing before it.
     assert_eq!(payloads_from(open(&dir).1, records[4].start), payloads[4..]);
 }
 
@@ -115,11 +115,11 @@ async fn a_file_that_is_missing_or_short_between_others_is_damage() {
     let middle = file_of(&dir, 2 * 1916);
     let bytes = fs::read(&middle).expect("the file");
     fs::write(&middle, &bytes[..bytes.len() - 1]).expect("written");
-    let told = refusal(dir.path());
-    assert!(told.ends_with("is damaged at byte 3871: the file ends before the next one begins"), "{told}");
+    let message = refusal(dir.path());
+    assert!(message.ends_with("is damaged at byte 3871: the file ends before the next one begins"), "{message}");
     fs::remove_file(&middle).expect("removed");
-    let told = refusal(dir.path());
-    assert!(told.contains(&file_of(&dir, 0).display().to_string()), "{told}");
+    let message = refusal(dir.path());
+    assert!(message.contains(&file_of(&dir, 0).display().to_string()), "{message}");
 }
 
 #[tokio::test]
@@ -140,7 +140,7 @@ async fn stale_bytes_behind_a_cut_are_no_records_later() {
     assert_eq!(replayed(&dir), [payload(1, 30), payload(4, 30)]);
 }
 
-/// The record's bytes, as part of a group that began so many bytes before it.
+/// The record's bytes, as part of a group that began this many bytes before it.
 fn regrouped(dir: &TempDir, record: &Record, since_group: u64) -> Vec<u8> {
     use crate::log::directory::Directory;
     use crate::log::layout::RecordHeader;
@@ -166,8 +166,8 @@ async fn a_bit_flipped_amid_the_last_group_is_damage_since_no_sector_was_lost() 
     drop(log);
     let file = file_of(&dir, 0);
     flip_bit(&file, FILE_HEADER + group[0].payload_at as usize + 100, 0);
-    let told = refusal(dir.path());
-    assert!(told.contains(&format!("is damaged at byte {}", FILE_HEADER as u64 + group[0].start)), "{told}");
+    let message = refusal(dir.path());
+    assert!(message.contains(&format!("is damaged at byte {}", FILE_HEADER as u64 + group[0].start)), "{message}");
 }
 
 #[tokio::test]

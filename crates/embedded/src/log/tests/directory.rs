@@ -35,7 +35,7 @@ fn a_directory_is_opened_by_one_process() {
     let dir = new_dir();
     let mut other =
         other_process::Other::start("log::tests::directory::a_directory_is_opened_by_one_process", dir.path());
-    other.told("is open").expect("it opens the log");
+    other.line_after("is open").expect("it opens the log");
     assert!(refusal(dir.path()).contains("is in use: another process"));
     other.kill();
     open(&dir);
@@ -54,10 +54,11 @@ async fn killed_process_loses_nothing_that_was_durable() {
     let dir = new_dir();
     let mut other =
         other_process::Other::start("log::tests::directory::killed_process_loses_nothing_that_was_durable", dir.path());
-    let mut told = || other.told("is durable: ").expect("it goes on").parse::<usize>().expect("a number");
-    while told() < 100 {}
+    let mut durable = || other.line_after("is durable: ").expect("it goes on").parse::<usize>().expect("a number");
+    while durable() < 100 {}
     other.kill();
-    let last = std::iter::from_fn(|| other.told("is durable: ")).last().map_or(100, |n| n.parse().expect("a number"));
+    let last =
+        std::iter::from_fn(|| other.line_after("is durable: ")).last().map_or(100, |n| n.parse().expect("a number"));
     let payloads = replayed(&dir);
     assert!(payloads.len() >= 2 * (last + 1), "{} of {last}", payloads.len());
     for (at, found) in payloads.iter().enumerate() {
@@ -69,9 +70,9 @@ async fn killed_process_loses_nothing_that_was_durable() {
 fn a_directory_of_something_else_is_refused_and_left_alone() {
     let dir = new_dir();
     fs::write(dir.path().join("letters.txt"), "dear").expect("written");
-    let told = refusal(dir.path());
-    assert!(told.contains("holds \"letters.txt\", which is not an embedded node's data"), "{told}");
-    assert!(told.starts_with(&dir.path().display().to_string()), "{told}");
+    let message = refusal(dir.path());
+    assert!(message.contains("holds \"letters.txt\", which is not an embedded node's data"), "{message}");
+    assert!(message.starts_with(&dir.path().display().to_string()), "{message}");
     assert!(!file_of(&dir, 0).exists());
 }
 
@@ -156,8 +157,8 @@ fn a_directory_that_cannot_be_made_is_told() {
 #[test]
 fn a_directory_that_cannot_be_written_is_told() {
     // Nobody can make a file there, not even root.
-    let told = refusal(Path::new("/proc/self"));
-    assert!(told.starts_with("cannot write /proc/self/LOCK: "), "{told}");
+    let message = refusal(Path::new("/proc/self"));
+    assert!(message.starts_with("cannot write /proc/self/LOCK: "), "{message}");
 }
 
 #[tokio::test]

@@ -3,7 +3,9 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, MetadataExt};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard};
+use std::sync::Arc;
+
+use parking_lot::{Condvar, Mutex, MutexGuard};
 
 use crate::log::disk::Disk;
 
@@ -55,7 +57,7 @@ impl TestDisk {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().expect("no test panics while holding it")
+        self.state.lock()
     }
 
     /// Lets syncs wait, until `release`.
@@ -73,10 +75,9 @@ impl TestDisk {
         self.await_syncs(1);
     }
 
-    /// Waits until so many syncs wait.
+    /// Waits until this many syncs wait.
     pub(crate) fn await_syncs(&self, count: usize) {
-        let waiting = self.changed.wait_while(self.state(), |state| state.waiting < count);
-        drop(waiting.expect("no test panics while holding it"));
+        self.changed.wait_while(&mut self.state(), |state| state.waiting < count);
     }
 
     pub(crate) fn syncs(&self) -> usize {
@@ -122,7 +123,7 @@ impl TestDisk {
         let mut state = self.begin(call)?;
         state.waiting += 1;
         self.changed.notify_all();
-        state = self.changed.wait_while(state, |state| state.held && !state.dead).expect("no test panics");
+        self.changed.wait_while(&mut state, |state| state.held && !state.dead);
         state.waiting -= 1;
         if state.dead {
             return Err(io::Error::other("no power"));

@@ -22,7 +22,7 @@ use super::write_buffer::Receipt;
 use super::{Log, Options};
 pub(crate) use disk::{Call, TestDisk};
 
-/// Bytes of a file's header, and of a record's; as told in the module's documentation.
+/// Bytes of a file's header, and of a record's, as in the module's documentation.
 const FILE_HEADER: usize = 40;
 const RECORD_HEADER: usize = 16;
 

@@ -16,7 +16,7 @@ enum Act {
         length: usize,
     },
     AwaitDurable,
-    /// All files that end before so many of the records that there are.
+    /// All files that end before this many of the records.
     RemoveBefore {
         part: f64,
     },

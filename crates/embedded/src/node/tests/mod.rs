@@ -35,7 +35,7 @@ fn journal(node: &Node) -> &Journal {
 
 /// Closes it as a killed process would leave it: what was durable is there.
 async fn kill(node: Arc<Node>) {
-    let node = Arc::try_unwrap(node).expect("nobody else has it");
+    let node = Arc::try_unwrap(node).expect("no one else holds it");
     tokio::task::spawn_blocking(move || drop(node)).await.expect("no panic");
 }
 

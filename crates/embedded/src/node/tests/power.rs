@@ -65,7 +65,7 @@ async fn write(node: Arc<Node>, writer: usize, written: Arc<Written>) {
     }
 }
 
-/// Lets writers write to a disk that loses power in the midst of a group, after so many numbers.
+/// Lets writers write to a disk that loses power in the midst of a group, after this many numbers.
 async fn lose_power(dir: &Path, random: &mut SmallRng) -> Vec<Arc<Written>> {
     let disk = TestDisk::new();
     let node = Node::open_with(dir, limits(1 << 30), small_files().on(&disk)).expect("it can be opened");

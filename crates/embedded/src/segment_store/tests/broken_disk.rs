@@ -1,4 +1,4 @@
-//! A disk that takes no more, as one that the system has made read-only: clients are told, nothing is acknowledged, and
+//! A disk that takes no more, as one that the system has made read-only: clients get the reason, nothing is acknowledged, and
 //! what was is still read.
 
 use std::path::Path;
@@ -31,13 +31,12 @@ async fn store_in(dir: &Path) -> (Store, Arc<TestDisk>) {
     (store, disk)
 }
 
-/// Sees that the reply says so.
 #[track_caller]
-fn assert_tells(reply: &WireCommand) {
+fn assert_reports_broken_disk(reply: &WireCommand) {
     let WireCommand::ErrorMessage(ErrorMessage { message, error_code, .. }) = reply else { panic!("{reply:?}") };
     assert_eq!(error_code.0, -1);
-    let told = message.as_str();
-    assert!(told.contains("log failed: cannot write") && told.contains("Read-only"), "{told}");
+    let text = message.as_str();
+    assert!(text.contains("log failed: cannot write") && text.contains("Read-only"), "{text}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -51,16 +50,16 @@ async fn read_only_disk_acknowledges_nothing_and_tells_why_and_reads_go_on() {
     assert_eq!(client.hear().await, None, "whether it is kept is not known");
 
     let mut client = store.client().await;
-    // what the lost append did to this segment must not be told
-    assert_tells(&client.ask(set_up()).await);
+    // what the lost append did to this segment must not be reported
+    assert_reports_broken_disk(&client.ask(set_up()).await);
     // the other one goes on, but for changes
     let quiet = ReadSegment { segment: other(), ..read(0) };
     let WireCommand::SegmentRead(found) = client.ask(quiet).await else { panic!("no bytes") };
     assert_eq!(&found.data.0.0[..], b"kept");
     let setup = client.ask(SetupAppend { segment: other(), ..set_up() }).await;
     assert!(matches!(setup, WireCommand::AppendSetup(_)), "{setup:?}");
-    assert_tells(&client.ask(block(1, "more")).await);
-    assert_tells(
+    assert_reports_broken_disk(&client.ask(block(1, "more")).await);
+    assert_reports_broken_disk(
         &client.ask(CreateSegment { segment: Segment(JavaStr::new("new").expect("short")), ..create() }).await,
     );
     store.stop([client]).await;

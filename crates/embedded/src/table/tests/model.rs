@@ -199,15 +199,15 @@ impl Pair {
         }
     }
 
-    /// Entries as deltas in portions tell them.
+    /// All entries, from deltas of at most `count` entries.
     pub(super) fn deltas(&self, count: i32) -> Vec<TableEntry> {
-        let mut told = Vec::new();
+        let mut entries = Vec::new();
         let mut position = 0;
         loop {
             let delta = self.table.delta(position, count).expect("a position that it gave");
-            told.extend(delta.entries);
+            entries.extend(delta.entries);
             if delta.reached_end {
-                return told;
+                return entries;
             }
             assert!(delta.last_position > position);
             position = delta.last_position;

@@ -155,7 +155,7 @@ fn an_error_names_the_file_and_the_line() {
 
 #[test]
 fn a_file_that_names_no_user_is_refused() {
-    assert!(matches!(Users::load(file("# nobody\n\n").path()), Err(LoadError::Empty { .. })));
+    assert!(matches!(Users::load(file("# no users\n\n").path()), Err(LoadError::Empty { .. })));
 }
 
 #[tokio::test]
@@ -163,12 +163,12 @@ async fn nothing_told_for_debugging_shows_a_password_or_a_hash() {
     let users = golden();
     let caller = caller(&users, "admin").await;
     let remembered = users.users["admin"].remembered.lock().as_ref().expect("remembered").tag;
-    let told = format!("{users:?} {caller:?}");
+    let message = format!("{users:?} {caller:?}");
     let text = std::fs::read_to_string(GOLDEN).expect("text");
     let hashes = text.lines().filter_map(|line| line.split(':').nth(1)).filter(|hash| hash.len() > 64);
     assert_eq!(hashes.clone().count(), 6);
     let tag = hex::encode(remembered);
     for secret in hashes.map(|hash| &hash[..64]).chain(["päss", &tag]) {
-        assert!(!told.contains(secret), "{told}");
+        assert!(!message.contains(secret), "{message}");
     }
 }

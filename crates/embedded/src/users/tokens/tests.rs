@@ -44,7 +44,7 @@ fn seconds(claim: &Value) -> u64 {
     claim.as_u64().expect("a number")
 }
 
-/// A token with one claim beside the standard ones, and for ever.
+/// A token with one claim beside the standard ones, which never expires.
 fn granting(resource: &str, permission: &str) -> String {
     jwt::sign(&jwt::key("secret"), json!({ "sub": "x", resource: permission }).to_string().as_bytes())
 }
@@ -171,8 +171,8 @@ fn refusals_have_the_wires_codes() {
 
 #[test]
 fn debug_does_not_show_the_key() {
-    let told = format!("{:?}", Tokens::new("hidden", None).expect("a key"));
-    assert!(told.contains("[redacted]") && !told.contains("hidden"), "{told}");
+    let message = format!("{:?}", Tokens::new("hidden", None).expect("a key"));
+    assert!(message.contains("[redacted]") && !message.contains("hidden"), "{message}");
 }
 
 #[test]
