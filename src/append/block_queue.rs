@@ -138,6 +138,12 @@ impl<E: QueuedEvent> BlockQueue<E> {
         self.sweep();
     }
 
+    /// Whether [`next_block`](Self::next_block) is likely to have one.
+    pub(super) fn has_next_block(&self) -> bool {
+        let may_begin_another = self.in_flight.len() < self.limits.max_in_flight_blocks && !self.waiting.is_empty();
+        self.sent < self.in_flight.len() || may_begin_another
+    }
+
     /// The next block to send on the connection: one that an earlier connection lost, else a new one.
     pub(super) fn next_block(&mut self) -> Option<&Block<E>> {
         if self.sent == self.in_flight.len() {
@@ -207,6 +213,12 @@ impl<E: QueuedEvent> BlockQueue<E> {
         }
         assert!(self.sent <= self.in_flight.len(), "only blocks in flight were sent");
         Ok(acknowledged)
+    }
+
+    /// Takes note that the block that ends at `number` is not stored, nor any block after it.
+    pub(super) fn unsend_from(&mut self, number: i64) {
+        let refused = self.in_flight.iter().filter(|block| block.last_number >= number);
+        refused.flat_map(|block| &block.events).for_each(QueuedEvent::unsend);
     }
 
     /// Takes out everything unacknowledged: events that were sent at some time, and those that never were.

@@ -11,7 +11,7 @@
 //! ```
 //!
 //! Everything that happens comes through one `select!`, and is followed by [`WriterTask::pump`], which sends what may
-//! be sent.
+//! be sent and waits for nothing: where the session has no room, that comes through the `select!`, too.
 
 use std::collections::VecDeque;
 use std::panic::AssertUnwindSafe;
@@ -21,7 +21,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pravega_protocol::stream::{SegmentId, SegmentName};
-use pravega_protocol::wire::{CommandType, DataAppended, NO_VALUE, WireCommand, WriterId};
+use pravega_protocol::wire::{CommandType, DataAppended, NO_VALUE, RequestId, WireCommand, WriterId};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -37,7 +37,7 @@ use super::setup::ReadyFlow;
 use super::ticket::Written;
 use crate::random;
 use crate::retry::Backoff;
-use crate::segment_store::{Flow, Lost};
+use crate::segment_store::{Flow, FlowStep, Lost};
 use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
 
@@ -69,7 +69,15 @@ enum Step {
     Submitted(usize),
     Opened(Result<ReadyFlow, Failure>),
     Reply(Result<WireCommand, Arc<Lost>>),
+    Room,
     Sweep,
+}
+
+/// A block on its way.
+struct SentBlock {
+    last_number: i64,
+    request_id: RequestId,
+    at: Instant,
 }
 
 struct WriterTask {
@@ -77,11 +85,15 @@ struct WriterTask {
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
     link: Link,
+    /// Whether a block waits for room in the session.
+    wants_room: bool,
     backoff: Backoff,
-    /// Last number of each block in flight on this connection, and when it was sent.
-    sent_at: VecDeque<(i64, Instant)>,
+    /// The blocks in flight on this connection.
+    sent: VecDeque<SentBlock>,
     /// Highest number sent on any connection.
     highest_sent: i64,
+    /// Highest number sent on earlier connections.
+    sent_before: i64,
     ack_timeout: Duration,
     stream: Weak<StreamWriters>,
     metrics: Metrics,
@@ -113,9 +125,11 @@ impl WriterTask {
             inbox,
             queue: BlockQueue::new(settings.blocks),
             link: Link::Down,
+            wants_room: false,
             backoff: Backoff::default(),
-            sent_at: VecDeque::new(),
+            sent: VecDeque::new(),
             highest_sent: NO_VALUE,
+            sent_before: NO_VALUE,
             ack_timeout: settings.ack_timeout,
             stream: Arc::downgrade(stream),
             metrics: stream.metrics.clone(),
@@ -136,7 +150,7 @@ impl WriterTask {
 
     fn assert_idle(&self) {
         assert!(!self.queue.has_work(), "every event is answered");
-        assert!(self.sent_at.is_empty(), "no block is in flight");
+        assert!(self.sent.is_empty(), "no block is in flight");
         assert!(self.inbox.is_empty(), "no submission is left");
     }
 
@@ -159,7 +173,7 @@ impl WriterTask {
             let step = tokio::select! {
                 biased;
                 _ = sweeps.tick(), if has_work => Step::Sweep,
-                step = self.link.step() => step,
+                step = self.link.step(self.wants_room) => step,
                 count = self.inbox.recv_many(&mut batch, BATCH_SUBMISSIONS), if open_for_more => Step::Submitted(count),
             };
             let ended = match step {
@@ -173,6 +187,7 @@ impl WriterTask {
                 }
                 Step::Opened(opened) => self.on_opened(opened),
                 Step::Reply(reply) => self.on_reply(reply),
+                Step::Room => None,
                 Step::Sweep => {
                     self.sweep();
                     None
@@ -181,24 +196,30 @@ impl WriterTask {
             if let Some(end) = ended {
                 return end;
             }
-            self.pump().await;
+            self.pump();
         }
     }
 
     /// Sends what may be sent, and connects where there is something to send.
-    async fn pump(&mut self) {
+    fn pump(&mut self) {
         if matches!(self.link, Link::Down) && self.queue.has_work() {
             self.link = Link::opening(self.setup.clone(), Duration::ZERO);
         }
         let Link::Open(flow) = &mut self.link else {
             return;
         };
-        while let Some(block) = self.queue.next_block() {
+        self.wants_room = false;
+        while self.queue.has_next_block() {
+            if !flow.has_room() {
+                self.wants_room = true;
+                return;
+            }
+            let Some(block) = self.queue.next_block() else { break };
             let request_id = flow.next_request_id();
             let payloads = block.events.iter().map(|event| &event.event.payload);
             let frames =
                 block::encode(self.setup.writer_id, block.last_number, request_id, block.framed_bytes, payloads);
-            self.sent_at.push_back((block.last_number, Instant::now()));
+            self.sent.push_back(SentBlock { last_number: block.last_number, request_id, at: Instant::now() });
             if block.last_number > self.highest_sent {
                 self.highest_sent = block.last_number;
                 self.metrics.append_block_events.observe(block.events.len() as f64);
@@ -206,11 +227,9 @@ impl WriterTask {
             } else {
                 self.metrics.append_resent_blocks.inc();
             }
-            // If the session has ended, the next receive reports it.
-            if flow.send(frames).await.is_err() {
-                return;
-            }
+            flow.send_now(frames);
         }
+        flow.let_go_of_room();
     }
 
     fn on_opened(&mut self, opened: Result<ReadyFlow, Failure>) -> Option<End> {
@@ -219,6 +238,7 @@ impl WriterTask {
                 self.metrics.append_set_ups.inc();
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
+                self.sent_before = self.highest_sent;
                 self.link = Link::Open(flow);
                 None
             }
@@ -238,7 +258,13 @@ impl WriterTask {
                 self.on_ack(&ack);
                 None
             }
-            Ok(other) => self.on_failure(failure_of(&other)),
+            Ok(other) => {
+                let failure = failure_of(&other);
+                if matches!(failure, Failure::Refused(_) | Failure::Failed(_)) {
+                    self.on_refused_block(other.request_id());
+                }
+                self.on_failure(failure)
+            }
             Err(_) => self.on_failure(Failure::Disconnected),
         }
     }
@@ -264,6 +290,15 @@ impl WriterTask {
                 tracing::warn!(segment = %self.setup.segment, error = %unknown, "reconnecting");
                 self.reconnect();
             }
+        }
+    }
+
+    /// A block that was refused is not stored, nor is one behind it, as each follows the number of the one before. One
+    /// that was sent on an earlier connection, too, may be stored from there.
+    fn on_refused_block(&mut self, request_id: Option<RequestId>) {
+        let refused = self.sent.iter().find(|block| Some(block.request_id) == request_id);
+        if let Some(refused) = refused.filter(|block| block.last_number > self.sent_before) {
+            self.queue.unsend_from(refused.last_number);
         }
     }
 
@@ -296,7 +331,7 @@ impl WriterTask {
     /// Drops withdrawn events, and a connection on which an acknowledgement is overdue.
     fn sweep(&mut self) {
         self.queue.sweep();
-        if self.sent_at.front().is_some_and(|(_, sent_at)| sent_at.elapsed() > self.ack_timeout) {
+        if self.sent.front().is_some_and(|block| block.at.elapsed() > self.ack_timeout) {
             tracing::warn!(segment = %self.setup.segment, "an acknowledgement is overdue, reconnecting");
             self.metrics.store_failed(StoreError::TimedOut);
             self.reconnect();
@@ -304,9 +339,9 @@ impl WriterTask {
     }
 
     fn measure(&mut self, number: i64) {
-        while let Some((_, sent_at)) = self.sent_at.pop_front_if(|(last_number, _)| *last_number <= number) {
+        while let Some(block) = self.sent.pop_front_if(|block| block.last_number <= number) {
             self.metrics.append_blocks.inc();
-            self.metrics.append_ack_seconds.observe(sent_at.elapsed().as_secs_f64());
+            self.metrics.append_ack_seconds.observe(block.at.elapsed().as_secs_f64());
         }
     }
 
@@ -317,7 +352,7 @@ impl WriterTask {
     /// Gives the connection up; the next one begins after a pause that grows until an acknowledgement comes.
     fn reconnect(&mut self) {
         self.queue.on_disconnect();
-        self.sent_at.clear();
+        self.sent.clear();
         self.link = if self.queue.has_work() {
             Link::opening(self.setup.clone(), self.backoff.next_delay())
         } else {
@@ -329,11 +364,10 @@ impl WriterTask {
     /// have been written.
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
         self.link = Link::Down;
-        self.sent_at.clear();
+        self.sent.clear();
         let (sent, waiting) = self.queue.drain();
         let segment = &self.setup.segment;
-        sent.into_iter().for_each(|event| event.ticket.resolve(Err(error(segment, true))));
-        waiting.into_iter().for_each(|event| {
+        sent.into_iter().chain(waiting).for_each(|event| {
             let may_have_been_written = event.ticket.was_sent();
             event.ticket.resolve(Err(error(segment, may_have_been_written)));
         });
@@ -358,11 +392,14 @@ impl Link {
     }
 
     /// The next step of the connection; pending while there is no connection.
-    async fn step(&mut self) -> Step {
+    async fn step(&mut self, wants_room: bool) -> Step {
         match self {
             Self::Down => std::future::pending().await,
             Self::Opening(opening) => Step::Opened(opening.await),
-            Self::Open(flow) => Step::Reply(flow.receive().await),
+            Self::Open(flow) => match flow.step(wants_room).await {
+                FlowStep::Reply(reply) => Step::Reply(reply),
+                FlowStep::Room => Step::Room,
+            },
         }
     }
 }

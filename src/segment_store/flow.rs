@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 
 use super::error::Lost;
 use super::session::Session;
+use super::task::Message;
 
 /// One writer's share of a session: requests that get any number of replies.
 ///
@@ -17,13 +18,24 @@ pub struct Flow {
     // First, so that it is closed before the session may end for want of handles.
     replies: mpsc::Receiver<WireCommand>,
     session: Session,
+    /// Room for one message in the session's queue.
+    room: Option<mpsc::OwnedPermit<Message>>,
     id: u32,
     sequence: u32,
 }
 
+/// What a flow waited for.
+#[derive(Debug)]
+pub enum FlowStep {
+    /// A reply came, or none will.
+    Reply(Result<WireCommand, Arc<Lost>>),
+    /// There is room to send.
+    Room,
+}
+
 impl Flow {
     pub(super) fn new(session: Session, id: u32, replies: mpsc::Receiver<WireCommand>) -> Self {
-        Self { session, id, sequence: 0, replies }
+        Self { session, room: None, id, sequence: 0, replies }
     }
 
     /// An id for the next request, whose replies will come here.
@@ -41,6 +53,47 @@ impl Flow {
     /// Either all of the bytes are handed over or none.
     pub async fn send(&self, frames: Bytes) -> Result<(), Arc<Lost>> {
         self.session.send(frames).await
+    }
+
+    /// Whether [`send_now`](Self::send_now) can be called. What this takes of the session's queue is kept until then, or
+    /// until [`let_go_of_room`](Self::let_go_of_room).
+    pub fn has_room(&mut self) -> bool {
+        if self.room.is_none() {
+            self.room = self.session.try_room();
+        }
+        self.room.is_some()
+    }
+
+    /// Leaves the room to others.
+    pub fn let_go_of_room(&mut self) {
+        self.room = None;
+    }
+
+    /// Hands whole frames to the session at once.
+    ///
+    /// # Panics
+    /// If there was no room.
+    pub fn send_now(&mut self, frames: Bytes) {
+        let room = self.room.take().expect("has_room() said so");
+        room.send(Message::Send { frames });
+    }
+
+    /// The next reply, or room to send if that is wanted.
+    ///
+    /// # Cancel safety
+    /// No reply is lost; the place in line for room is.
+    pub async fn step(&mut self, wants_room: bool) -> FlowStep {
+        tokio::select! {
+            biased;
+            reply = self.replies.recv() => FlowStep::Reply(match reply {
+                Some(reply) => Ok(reply),
+                None => Err(self.session.lost().await),
+            }),
+            room = self.session.room(), if wants_room => {
+                self.room = Some(room);
+                FlowStep::Room
+            }
+        }
     }
 
     /// The next reply.

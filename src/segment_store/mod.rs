@@ -30,7 +30,7 @@ mod tests;
 pub(crate) use connect::Connect;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
 pub use exclusive::{ExclusivePool, Lease};
-pub use flow::Flow;
+pub use flow::{Flow, FlowStep};
 #[cfg(test)]
 pub(crate) use peer::Peer;
 pub use pool::{Pool, Purpose};

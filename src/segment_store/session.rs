@@ -132,6 +132,22 @@ impl Session {
         }
     }
 
+    /// Room for one message, if there is any at once.
+    pub(super) fn try_room(&self) -> Option<mpsc::OwnedPermit<Message>> {
+        self.messages.clone().try_reserve_owned().ok()
+    }
+
+    /// Waits for room for one message: for ever once the session has ended.
+    ///
+    /// # Cancel safety
+    /// The place in line is lost, nothing else.
+    pub(super) async fn room(&self) -> mpsc::OwnedPermit<Message> {
+        match self.messages.clone().reserve_owned().await {
+            Ok(room) => room,
+            Err(_) => std::future::pending().await,
+        }
+    }
+
     /// A full queue only delays the end: the task also sweeps flows whose owner is gone.
     pub(super) fn end_flow(&self, id: u32) {
         let _ = self.messages.try_send(Message::EndFlow { id });

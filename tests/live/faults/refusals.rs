@@ -61,7 +61,7 @@ async fn store_that_is_full_is_503_with_what_it_said() {
         conversation
     };
     let (answer, mut conversation) = tokio::join!(Answer::of(gateway.post(&stream.events()).body("event")), play);
-    Problem::of(answer, 503, "store_unavailable").says("there is no room").may_have_happened();
+    Problem::of(answer, 503, "store_unavailable").says("there is no room").changed_nothing();
     let play = async {
         let writer = conversation.receive_setup().await;
         conversation.send_set_up(&writer, NO_VALUE).await;
