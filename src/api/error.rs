@@ -283,6 +283,17 @@ impl fmt::Display for ApiError {
 
 impl std::error::Error for ApiError {}
 
+impl ApiError {
+    /// The answer's head with another body, which has its own content type and length.
+    pub(crate) fn with_body_of(self, other: Response) -> Response {
+        let (mut head, _) = self.into_response().into_parts();
+        let (other, body) = other.into_parts();
+        head.headers.remove(header::CONTENT_LENGTH);
+        head.headers.extend(other.headers);
+        Response::from_parts(head, body)
+    }
+}
+
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let asks_to_wait = matches!(self.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);

@@ -86,7 +86,7 @@ impl From<budget::Overloaded> for ApiError {
         let (code, limit) = match error {
             Overloaded::Exhausted { .. } => (ErrorCode::Overloaded, Limit::BytesInFlight),
             Overloaded::OverShare { .. } => (ErrorCode::CallerOverShare, Limit::CallerShare),
-            Overloaded::TooLarge { limit, .. } => (ErrorCode::BodyTooLarge, limit),
+            Overloaded::TooLarge { .. } => (ErrorCode::BodyTooLarge, Limit::BytesInFlight),
         };
         Self::new(code, error.to_string()).over(limit)
     }

@@ -142,7 +142,7 @@ mod tests {
     #[tokio::test]
     async fn metrics_show_the_budget_as_it_is() {
         let management = management(Readiness::Ready);
-        let _held = management.budget.reserve(1024).await.expect("there is room");
+        let _held = management.budget.reserve(crate::budget::Part::WholeBodies, 1024).await.expect("there is room");
         let (_, text) = ask(&management, "/metrics").await;
         assert!(text.contains("pravega_gateway_budget_available_bytes 3072\n"), "{text}");
         assert!(text.contains("pravega_gateway_budget_limit_bytes 4096\n"), "{text}");

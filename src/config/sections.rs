@@ -12,7 +12,7 @@ use reqwest::Url;
 
 use super::setting::within;
 use super::table::settings;
-use super::value::{LogFormat, Size, Webhook};
+use super::value::{LogFormat, Percent, Size, Webhook};
 use crate::controller::{ControllerAddresses, RewriteRule};
 
 /// The most that an event may have, and its default.
@@ -27,8 +27,10 @@ const MOST_CREATED_SEGMENTS: NonZeroU32 = NonZeroU32::new(1000).expect("not 0");
 const MILLISECOND: Duration = Duration::from_millis(1);
 const MINUTE: Duration = Duration::from_secs(60);
 const HOUR: Duration = Duration::from_secs(3600);
+const DAY: Duration = Duration::from_secs(24 * 3600);
 const BYTE: Size = Size::bytes(1);
 const GIB: Size = Size::mib(1024);
+const HALF: Percent = Percent::new(50).expect("it is one");
 
 settings! {
     /// All settings.
@@ -188,6 +190,10 @@ settings! {
         headers: Size = Size::kib(64), within(Size::kib(1)..=Size::mib(1));
         /// Time for the whole head of a request. Default 10 s.
         header_timeout: Duration = Duration::from_secs(10), within(MILLISECOND..=HOUR);
+        /// How long a connection may be open without a request in flight; then it is closed. When all connections are
+        /// used up, the one that was idle longest makes room. Default 75 s, longer than the 60 s of common load
+        /// balancers.
+        idle: Duration = Duration::from_secs(75), within(MILLISECOND..=DAY);
         /// Longest silence inside a request body, then `408`; and longest time in which a caller takes nothing of an
         /// answer, then its connection is closed. Default 30 s.
         body_idle: Duration = Duration::from_secs(30), within(MILLISECOND..=HOUR);
@@ -195,9 +201,10 @@ settings! {
         http2_streams: u32 = 256, within(1..=65_535);
         /// Bytes of bodies and pages held at once, over all requests; then `503`. Default 64 MiB.
         bytes_in_flight: Size = Size::mib(64), within(Size::kib(1)..=Size::mib(1024 * 1024));
-        /// Bytes of those that one caller may hold; then `429`. A caller is known by its `Authorization`, else by its
-        /// address. Default 0: callers are not distinguished.
-        caller_bytes_in_flight: Size = Size::bytes(0), within(Size::bytes(0)..=Size::mib(1024 * 1024));
+        /// What one caller may hold of each part of those; then `429`, or `503` if no one else has a request in flight.
+        /// A caller is known by its `Authorization`, else by its address. Default 50 %; with 100 % callers are not
+        /// distinguished.
+        caller_share: Percent = HALF, anything;
         /// Longest wait of one request for its share of those bytes. Default 1 s.
         budget_wait: Duration = Duration::from_secs(1), within(Duration::ZERO..=MINUTE);
         /// Largest JSON document. Default 32 MiB.

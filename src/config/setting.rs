@@ -11,7 +11,7 @@ use pravega_protocol::stream::{Scope, StreamName};
 use reqwest::Url;
 use toml::Value;
 
-use super::value::{LogFormat, Size, UNITS, Webhook};
+use super::value::{LogFormat, Percent, Size, UNITS, Webhook};
 use crate::controller::{ControllerAddresses, RewriteRule};
 
 /// A type that a key may have. Reasons say what is expected, not what was found.
@@ -213,6 +213,18 @@ fn list_items(text: &str) -> Result<Vec<&str>, String> {
         return Err("a list in a flag or variable is comma separated, without brackets and quotes".to_owned());
     }
     Ok(text.split(',').map(str::trim).filter(|item| !item.is_empty()).collect())
+}
+
+impl Setting for Percent {
+    fn from_text(text: &str) -> Result<Self, String> {
+        let number = text.trim().strip_suffix('%').unwrap_or(text).trim();
+        let percent = number.parse().ok().and_then(Self::new);
+        percent.ok_or_else(|| "expected a percentage from 1% to 100%, such as 50%".to_owned())
+    }
+
+    fn to_toml(&self) -> Value {
+        Value::String(self.to_string())
+    }
 }
 
 impl Setting for LogFormat {

@@ -50,6 +50,33 @@ impl fmt::Display for Size {
     }
 }
 
+/// A part of a whole, from 1 % to 100 %, written as `50%` or as the number alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Percent(u8);
+
+impl Percent {
+    /// This many hundredths; `None` for 0, and for more than all of them.
+    pub const fn new(hundredths: u8) -> Option<Self> {
+        if hundredths >= 1 && hundredths <= 100 { Some(Self(hundredths)) } else { None }
+    }
+
+    /// Whether it is all of them.
+    pub fn is_whole(self) -> bool {
+        self.0 == 100
+    }
+
+    /// This part of a number, rounded down.
+    pub fn of(self, whole: usize) -> usize {
+        whole / 100 * usize::from(self.0) + whole % 100 * usize::from(self.0) / 100
+    }
+}
+
+impl fmt::Display for Percent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}%", self.0)
+    }
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

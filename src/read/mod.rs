@@ -8,6 +8,7 @@
 //! ```
 
 mod error;
+mod event_sizes;
 mod page;
 mod reader;
 mod tail;

@@ -8,6 +8,9 @@ use super::error::Error;
 use super::reader::{SegmentReader, SegmentState};
 use crate::budget::Permit;
 
+/// Least that is worth asking a store for.
+const LEAST_READ_BYTES: usize = 4 * 1024;
+
 /// Bounds of a page. The first event is returned whole, also if it exceeds `bytes`.
 #[derive(Debug, Clone, Copy)]
 pub struct PageLimits {
@@ -45,10 +48,11 @@ pub struct Page {
 
 impl SegmentReader {
     /// Reads whole events from an offset on, up to the limits or the tail; never waits for new events. `permit` grows
-    /// to what is held.
+    /// to what is held, and asks for no more than the events are likely to take.
     ///
     /// # Errors
-    /// [`Error`]; bytes that are not an event are [`Error::NotABoundary`] if they come first, else the page ends there.
+    /// [`Error`] if it comes first; else the page ends before it, and the next one meets it. Bytes that are not an event
+    /// are [`Error::NotABoundary`].
     ///
     /// # Cancel safety
     /// Awaits the budget and reads, which change nothing.
@@ -60,7 +64,8 @@ impl SegmentReader {
         limits: PageLimits,
         permit: &mut Permit,
     ) -> Result<Page, Error> {
-        let mut filling = Filling { events: Vec::new(), buffer: Bytes::new(), at: offset, taken: 0 };
+        let usual = self.sizes.usual(segment);
+        let mut filling = Filling { events: Vec::new(), buffer: Bytes::new(), at: offset, taken: 0, usual };
         let reached = loop {
             let room = usize::try_from(state.tail - filling.at).unwrap_or(0);
             if room == 0 || filling.events.len() == limits.events {
@@ -76,10 +81,14 @@ impl SegmentReader {
                 Deframed::Partial(whole) if filling.is_too_much(whole - EVENT_HEADER_BYTES, limits)? => break false,
                 Deframed::Partial(whole) => {
                     let wanted = filling.wanted(whole, limits).min(room);
-                    permit.grow_to(filling.taken + wanted).await?;
-                    let from = filling.at + filling.buffer.len() as i64;
-                    let more = self.bytes(segment, from, wanted - filling.buffer.len()).await?;
-                    filling.extend(more);
+                    match self.more(segment, &filling, wanted, permit).await {
+                        Ok(more) => filling.extend(more),
+                        Err(error) if filling.events.is_empty() => return Err(error),
+                        Err(error) => {
+                            tracing::debug!(segment = %segment, %error, "a page ends early");
+                            break false;
+                        }
+                    }
                 }
                 Deframed::Garbage if filling.events.is_empty() => {
                     return Err(Error::NotABoundary { segment: segment.clone(), offset });
@@ -89,9 +98,28 @@ impl SegmentReader {
         };
         self.metrics.read_events.inc_by(filling.events.len() as u64);
         self.metrics.read_bytes.inc_by(filling.payload_bytes() as u64);
-        assert!(filling.taken <= permit.bytes(), "a page's events are paid for by its permit");
+        assert!(filling.held() <= permit.bytes(), "a page's events are paid for by its permit");
+        permit.shrink_to(filling.finish());
+        if let Some(size) = filling.usual_size() {
+            self.sizes.seen(segment, size);
+        }
         let up_to_date = reached && filling.at == state.tail;
         Ok(Page { events: filling.events, next_offset: filling.at, up_to_date, closed: up_to_date && state.sealed })
+    }
+}
+
+impl SegmentReader {
+    /// The bytes that follow those in the buffer, up to `wanted` in all.
+    async fn more(
+        &self,
+        segment: &SegmentName,
+        filling: &Filling,
+        wanted: usize,
+        permit: &mut Permit,
+    ) -> Result<Bytes, Error> {
+        permit.grow_to(filling.taken + wanted).await?;
+        let from = filling.at + filling.buffer.len() as i64;
+        self.bytes(segment, from, wanted - filling.buffer.len()).await
     }
 }
 
@@ -103,6 +131,8 @@ struct Filling {
     at: i64,
     /// Bytes of the page's events, including their headers.
     taken: usize,
+    /// What an event of this segment usually takes, as far as is known before the first.
+    usual: usize,
 }
 
 impl Filling {
@@ -117,9 +147,37 @@ impl Filling {
         Ok(false)
     }
 
-    /// Bytes to have in the buffer: the rest of the page, and at least the incomplete event.
+    /// Bytes to have in the buffer: what the events that are still to come will probably take, within the page, and at
+    /// least the incomplete event.
     fn wanted(&self, whole: usize, limits: PageLimits) -> usize {
-        whole.max(limits.bytes.saturating_sub(self.taken))
+        let events_left = limits.events - self.events.len();
+        let usual = self.usual_size().unwrap_or(self.usual);
+        // Somewhat more, so that a page rarely takes another read for its last events.
+        let likely = events_left.saturating_mul(usual + usual / 8).max(LEAST_READ_BYTES);
+        whole.max(likely.min(limits.bytes.saturating_sub(self.taken)))
+    }
+
+    /// Bytes that an event of this page takes on average.
+    fn usual_size(&self) -> Option<usize> {
+        (!self.events.is_empty()).then(|| self.taken.div_ceil(self.events.len()))
+    }
+
+    /// Bytes that are in memory.
+    fn held(&self) -> usize {
+        self.taken + self.buffer.len()
+    }
+
+    /// Lets go of bytes behind the last event if they are many: they share memory with those before them. Returns how
+    /// many bytes stay in memory.
+    fn finish(&mut self) -> usize {
+        let rest = std::mem::take(&mut self.buffer).len();
+        if rest <= self.taken / 2 {
+            return self.taken + rest;
+        }
+        for event in &mut self.events {
+            event.payload = Bytes::copy_from_slice(&event.payload);
+        }
+        self.taken
     }
 
     fn push(&mut self, payload: Bytes) {

@@ -8,6 +8,7 @@ use pravega_protocol::stream::SegmentName;
 use pravega_protocol::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 use super::error::Error;
+use super::event_sizes::EventSizes;
 use crate::budget::Permit;
 use crate::retry::Backoff;
 use crate::segment_store::{SegmentStore, wire_name};
@@ -31,13 +32,14 @@ pub struct SegmentState {
 #[derive(Debug, Clone)]
 pub struct SegmentReader {
     store: SegmentStore,
+    pub(super) sizes: EventSizes,
     pub(super) metrics: Metrics,
 }
 
 impl SegmentReader {
     /// A reader of any segment that counts what it reads in `metrics`.
     pub fn new(store: SegmentStore, metrics: Metrics) -> Self {
-        Self { store, metrics }
+        Self { store, sizes: EventSizes::default(), metrics }
     }
 
     /// Asks where a segment begins and ends.

@@ -164,13 +164,15 @@ label_values! {
         /// Bytes of all requests together.
         BytesInFlight = "limits.bytes-in-flight",
         /// Bytes of one caller's requests together.
-        CallerShare = "limits.caller-bytes-in-flight",
+        CallerShare = "limits.caller-share",
         /// Connections at once.
         Connections = "limits.connections",
         /// Bytes of a head.
         Headers = "limits.headers",
         /// Time for a head.
         HeaderTimeout = "limits.header-timeout",
+        /// Time of a connection without a request.
+        Idle = "limits.idle",
         /// Silence inside a body.
         BodyIdle = "limits.body-idle",
         /// Requests at once on one HTTP/2 connection.

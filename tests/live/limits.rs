@@ -87,13 +87,6 @@ async fn bytes_in_flight() {
 }
 
 #[tokio::test]
-async fn callers_share() {
-    let (gateway, stream) = limited("limits.caller-bytes-in-flight").await;
-    let send = async |length| gateway.post(&stream.events()).body(vec![b'x'; length]);
-    check(&gateway, "limits.caller-bytes-in-flight", "body_too_large", send).await;
-}
-
-#[tokio::test]
 async fn event_of_a_page() {
     let (gateway, stream) = limited("read.max-event").await;
     let mut offset = 0;

@@ -29,6 +29,7 @@ mod main_job;
 mod many_clients;
 mod raw_messages;
 mod raw_sequence;
+mod request_forms;
 mod restart;
 mod routing;
 mod scaling;

@@ -28,6 +28,9 @@ const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
 /// Most connections of the controller: a few for each client of Pravega.
 const CONTROLLER_CONNECTIONS: usize = 1024;
 
+/// A controller does not close idle connections, and clients keep theirs for days.
+const CONTROLLER_IDLE: Duration = Duration::from_secs(365 * 24 * 3600);
+
 /// Record of the key with which delegation tokens are signed.
 const SIGNING_KEY: &str = "node/signing-key";
 
@@ -103,7 +106,7 @@ impl Embedded {
         cut: CancellationToken,
     ) -> impl Future<Output = ()> + Send + use<> {
         let Self { node, segment_store, controller, rest, addresses, acceptors: (wire, acceptor), guard } = self;
-        let settings = ServeSettings { acceptor, connections: CONTROLLER_CONNECTIONS, ..http };
+        let settings = ServeSettings { acceptor, connections: CONTROLLER_CONNECTIONS, idle: CONTROLLER_IDLE, ..http };
         let (access, tokens) = match guard {
             Some(Guard { users, tokens }) => (Access::guarded(users, tokens.clone()), Some(tokens)),
             None => (Access::default(), None),

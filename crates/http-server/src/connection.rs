@@ -6,29 +6,59 @@
 //!       │               └── ResponseBody: the response, until it is sent
 //!       ▼
 //! ConnectionState ──▶ HeadTimeout: the next bytes begin a head if no guard is held
+//!       │        └──▶ serve: how long the connection is idle
+//!       └───────────▶ responses on HTTP/2 of which the caller takes nothing
 //! ```
 
-use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
-use axum::body::Body;
-use bytes::Bytes;
+use futures::task::AtomicWaker;
 use http::Version;
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::Instant;
 
 use crate::gauge_guard::GaugeGuard;
+use crate::response_body::WatchedResponse;
 
 /// Shared by a connection's socket and its requests.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct ConnectionState {
+    began: Instant,
     /// Requests in progress: not fully read, or not fully answered.
     requests: AtomicUsize,
+    /// When the last of them ended, in microseconds since the connection began.
+    idle_since: AtomicU64,
+    /// Whether the caller has ended its sending side.
+    has_ended: AtomicBool,
+    /// Woken when the caller ends its sending side in the midst of a body.
+    body: AtomicWaker,
+    /// Woken when no request is in progress any more.
+    reader: AtomicWaker,
     /// Heads that have arrived completely.
     heads: AtomicUsize,
     is_http2: AtomicBool,
+    /// Responses that HTTP/2 sends as far as the caller lets it.
+    responses: Mutex<Vec<Weak<WatchedResponse>>>,
+}
+
+impl Default for ConnectionState {
+    fn default() -> Self {
+        Self {
+            began: Instant::now(),
+            requests: AtomicUsize::new(0),
+            idle_since: AtomicU64::new(0),
+            has_ended: AtomicBool::new(false),
+            body: AtomicWaker::new(),
+            reader: AtomicWaker::new(),
+            heads: AtomicUsize::new(0),
+            is_http2: AtomicBool::new(false),
+            responses: Mutex::default(),
+        }
+    }
 }
 
 impl ConnectionState {
@@ -39,9 +69,34 @@ impl ConnectionState {
         RequestGuard::new(Arc::clone(self), in_flight)
     }
 
+    fn end_request(&self) {
+        self.idle_since.store(self.age_micros(), Ordering::Relaxed);
+        let requests = self.requests.fetch_sub(1, Ordering::SeqCst);
+        assert!(requests > 0, "a request that ends was counted when it began");
+        if requests == 1 {
+            self.reader.wake();
+        }
+    }
+
+    fn age_micros(&self) -> u64 {
+        u64::try_from(self.began.elapsed().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    /// How long no request has been in progress; `None` while one is.
+    pub(crate) fn idle_for(&self) -> Option<Duration> {
+        let is_idle = self.requests.load(Ordering::Relaxed) == 0;
+        is_idle
+            .then(|| Duration::from_micros(self.age_micros().saturating_sub(self.idle_since.load(Ordering::Relaxed))))
+    }
+
+    /// Whether requests may share the connection.
+    pub(crate) fn is_http2(&self) -> bool {
+        self.is_http2.load(Ordering::Relaxed)
+    }
+
     /// Requests in progress on an HTTP/2 connection; 0 for any other.
     pub(crate) fn http2_requests(&self) -> usize {
-        if self.is_http2.load(Ordering::Relaxed) { self.requests.load(Ordering::Relaxed) } else { 0 }
+        if self.is_http2() { self.requests.load(Ordering::Relaxed) } else { 0 }
     }
 
     /// How many heads have arrived completely so far.
@@ -51,7 +106,36 @@ impl ConnectionState {
 
     /// Whether the next bytes begin a request.
     pub(crate) fn awaits_head(&self) -> bool {
-        self.requests.load(Ordering::Relaxed) == 0 && !self.is_http2.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) == 0 && !self.is_http2()
+    }
+
+    /// The caller has ended its sending side. Ready once that ends the connection: as soon as every request that
+    /// came before is answered.
+    pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.has_ended.store(true, Ordering::SeqCst);
+        self.body.wake();
+        self.reader.register(cx.waker());
+        if self.requests.load(Ordering::SeqCst) == 0 || self.is_http2() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Ready if no more will come of a body of which more is awaited; else `cx` is woken by that.
+    pub(crate) fn poll_body_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.body.register(cx.waker());
+        if self.has_ended.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Adds a response to those that are watched.
+    pub(crate) fn watch(&self, response: &Arc<WatchedResponse>) {
+        self.responses.lock().push(Arc::downgrade(response));
+    }
+
+    /// Ends the responses of which the caller has taken nothing for this long, so that they hold no memory.
+    pub(crate) fn end_untaken_responses(&self, after: Duration) {
+        let mut watched = self.responses.lock();
+        watched.retain(|response| response.strong_count() > 0);
+        let responses: Vec<_> = watched.iter().filter_map(Weak::upgrade).collect();
+        drop(watched);
+        responses.iter().for_each(|response| response.end_if_untaken(after));
     }
 }
 
@@ -73,6 +157,10 @@ impl RequestGuard {
         Self(Arc::new(Request { state, _in_flight: in_flight, received_bytes: AtomicU64::new(0) }))
     }
 
+    pub(crate) fn connection(&self) -> &Arc<ConnectionState> {
+        &self.0.state
+    }
+
     pub(crate) fn add_received(&self, bytes: usize) {
         self.0.received_bytes.fetch_add(bytes as u64, Ordering::Relaxed);
     }
@@ -85,51 +173,12 @@ impl RequestGuard {
 
 impl Drop for Request {
     fn drop(&mut self) {
-        let requests = self.state.requests.fetch_sub(1, Ordering::Relaxed);
-        assert!(requests > 0, "a request that ends was counted when it began");
-    }
-}
-
-/// A response's body, which keeps its request in progress until it is sent.
-pub(crate) struct ResponseBody {
-    body: Body,
-    request: Option<RequestGuard>,
-}
-
-impl ResponseBody {
-    pub(crate) fn new(body: Body, request: RequestGuard) -> Self {
-        Self { body, request: Some(request) }
-    }
-}
-
-impl HttpBody for ResponseBody {
-    type Data = Bytes;
-    type Error = axum::Error;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
-        let frame = Pin::new(&mut self.body).poll_frame(cx);
-        if let Poll::Ready(None | Some(Err(_))) = &frame {
-            self.request = None;
-        }
-        frame
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        self.state.end_request();
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use http_body_util::BodyExt as _;
-
     use super::*;
 
     #[test]
@@ -160,15 +209,17 @@ mod tests {
         assert_eq!(state.http2_requests(), 0);
     }
 
-    #[tokio::test]
-    async fn response_ends_its_request_with_its_last_byte() {
-        let state = Arc::new(ConnectionState::default());
-        let guard = state.begin_request(Version::HTTP_11, &Gauge::default());
-        let mut body = ResponseBody::new(Body::from("x"), guard);
-        assert_eq!(body.size_hint().exact(), Some(1));
-        body.frame().await.expect("a frame").expect("no error");
-        assert!(!state.awaits_head());
-        assert!(body.frame().await.is_none());
-        assert!(state.awaits_head());
+    #[tokio::test(start_paused = true)]
+    async fn connection_is_idle_from_its_beginning_and_from_the_end_of_its_last_request() {
+        let (state, in_flight) = (Arc::new(ConnectionState::default()), Gauge::default());
+        tokio::time::advance(Duration::from_secs(3)).await;
+        assert_eq!(state.idle_for(), Some(Duration::from_secs(3)));
+        let guards = [(); 2].map(|()| state.begin_request(Version::HTTP_11, &in_flight));
+        let [one, other] = guards;
+        drop(one);
+        assert_eq!(state.idle_for(), None);
+        drop(other);
+        tokio::time::advance(Duration::from_secs(2)).await;
+        assert_eq!(state.idle_for(), Some(Duration::from_secs(2)));
     }
 }

@@ -6,6 +6,8 @@
 //!   └─ dropped before its end ─▶ drained: at most `drain_bytes`, for at most `drain_time`
 //! ```
 
+use std::future::poll_fn;
+use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -13,7 +15,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, header};
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use http_body_util::BodyExt;
 use tokio::runtime::Handle;
 use tokio::time::timeout;
 
@@ -42,21 +43,29 @@ pub struct BodyLimits {
 /// rest is drained, so that a caller who is still sending sees the response instead of a reset connection.
 ///
 /// A caller who awaits a `100 Continue` that was not sent is not sending: nothing is drained.
-pub(crate) struct GuardedBody<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> {
+pub(crate) struct GuardedBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
     /// `None` once it has ended or failed.
-    body: Option<B>,
+    body: Option<Arriving<B>>,
     limits: BodyLimits,
     idle: IdleTimer,
     awaits_continue: bool,
     request: RequestGuard,
 }
 
-impl<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> GuardedBody<B> {
+impl<B> GuardedBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
     /// Holds `request` until the body is read or drained, and counts its bytes there.
     pub(crate) fn new(body: B, headers: &HeaderMap, limits: BodyLimits, request: RequestGuard) -> Self {
         let expect = headers.get(header::EXPECT);
         Self {
-            body: Some(body),
+            body: Some(Arriving { body, request: request.clone() }),
             limits,
             idle: IdleTimer::default(),
             awaits_continue: expect.is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue")),
@@ -79,7 +88,7 @@ where
             return Poll::Ready(None);
         };
         this.awaits_continue = false; // it is sent when the body is first polled
-        let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) else {
+        let Poll::Ready(frame) = body.poll_frame(cx) else {
             let silence = this.limits.idle;
             return this.idle.poll(silence, cx).map(|()| {
                 this.body = None;
@@ -91,36 +100,44 @@ where
             Some(Ok(frame)) => this.request.add_received(frame.data_ref().map_or(0, Bytes::len)),
             Some(Err(_)) | None => this.body = None,
         }
-        Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+        Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+        self.body.as_ref().is_none_or(|arriving| arriving.body.is_end_stream())
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), HttpBody::size_hint)
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), |arriving| arriving.body.size_hint())
     }
 }
 
-impl<B: HttpBody<Data = Bytes> + Unpin + Send + 'static> Drop for GuardedBody<B> {
+impl<B> Drop for GuardedBody<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
     fn drop(&mut self) {
-        let Some(body) = self.body.take() else { return };
-        if body.is_end_stream() || self.awaits_continue {
+        let Some(arriving) = self.body.take() else { return };
+        if arriving.body.is_end_stream() || self.awaits_continue {
             return;
         }
         // outside a runtime there is no connection either
         if let Ok(runtime) = Handle::try_current() {
             // needs no owner: bounded in time, and one per request of an open connection
-            runtime.spawn(drain(body, self.limits, self.request.clone()));
+            runtime.spawn(drain(arriving, self.limits));
         }
     }
 }
 
-async fn drain<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: BodyLimits, request: RequestGuard) {
+async fn drain<B>(mut arriving: Arriving<B>, limits: BodyLimits)
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<axum::BoxError>,
+{
     let reading = async {
         let mut left = limits.drain_bytes;
-        while let Some(Ok(frame)) = body.frame().await {
+        while let Some(Ok(frame)) = poll_fn(|cx| arriving.poll_frame(cx)).await {
             let bytes = frame.data_ref().map_or(0, Bytes::len) as u64;
             match left.checked_sub(bytes) {
                 Some(rest) => left = rest,
@@ -130,8 +147,28 @@ async fn drain<B: HttpBody<Data = Bytes> + Unpin>(mut body: B, limits: BodyLimit
     };
     // either way the caller has had time to see the response
     let _ = timeout(limits.drain_time, reading).await;
-    drop(body);
-    drop(request);
+}
+
+/// A body that is on its way, and the request that it belongs to. It fails if its sender ends its side before.
+struct Arriving<B> {
+    body: B,
+    request: RequestGuard,
+}
+
+impl<B> Arriving<B>
+where
+    B: HttpBody<Data = Bytes> + Unpin,
+    B::Error: Into<axum::BoxError>,
+{
+    fn poll_frame(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
+        match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => Poll::Ready(frame.map(|frame| frame.map_err(Into::into))),
+            Poll::Pending => self.request.connection().poll_body_ended(cx).map(|()| {
+                let detail = "the caller ended the connection before the body";
+                Some(Err(io::Error::new(io::ErrorKind::UnexpectedEof, detail).into()))
+            }),
+        }
+    }
 }
 
 #[cfg(test)]
@@ -140,6 +177,7 @@ mod tests {
     use crate::connection::ConnectionState;
     use futures::channel::mpsc;
     use futures::{SinkExt, StreamExt, stream};
+    use http_body_util::BodyExt as _;
     use http_body_util::Full;
     use http_body_util::StreamBody;
     use prometheus_client::metrics::gauge::Gauge;

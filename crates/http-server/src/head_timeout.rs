@@ -1,4 +1,4 @@
-//! A bound on how long the head of a request may take to arrive.
+//! A bound on how long the head of a request may take to arrive; and callers that end their sending side.
 
 use std::error::Error;
 use std::io;
@@ -23,6 +23,9 @@ use crate::connection::ConnectionState;
 /// by its pings instead, which a partially sent head delays.
 ///
 /// hyper's own timer counts idle time too, so it cannot be used.
+///
+/// A caller may end its sending side after a request and still wait for the answer: the end is reported only once that is
+/// sent. hyper's own setting for this would no longer notice a connection that breaks meanwhile.
 pub(crate) struct HeadTimeout<S> {
     stream: S,
     state: Arc<ConnectionState>,
@@ -30,6 +33,8 @@ pub(crate) struct HeadTimeout<S> {
     /// The deadline of the head being awaited, if any.
     due: Option<Due>,
     timer: Option<Pin<Box<Sleep>>>,
+    /// Whether the caller has ended its sending side.
+    has_ended: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -53,7 +58,7 @@ pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
 impl<S> HeadTimeout<S> {
     pub(crate) fn new(stream: S, state: Arc<ConnectionState>, allowance: Duration) -> Self {
         let at = Instant::now() + allowance;
-        Self { stream, state, allowance, due: Some(Due { at, heads: 0 }), timer: None }
+        Self { stream, state, allowance, due: Some(Due { at, heads: 0 }), timer: None, has_ended: false }
     }
 
     fn bytes_arrived(&mut self) {
@@ -82,10 +87,17 @@ impl<S> HeadTimeout<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for HeadTimeout<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
+        if this.has_ended {
+            return this.state.poll_ended(cx).map(Ok);
+        }
         let before = buffer.filled().len();
         let read = Pin::new(&mut this.stream).poll_read(cx, buffer);
         match read {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => this.bytes_arrived(),
+            Poll::Ready(Ok(())) if buffer.remaining() > 0 => {
+                this.has_ended = true;
+                return this.state.poll_ended(cx).map(Ok);
+            }
             Poll::Pending if this.is_late(cx) => {
                 return Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, HeadLate)));
             }

@@ -3,7 +3,9 @@
 //! ```text
 //! listen ─▶ accept_loop ─▶ serve: a slot ─▶ tls ─▶ send_timeout ─▶ head_timeout ─▶ hyper ─▶ guarded_body ─▶ router
 //!                                                       │                            │
-//!                                                       └──────── connection ────────┘   requests in progress
+//!                                                       └──────── connection ────────┘   requests in progress,
+//!                                                                      ▲                  idle time
+//!                                                                response_body
 //! ```
 //!
 //! `axum::serve` bounds none of these. What is served, and how errors are answered, is up to the router.
@@ -23,6 +25,8 @@ mod send_timeout;
 
 mod connection;
 mod guarded_body;
+mod idle_connections;
+mod response_body;
 
 mod gauge_guard;
 mod idle_timer;

@@ -10,6 +10,7 @@
 use std::any::Any;
 use std::convert::Infallible;
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -29,16 +30,19 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
 use crate::accept_loop::AcceptLoop;
-use crate::connection::{ConnectionState, RequestGuard, ResponseBody};
+use crate::connection::{ConnectionState, RequestGuard};
 use crate::gauge_guard::GaugeGuard;
 use crate::guarded_body::{BodyLimits, GuardedBody};
 use crate::head_timeout::{self, HeadTimeout};
+use crate::idle_connections::{Idle, IdleConnections};
 use crate::listen::{Accepted, Listener, Peer};
+use crate::response_body::ResponseBody;
 use crate::send_timeout::SendTimeout;
 use crate::tls::Acceptor;
 
@@ -46,11 +50,19 @@ use crate::tls::Acceptor;
 /// Beyond it, and beyond 100 header lines, hyper answers `431` without a body.
 const HEAD_EXCESS_BYTES: usize = 64 * 1024;
 
+/// How often, while a connection waits for room, another one is looked for that is idle.
+const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
+
+/// How often in the longest time that a response may wait untaken those that do are looked for.
+const SWEEPS_PER_IDLE: u32 = 4;
+
 /// The limits of one server, and its metrics.
 #[derive(Debug, Clone)]
 pub struct ServeSettings {
-    /// Connections served at once, at least one; more wait.
+    /// Connections served at once, at least one. More wait until one ends; the one that was idle longest makes room.
     pub connections: usize,
+    /// How long a connection may be idle, that is without a request in progress.
+    pub idle: Duration,
     /// Bytes of a request's headers. The server reads 64 KiB more, so that a handler can answer with its own error.
     pub header_bytes: usize,
     /// Time for the whole head of a request.
@@ -76,6 +88,8 @@ pub struct ServeMetrics {
     pub accept_errors: Counter,
     /// How often a connection had to wait for another to end.
     pub connections_hits: Counter,
+    /// Connections that were closed because they were idle.
+    pub idle_hits: Counter,
     /// Requests whose headers were far too large.
     pub headers_hits: Counter,
     /// Connections that were cut because a head did not arrive in time.
@@ -146,6 +160,7 @@ struct Server {
     settings: ServeSettings,
     protocol: Builder<TokioExecutor>,
     slots: Arc<Semaphore>,
+    idle: IdleConnections,
     stop: CancellationToken,
     cut: CancellationToken,
     connections_cut: AtomicUsize,
@@ -154,8 +169,9 @@ struct Server {
 /// Serves the router on all listeners, HTTP/1.1 and HTTP/2 with prior knowledge, until `stop` is cancelled and
 /// every request that arrived before is answered, or until `cut` is cancelled. Returns how many connections were cut.
 ///
-/// At the limit of connections no more are accepted; they wait in the system's backlog. `stop` closes the
-/// listeners and idle connections at once, other connections after their response.
+/// At the limit of connections the one that was idle longest is closed for the next; where none is idle, no more are
+/// accepted and wait in the system's backlog. `stop` closes the listeners and idle connections at once, other connections
+/// after their response.
 ///
 /// # Panics
 /// If the settings allow no connection.
@@ -174,6 +190,7 @@ pub async fn serve(
         router,
         protocol: settings.protocol(),
         slots: Arc::new(Semaphore::new(settings.connections)),
+        idle: IdleConnections::default(),
         settings,
         stop,
         cut,
@@ -223,8 +240,13 @@ async fn next(accepting: &mut AcceptLoop<Listener>, server: &Server) -> (Accepte
         return (accepted, slot);
     }
     server.settings.metrics.connections_hits.inc();
-    let slot = Arc::clone(&server.slots).acquire_owned().await;
-    (accepted, slot.expect("the semaphore is never closed"))
+    let mut acquiring = pin!(Arc::clone(&server.slots).acquire_owned());
+    loop {
+        server.idle.close_idlest();
+        if let Ok(slot) = timeout(LOOK_AGAIN_AFTER, acquiring.as_mut()).await {
+            return (accepted, slot.expect("the semaphore is never closed"));
+        }
+    }
 }
 
 impl Server {
@@ -242,11 +264,14 @@ impl Server {
         let _open = (GaugeGuard::new(&self.settings.metrics.open), slot);
         let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
         let state = Arc::new(ConnectionState::default());
+        let mut idle = self.idle.watch(Arc::clone(&state), self.settings.idle);
         let stream = SendTimeout::new(stream, self.settings.body.idle);
         let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));
-        let mut connection = std::pin::pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
+        let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
         let mut stopping = false;
+        let mut sweeps = interval(self.settings.body.idle / SWEEPS_PER_IDLE);
+        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
@@ -254,6 +279,16 @@ impl Server {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
+                idle = idle.next() => match idle {
+                    Idle::TooLong if !stopping => {
+                        stopping = true;
+                        self.settings.metrics.idle_hits.inc();
+                        connection.as_mut().graceful_shutdown();
+                    }
+                    Idle::TooLong => {}
+                    Idle::StillOpen => return,
+                },
+                _ = sweeps.tick(), if state.is_http2() => state.end_untaken_responses(self.settings.body.idle),
                 () = self.cut.cancelled() => {
                     self.connections_cut.fetch_add(1, Ordering::Relaxed);
                     return;

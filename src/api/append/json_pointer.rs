@@ -5,6 +5,8 @@ use std::fmt;
 use serde::de::{self, DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 
+use crate::api::request::content_type::BYTE_ORDER_MARK;
+
 /// A JSON pointer. Source: RFC 6901.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct JsonPointer {
@@ -53,7 +55,9 @@ pub(crate) enum KeyProblem {
 }
 
 /// The routing key of a JSON document: a string as it is, a number or boolean by its source text.
+/// A byte order mark before it is skipped.
 pub(crate) fn routing_key(document: &[u8], pointer: &JsonPointer) -> Result<String, KeyProblem> {
+    let document = document.strip_prefix(BYTE_ORDER_MARK).unwrap_or(document);
     let value = find(document, pointer).map_err(KeyProblem::NotJson)?.ok_or(KeyProblem::Missing)?.get();
     match value.as_bytes().first() {
         Some(b'"') => serde_json::from_str(value).map_err(KeyProblem::NotJson),

@@ -6,7 +6,7 @@ use axum::extract::Request;
 use axum::response::{IntoResponse as _, Response};
 use bytes::Bytes;
 use http::header::LOCATION;
-use http::{HeaderMap, HeaderValue, StatusCode};
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use pravega_protocol::stream::{ScopedStream, SegmentId};
 use serde::Serialize;
@@ -17,7 +17,9 @@ use crate::api::edge::deadline::Deadline;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
 use crate::api::request::content_encoding::ContentEncoding;
+use crate::api::request::content_type::ContentType;
 use crate::api::request::params::Params;
+use crate::api::request::prefer::{PREFERENCE_APPLIED, STRICT_APPLIED, handling_is_strict};
 use crate::api::request::target::take_stream;
 use crate::app::App;
 use crate::append::{EVENT_OVERHEAD_BYTES, NewEvent, StreamAppender, Written};
@@ -28,35 +30,51 @@ use crate::telemetry::labels::Limit;
 pub(crate) const PARAMETERS: &[&str] =
     &["scope", "stream", "routing-key", "segment", "key-from", "key-from-missing", "split", "report"];
 
-/// Headers that ask for more than a plain append; ignoring one would break what its sender relies on.
-const UNSUPPORTED_HEADERS: &[&str] = &["producer-id", "producer-epoch", "producer-seq", "if-match", "if-none-match"];
+/// Headers that ask for more than a plain append, beside all that begin with `producer-`; ignoring one would break what
+/// its sender relies on.
+const UNSUPPORTED_HEADERS: &[&str] = &["if-match", "if-none-match", "idempotency-key", "ce-specversion"];
+
+/// Content types of CloudEvents begin with this.
+const CLOUD_EVENTS: &str = "application/cloudevents";
 
 /// Appends the body: one event, or a batch of them.
 pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+    let strict = handling_is_strict(request.headers());
+    append(app, deadline, request, strict).await
+}
+
+/// Appends the body. A `strict` batch that fails in part has the status of its first failure.
+pub(super) async fn append(app: App, deadline: Deadline, request: Request, strict: bool) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let coding = ContentEncoding::of(&head.headers)?;
     reject_unsupported(&head.headers)?;
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
-    let form = Form::take(&mut params, &head.headers)?;
+    let form = Form::take(&mut params, &head.headers, strict)?;
     let routing = RequestRouting::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
     let appending = Appending::begin(app, stream, routing, deadline).await?;
     let body = coding.undo(body, appending.app.budget()).await?;
-    match form {
+    let mut response = match form {
         Form::Single => appending.append_one(body).await,
         Form::Several(form) => batch::append(appending, form, body).await,
+    }?;
+    if handling_is_strict(&head.headers) {
+        response.headers_mut().insert(PREFERENCE_APPLIED, STRICT_APPLIED);
     }
+    Ok(response)
 }
 
 fn reject_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
-    match UNSUPPORTED_HEADERS.iter().find(|name| headers.contains_key(**name)) {
-        None => Ok(()),
-        Some(name) => {
-            let detail = format!("header {name} is not supported by this version; the event was not written");
-            Err(ApiError::new(ErrorCode::OperationUnsupported, detail))
-        }
-    }
+    let unsupported =
+        |name: &&HeaderName| name.as_str().starts_with("producer-") || UNSUPPORTED_HEADERS.contains(&name.as_str());
+    let what = match headers.keys().find(unsupported) {
+        Some(name) => format!("header {name}"),
+        None if ContentType::of(headers)?.media_type().starts_with(CLOUD_EVENTS) => "CloudEvents".to_owned(),
+        None => return Ok(()),
+    };
+    let detail = format!("{what} is not supported by this version; the event was not written");
+    Err(ApiError::new(ErrorCode::OperationUnsupported, detail))
 }
 
 /// A request whose stream and routing are known.
@@ -90,7 +108,7 @@ impl Appending {
         let max_event = self.app.config().append.max_event.as_usize();
         let (payload, mut permit) =
             collect_in_time(self.deadline, body, max_event, Limit::Event, self.app.budget()).await?;
-        let held = (payload.len() + EVENT_OVERHEAD_BYTES).min(self.app.budget().total());
+        let held = (payload.len() + EVENT_OVERHEAD_BYTES).min(self.app.budget().most());
         permit.grow_to(held).await?;
         let event = self.event(payload, None, permit)?;
         let mut ticket = self.deadline.timeout(self.appender.submit(event)).await??;

@@ -15,6 +15,7 @@ use crate::app::App;
 use crate::config::Webhook;
 
 /// Appends the body as `POST /v1/events` with the webhook's own query would; the caller's query is not looked at.
+/// Senders of webhooks take any 2xx for success, so a batch that fails in part has the status of its failure.
 pub(crate) async fn post(
     app: App,
     name: Result<Path<String>, PathRejection>,
@@ -23,7 +24,7 @@ pub(crate) async fn post(
 ) -> Result<Response, ApiError> {
     let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::PathUnknown, error.to_string()))?;
     *request.uri_mut() = find(&app.config().webhooks, &name)?.uri();
-    append::post(app, deadline, request).await
+    append::append(app, deadline, request, true).await
 }
 
 fn find<'a>(webhooks: &'a [Webhook], name: &str) -> Result<&'a Webhook, ApiError> {

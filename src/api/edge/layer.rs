@@ -19,6 +19,7 @@ use crate::api::edge::access_log::AccessRecord;
 use crate::api::edge::deadline::Deadline;
 use crate::api::edge::fallback::{method_not_allowed, panicked, path_unknown};
 use crate::api::edge::header_limit::check_headers;
+use crate::api::edge::host::check_host;
 use crate::api::edge::request_id::{self, HttpRequestId};
 use crate::api::edge::traceparent::TraceContext;
 use crate::api::error::{ApiError, ErrorCode};
@@ -58,7 +59,7 @@ impl EdgeContext {
 /// It is one layer, so that a request costs one allocation here, not one per concern. In order:
 /// 1. `X-Request-Id` and `traceparent` are taken up or made, and a span with both is begun;
 /// 2. the record for metrics and the access log is begun, so that refusals are in it too;
-/// 3. headers beyond their limit: `431`; a malformed `Request-Timeout`: `400`;
+/// 3. headers beyond their limit: `431`; a missing or invalid `Host`, a malformed `Request-Timeout`: `400`;
 /// 4. the handler; a panic in it: `500`;
 /// 5. the answer gets `X-Request-Id`, and is recorded when it is whole.
 ///
@@ -127,6 +128,7 @@ where
 impl EdgeContext {
     fn admit(&self, parts: &Parts, id: HttpRequestId, trace: TraceContext) -> Result<Admitted, ApiError> {
         check_headers(&parts.headers, self.0.header_bytes)?;
+        check_host(parts)?;
         let deadline = Deadline::from_headers(&parts.headers, self.0.request_timeout)?;
         Ok(Admitted { id, trace, deadline })
     }

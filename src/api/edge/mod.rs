@@ -5,6 +5,7 @@ pub(crate) mod caller;
 pub(crate) mod deadline;
 pub(crate) mod fallback;
 pub(crate) mod header_limit;
+mod host;
 mod layer;
 pub(crate) mod request_id;
 pub mod server_settings;

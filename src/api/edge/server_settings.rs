@@ -18,6 +18,7 @@ pub fn public(limits: &config::Limits, connections: usize, metrics: &Metrics) ->
         in_flight: metrics.http_requests_in_flight.clone(),
         accept_errors: metrics.http_accept_errors.clone(),
         connections_hits: metrics.hits_of(Limit::Connections),
+        idle_hits: metrics.hits_of(Limit::Idle),
         headers_hits: metrics.hits_of(Limit::Headers),
         header_timeout_hits: metrics.hits_of(Limit::HeaderTimeout),
         http2_streams_hits: metrics.hits_of(Limit::Http2Streams),
@@ -29,6 +30,7 @@ pub fn public(limits: &config::Limits, connections: usize, metrics: &Metrics) ->
 pub fn private(limits: &config::Limits) -> ServeSettings {
     ServeSettings {
         connections: PRIVATE_CONNECTIONS,
+        idle: limits.idle,
         header_bytes: limits.headers.as_usize(),
         header_timeout: limits.header_timeout,
         http2_streams: limits.http2_streams,

@@ -16,13 +16,13 @@ use crate::api::append::post::location;
 use crate::api::edge::deadline::Deadline;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::read::page_body::{self, Encoding, PageEnd, Shape};
-use crate::api::read::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::api::request::accept_header::preferred;
 use crate::api::request::body_permit::hold;
 use crate::api::request::params::{Params, invalid};
+use crate::api::request::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::api::request::target::{SegmentRef, only_segment, take_segment, take_stream};
 use crate::app::App;
-use crate::budget::Permit;
+use crate::budget::{Part, Permit};
 use crate::read::{self, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
 use crate::telemetry::labels::Limit;
 
@@ -46,7 +46,7 @@ pub(crate) async fn get(app: App, deadline: Deadline, request: Request) -> Resul
     let encoding = params.take_parsed("encoding", "json, text or base64")?;
     params.finish(PARAMETERS)?;
     let form = PageForm::of(&head.headers, encoding)?;
-    let wait = Wait::of(&head.headers)?;
+    let wait = Wait::of(&head.headers);
     let segment = deadline.timeout(resolve(&app, segment, &stream)).await??;
     let segment = SegmentName::new(stream, segment);
     let (reading, has_waited) = read(&app, deadline, segment, offset, wait).await?;
@@ -89,10 +89,13 @@ async fn read(
     let _waiting = GaugeGuard::new(&app.metrics().read_waits);
     let until = Instant::now() + wait;
     tokio::select! {
-        reading = wait_for_change(app, deadline, &reading) => Ok((reading?, true)),
-        () = tokio::time::sleep_until(until) => Ok((reading, true)),
-        () = app.stopping() => Ok((reading, true)),
+        reading = wait_for_change(app, deadline, &reading) => return Ok((reading?, true)),
+        () = tokio::time::sleep_until(until) => {}
+        () = app.stopping() => {}
     }
+    // What is answered holds now, not when the wait began.
+    let now = Reading::begin(app, reading.segment, Some(reading.offset));
+    Ok((deadline.renewed().timeout(now).await??, true))
 }
 
 /// The segment's state once there is something at the offset, or never will be.
@@ -129,7 +132,7 @@ fn take_limits(app: &App, params: &mut Params) -> Result<PageLimits, ApiError> {
     let bytes = params.take_parsed::<u64>("max-bytes", "a number of bytes")?;
     Ok(PageLimits {
         events: bound(count, config.page_events),
-        bytes: bound(bytes, config.page_bytes.as_usize().min(app.budget().total())),
+        bytes: bound(bytes, config.page_bytes.as_usize().min(app.budget().most())),
         max_event: config.max_event.as_usize(),
     })
 }
@@ -195,7 +198,7 @@ impl<'a> Reading<'a> {
 
     async fn answer(self, form: PageForm, limits: PageLimits) -> Result<Response, ApiError> {
         if form != PageForm::Bare {
-            let mut permit = self.reserve(limits).await?;
+            let mut permit = self.app.budget().nothing(Part::Pages);
             let page = self.page(limits, &mut permit).await?;
             let limit = self.limit_reached(&page, limits);
             let mut response = self.respond(form, page, permit);
@@ -208,7 +211,7 @@ impl<'a> Reading<'a> {
             let detail = "application/octet-stream returns a single event and needs count=1";
             return Err(ApiError::new(ErrorCode::NotAcceptable, detail));
         }
-        let mut permit = self.reserve(PageLimits { bytes: 0, ..limits }).await?;
+        let mut permit = self.app.budget().nothing(Part::Pages);
         match self.page(PageLimits { bytes: 0, ..limits }, &mut permit).await {
             Err(read::Error::EventTooLarge { offset, length, .. }) => {
                 permit.grow_to(MAX_READ_BYTES).await?;
@@ -216,11 +219,6 @@ impl<'a> Reading<'a> {
             }
             page => Ok(self.respond(PageForm::Bare, page?, permit)),
         }
-    }
-
-    async fn reserve(&self, limits: PageLimits) -> Result<Permit, ApiError> {
-        let left = usize::try_from(self.state.tail - self.offset).unwrap_or(0);
-        Ok(self.app.budget().reserve(limits.bytes.min(left)).await?)
     }
 
     async fn page(&self, limits: PageLimits, permit: &mut Permit) -> Result<Page, read::Error> {

@@ -2,4 +2,4 @@
 
 pub(crate) mod get;
 mod page_body;
-mod prefer;
+mod portable_json;

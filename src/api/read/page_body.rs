@@ -13,6 +13,7 @@ use pravega_protocol::wire::event::event_header;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
+use crate::api::read::portable_json::is_portable;
 use crate::read::Event;
 
 /// Bytes after which a piece is whole.
@@ -212,15 +213,13 @@ impl Payload {
         Self { kind: Kind::Raw, rest, begun: false }
     }
 
-    /// A payload that cannot take the form that was asked for comes as base64.
+    /// A payload that cannot take the form that was asked for comes as text, or else as base64.
     fn of(bytes: Bytes, encoding: Option<Encoding>) -> Self {
-        let (kind, rest) = match encoding {
-            Some(Encoding::Json) => match one_line(&bytes) {
-                Some(json) => (Kind::Json, json),
-                None => (Kind::Base64, bytes),
-            },
-            Some(Encoding::Text) | None if std::str::from_utf8(&bytes).is_ok() => (Kind::Text, bytes),
-            _ => (Kind::Base64, bytes),
+        let json = if encoding == Some(Encoding::Json) { one_line(&bytes) } else { None };
+        let (kind, rest) = match json {
+            Some(json) => (Kind::Json, json),
+            None if encoding != Some(Encoding::Base64) && std::str::from_utf8(&bytes).is_ok() => (Kind::Text, bytes),
+            None => (Kind::Base64, bytes),
         };
         Self { kind, rest, begun: false }
     }
@@ -263,10 +262,14 @@ fn write_within(part: &str, is_begun: bool, is_last: bool, out: &mut Vec<u8>) {
     }
 }
 
-/// JSON as it is, but for line ends between its tokens, which would break a line of NDJSON; strings have none.
+/// JSON as it is, but for line ends between its tokens, which would break a line of NDJSON; strings have none. `None`
+/// for what is no JSON, or what some parsers refuse: one event must not keep its readers from a page.
 fn one_line(bytes: &Bytes) -> Option<Bytes> {
     let value: &RawValue = serde_json::from_slice(bytes).ok()?;
     let json = value.get();
+    if !is_portable(json) {
+        return None;
+    }
     let breaks = ['\n', '\r'];
     Some(if json.contains(breaks) { json.replace(breaks, " ").into() } else { bytes.slice_ref(json.as_bytes()) })
 }
@@ -322,11 +325,12 @@ mod tests {
 
     #[test]
     fn json_keeps_every_digit_and_member_and_stays_on_a_line() {
-        let payload = b"{\"b\":12345678901234567890123,\r\n\"a\":1E2,\"a\":1e400}";
-        let expected = "\"json\":{\"b\":12345678901234567890123,  \"a\":1E2,\"a\":1e400}";
+        let payload = b"{\"b\":12345678901234567890123,\r\n\"a\":1E2,\"a\":1e300}";
+        let expected = "\"json\":{\"b\":12345678901234567890123,  \"a\":1E2,\"a\":1e300}";
         assert_eq!(shown(payload, Some(Encoding::Json)), expected);
         assert_eq!(shown(b" 1 ", Some(Encoding::Json)), "\"json\":1");
-        assert_eq!(shown(b"{", Some(Encoding::Json)), r#""base64":"ew==""#);
+        assert_eq!(shown(b"{", Some(Encoding::Json)), r#""text":"{""#);
+        assert_eq!(shown(b"\xff", Some(Encoding::Json)), r#""base64":"/w==""#);
     }
 
     #[test]

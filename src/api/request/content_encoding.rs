@@ -8,7 +8,7 @@ use tokio_util::io::{ReaderStream, StreamReader};
 
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body_permit::hold;
-use crate::budget::Budget;
+use crate::budget::{Budget, Part};
 
 /// What decoding takes beside the bytes that come out: deflate's window of 32 KiB, its tables, and a piece of output.
 const DECODER_BYTES: usize = 64 * 1024;
@@ -58,7 +58,7 @@ impl ContentEncoding {
         if self == Self::Identity {
             return Ok(body);
         }
-        let permit = budget.reserve(DECODER_BYTES.min(budget.total())).await?;
+        let permit = budget.reserve(Part::WholeBodies, DECODER_BYTES.min(budget.most())).await?;
         let compressed = StreamReader::new(body.into_data_stream().map_err(std::io::Error::other));
         let mut decoder = GzipDecoder::new(compressed);
         // RFC 1952, section 2.2: a file is a series of members.

@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::api::error::{ApiError, ErrorCode};
-
 pub(crate) const PREFERENCE_APPLIED: HeaderName = HeaderName::from_static("preference-applied");
 
 /// The longest wait that is granted; more is lowered.
@@ -16,29 +14,13 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub(crate) struct Wait(pub(crate) Duration);
 
 impl Wait {
-    /// The preference `wait` in whole seconds, if it is there; of several the first counts. Other preferences are left
-    /// alone.
-    ///
-    /// # Errors
-    /// `400 header_invalid`
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Option<Self>, ApiError> {
-        let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
-        let mut preferences = values.flat_map(|value| value.split(','));
-        let wait = preferences.find_map(|preference| {
-            let (name, value) = preference.split(';').next()?.split_once('=').unwrap_or((preference, ""));
-            name.trim().eq_ignore_ascii_case("wait").then(|| value.trim().trim_matches('"').to_owned())
-        });
-        let Some(seconds) = wait else {
-            return Ok(None);
-        };
+    /// The preference `wait` in whole seconds. One that cannot be used is ignored, as any preference is.
+    pub(crate) fn of(headers: &HeaderMap) -> Option<Self> {
+        let seconds = preference(headers, "wait")?;
         let is_number = !seconds.is_empty() && seconds.bytes().all(|byte| byte.is_ascii_digit());
         // More digits than fit a number are a long wait, too.
-        let seconds = is_number.then(|| seconds.parse().unwrap_or(u64::MAX));
-        let seconds = seconds.ok_or_else(|| {
-            let detail = format!("header Prefer: expected wait in whole seconds, at most {}", LONGEST_WAIT.as_secs());
-            ApiError::new(ErrorCode::HeaderInvalid, detail)
-        })?;
-        Ok(Some(Self(Duration::from_secs(seconds).min(LONGEST_WAIT))))
+        let seconds = is_number.then(|| seconds.parse().unwrap_or(u64::MAX))?;
+        Some(Self(Duration::from_secs(seconds).min(LONGEST_WAIT)))
     }
 
     /// How the answer says that it was granted.
@@ -48,29 +30,62 @@ impl Wait {
     }
 }
 
+/// Whether a batch that fails in part should have the status of the failure.
+pub(crate) fn handling_is_strict(headers: &HeaderMap) -> bool {
+    preference(headers, "handling").is_some_and(|handling| handling.eq_ignore_ascii_case("strict"))
+}
+
+/// How the answer says that a batch was handled strictly.
+pub(crate) const STRICT_APPLIED: HeaderValue = HeaderValue::from_static("handling=strict");
+
+/// The value of a preference, empty where it has none; of several the first counts.
+fn preference(headers: &HeaderMap, wanted: &str) -> Option<String> {
+    let values = headers.get_all("prefer").iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).find_map(|preference| {
+        let preference = preference.split(';').next()?;
+        let (name, value) = preference.split_once('=').unwrap_or((preference, ""));
+        name.trim().eq_ignore_ascii_case(wanted).then(|| value.trim().trim_matches('"').to_owned())
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn wait(value: &'static str) -> Result<Option<u64>, ErrorCode> {
-        let headers = HeaderMap::from_iter([(HeaderName::from_static("prefer"), HeaderValue::from_static(value))]);
-        Wait::of(&headers).map(|wait| wait.map(|wait| wait.0.as_secs())).map_err(|error| error.code())
+    fn headers(value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(HeaderName::from_static("prefer"), HeaderValue::from_static(value))])
+    }
+
+    fn wait(value: &'static str) -> Option<u64> {
+        Wait::of(&headers(value)).map(|wait| wait.0.as_secs())
     }
 
     #[test]
     fn wait_is_taken_among_other_preferences_and_lowered_to_the_longest() {
-        assert_eq!(wait("wait=20"), Ok(Some(20)));
-        assert_eq!(wait("respond-async, Wait = \"5\" ; x=y"), Ok(Some(5)));
-        assert_eq!(wait("wait=3600"), Ok(Some(60)));
-        assert_eq!(wait("wait=99999999999999999999999"), Ok(Some(60)));
-        assert_eq!(wait("wait=0"), Ok(Some(0)));
-        assert_eq!(wait("return=minimal"), Ok(None));
+        assert_eq!(wait("wait=20"), Some(20));
+        assert_eq!(wait("respond-async, Wait = \"5\" ; x=y"), Some(5));
+        assert_eq!(wait("wait=3600"), Some(60));
+        assert_eq!(wait("wait=99999999999999999999999"), Some(60));
+        assert_eq!(wait("wait=0"), Some(0));
+        assert_eq!(wait("return=minimal"), None);
     }
 
     #[test]
-    fn wait_that_is_no_number_is_refused() {
+    fn wait_that_cannot_be_used_is_ignored() {
         for value in ["wait", "wait=", "wait=soon", "wait=-1", "wait=1.5", "wait=+1"] {
-            assert_eq!(wait(value), Err(ErrorCode::HeaderInvalid), "{value}");
+            assert_eq!(wait(value), None, "{value}");
+        }
+    }
+
+    #[test]
+    fn handling_is_strict_where_that_is_asked_for() {
+        for (value, expected) in [
+            ("handling=strict", true),
+            ("wait=1, Handling=\"strict\"", true),
+            ("handling=lenient", false),
+            ("x", false),
+        ] {
+            assert_eq!(handling_is_strict(&headers(value)), expected, "{value}");
         }
     }
 }

@@ -47,11 +47,21 @@ pub(crate) fn stream_of(app: &App, scope: &str, stream: &str) -> Result<ScopedSt
 }
 
 fn parse_scope(name: &str) -> Result<Scope, ApiError> {
+    check_segment_of_path("scope", name)?;
     Scope::new(name).map_err(|error| invalid("scope", name, error))
 }
 
 fn parse_stream(name: &str) -> Result<StreamName, ApiError> {
+    check_segment_of_path("stream", name)?;
     StreamName::new(name).map_err(|error| invalid("stream", name, error))
+}
+
+/// Pravega takes these names, but no one could seal or delete what has one.
+fn check_segment_of_path(parameter: &'static str, name: &str) -> Result<(), ApiError> {
+    if matches!(name, "." | "..") {
+        return Err(invalid(parameter, name, "clients and proxies remove it from the path of a control call"));
+    }
+    Ok(())
 }
 
 fn check_internal(app: &App, stream: &ScopedStream) -> Result<(), ApiError> {

@@ -8,6 +8,7 @@ use pravega_protocol::wire::{
     EventFrame, EventNumber, Frame, JavaStr, MAX_EVENT_BYTES, NO_VALUE, Offset, Raw, RequestId, Segment, SetupAppend,
     WireCommand, WriterId,
 };
+use tokio::time::sleep;
 
 use crate::api::edge::deadline::Deadline;
 use crate::api::error::{ApiError, ErrorCode};
@@ -16,6 +17,7 @@ use crate::api::wire::exchange::{Exchange, Replies, Reply};
 use crate::api::wire::field_values::FieldValues;
 use crate::api::wire::route::{PlayError, Script, converse};
 use crate::app::App;
+use crate::retry::Backoff;
 use crate::telemetry::labels::Limit;
 
 const DEFAULT_REQUEST_ID: i64 = 1;
@@ -48,7 +50,14 @@ pub(crate) async fn append(
         None => Some(deadline.timeout(app.writer_ids().borrow(segment)).await?),
     };
     let writer_id = given_id.or(borrowed.as_ref().map(|borrowed| borrowed.id())).expect("given or borrowed");
-    converse(app, deadline, segment, &AppendScript { plan, writer_id }).await
+    let script = AppendScript { plan, writer_id };
+    let mut backoff = Backoff::default();
+    loop {
+        let replies = converse(app, deadline, segment, &script).await?;
+        if !script.was_overtaken(&replies.list) || deadline.timeout(sleep(backoff.next_delay())).await.is_err() {
+            return Ok(replies);
+        }
+    }
 }
 
 /// Sets the writer up, then appends with the number after the one that the store returns.
@@ -64,6 +73,15 @@ impl Script for AppendScript {
             exchange.play(&self.plan.frames(self.writer_id, last_number)?).await?;
         }
         Ok(())
+    }
+}
+
+impl AppendScript {
+    /// Whether the number that the gateway chose was used meanwhile: by an append of a caller who no longer waited for
+    /// it, or by another gateway with the same ids. Nothing was written, and the next set-up reports a newer number.
+    fn was_overtaken(&self, replies: &[Reply]) -> bool {
+        let last = replies.last().and_then(|reply| reply.frame.to_command().ok());
+        self.plan.number.is_none() && matches!(last, Some((WireCommand::InvalidEventNumber(_), _)))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use futures::FutureExt as _;
 use pravega_protocol::wire::{
-    CommandType, Direction, EventNumber, Frame, FrameError, Offset, RequestId, WireCommand, WriterId,
+    CommandType, Direction, EventNumber, Frame, FrameError, Level, Offset, RequestId, WireCommand, WriterId,
 };
 
 use crate::budget::{Overloaded, Permit};
@@ -32,6 +32,8 @@ pub(crate) struct Exchange {
     permit: Permit,
     has_writer: bool,
     has_sent: bool,
+    /// Whether a command was sent that may change something.
+    has_changed: bool,
 }
 
 /// A reply, and which request it answers as far as that is known.
@@ -88,21 +90,27 @@ impl Exchange {
             permit,
             has_writer: false,
             has_sent: false,
+            has_changed: false,
         }
     }
 
-    /// Sends a frame. Where the protocol has it so, first waits until everything before it is answered.
+    /// Sends a frame. Where the protocol has it so, first waits until everything before it is answered, and sends nothing
+    /// if the store turns out to be the wrong one.
     pub(crate) async fn send(&mut self, frame: Frame) -> Result<(), ExchangeError> {
         let command = frame.to_command().ok().map(|(command, _)| command);
         let kind = CommandType::from_code(frame.code);
         let waits = kind.is_some_and(waits);
         if waits {
             self.settle().await?;
+            if self.is_redirected() {
+                return Ok(());
+            }
         }
         self.has_writer |= kind == Some(CommandType::SetupAppend);
         let awaited = awaited_by(kind, command.as_ref());
         self.awaited.extend(awaited.map(|awaited| Sent { command: kind, awaited }));
         self.has_sent = true;
+        self.has_changed |= kind.is_none_or(|kind| kind.info().level > Level::Read);
         self.lease.send(frame).await?;
         if waits {
             self.settle().await?;
@@ -158,9 +166,13 @@ impl Exchange {
         settled.command
     }
 
-    /// Sends a sequence of frames and waits until all of them are answered.
+    /// Sends a sequence of frames and waits until all of them are answered. Ends early where the store has answered
+    /// nothing but WrongHost: what follows would be refused there, too.
     pub(crate) async fn play(&mut self, frames: &[Frame]) -> Result<(), ExchangeError> {
         for frame in frames {
+            if self.is_redirected() {
+                break;
+            }
             self.send(frame.clone()).await?;
         }
         self.settle().await
@@ -176,12 +188,29 @@ impl Exchange {
         self.has_sent
     }
 
+    /// Whether the store may have changed something.
+    pub(crate) fn may_have_changed_something(&self) -> bool {
+        self.has_changed
+    }
+
+    /// Whether the store has answered, and everything with WrongHost: it carried nothing out, so that all of it can be
+    /// sent again elsewhere.
+    pub(crate) fn is_redirected(&self) -> bool {
+        self.awaited.is_empty() && !self.replies.is_empty() && self.replies.iter().all(Reply::is_wrong_host)
+    }
+
     /// Ends the conversation. The connection is kept for others if all is answered and no writer was set up on it.
     pub(crate) fn finish(self) -> Replies {
         if self.awaited.is_empty() && !self.has_writer {
             self.lease.give_back();
         }
         Replies { list: self.replies, permit: self.permit }
+    }
+}
+
+impl Reply {
+    fn is_wrong_host(&self) -> bool {
+        matches!(self.frame.to_command(), Ok((WireCommand::WrongHost(_), _)))
     }
 }
 

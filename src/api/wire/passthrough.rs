@@ -13,13 +13,13 @@ use pravega_protocol::stream::SegmentName;
 use pravega_protocol::wire::{CommandType, Direction, Frame, FrameCodec, FrameError, Role, sniff};
 use tokio_util::codec::Decoder as _;
 
-use crate::api::append::batch::media_type;
 use crate::api::edge::deadline::Deadline;
 use crate::api::edge::header_limit;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
 use crate::api::request::body_permit::hold;
 use crate::api::request::content_encoding::ContentEncoding;
+use crate::api::request::content_type::ContentType;
 use crate::api::request::params::Params;
 use crate::api::wire::exchange::{Replies, Reply};
 use crate::api::wire::reply_status::{status_of, with_retry};
@@ -45,7 +45,7 @@ pub(crate) async fn put(app: App, deadline: Deadline, request: Request) -> Resul
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
     params.finish(PARAMETERS)?;
-    if media_type(&head.headers)? == SEQUENCE {
+    if ContentType::of(&head.headers)?.media_type() == SEQUENCE {
         put_sequence(&app, deadline, named, &head.headers, body).await
     } else {
         put_message(&app, deadline, named, &head.headers, body).await

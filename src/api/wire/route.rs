@@ -13,9 +13,10 @@ use crate::api::request::target::{take_segment, take_stream};
 use crate::api::wire::exchange::{Exchange, ExchangeError, Replies, Reply};
 use crate::api::wire::reply_status::status_of;
 use crate::app::App;
+use crate::budget::{Overloaded, Part};
 use crate::retry::Backoff;
 use crate::segment_store;
-use crate::telemetry::labels::StoreError;
+use crate::telemetry::labels::{Limit, StoreError};
 
 /// Refuses what no client may send, and what only the admin port takes.
 pub(crate) fn check_direction(command: CommandType) -> Result<(), ApiError> {
@@ -98,8 +99,8 @@ impl Script for FixedFrames<'_> {
     }
 }
 
-/// Plays a script on a connection of its own with the segment's store. A WrongHost as the first reply sends it to the
-/// place that the controller then names.
+/// Plays a script on a connection of its own with the segment's store. While WrongHost is all that comes back, it is
+/// played again where the controller then says that the segment is.
 async fn play(
     app: &App,
     route: &SegmentName,
@@ -110,9 +111,9 @@ async fn play(
     loop {
         *exchange = None;
         let lease = app.store().lease(route).await?;
-        let playing = exchange.insert(Exchange::new(lease, app.budget().nothing()));
+        let playing = exchange.insert(Exchange::new(lease, app.budget().nothing(Part::Pages)));
         let played = script.run(playing).await;
-        if !begins_with_wrong_host(playing.replies()) {
+        if !playing.is_redirected() {
             return played;
         }
         app.store().forget_endpoint(route);
@@ -122,7 +123,8 @@ async fn play(
 
 /// Plays a script within the deadline and returns the replies.
 ///
-/// Once bytes were sent, an end without all answers is `502 outcome_unknown`.
+/// Once bytes were sent, an end without all answers is `502 outcome_unknown`; that there is no room for the answers to
+/// commands that only read is `503 overloaded`.
 pub(crate) async fn converse(
     app: &App,
     deadline: Deadline,
@@ -139,14 +141,18 @@ pub(crate) async fn converse(
         }
         Ok(Err(PlayError::Connect(error))) => return Err(error.into()),
         Ok(Err(PlayError::Refused(error))) => return Err(error),
-        Ok(Err(PlayError::Exchange(error))) => {
-            if !matches!(error, ExchangeError::Overloaded(_)) {
-                app.metrics().store_failed(StoreError::Lost);
+        Ok(Err(PlayError::Exchange(ExchangeError::Overloaded(overloaded)))) => {
+            if !exchange.as_ref().is_some_and(Exchange::may_have_changed_something) {
+                return Err(no_room(&overloaded));
             }
+            format!("there is no room for the replies: {overloaded}")
+        }
+        Ok(Err(PlayError::Exchange(error))) => {
+            app.metrics().store_failed(StoreError::Lost);
             error.to_string()
         }
         Err(elapsed) => match exchange.take() {
-            Some(moved) if begins_with_wrong_host(moved.replies()) => return Ok(moved.finish()),
+            Some(moved) if moved.is_redirected() => return Ok(moved.finish()),
             Some(unanswered) if unanswered.has_sent() => {
                 app.metrics().store_failed(StoreError::TimedOut);
                 exchange = Some(unanswered);
@@ -156,6 +162,12 @@ pub(crate) async fn converse(
         },
     };
     Err(outcome_unknown(&cause, exchange.as_ref().map_or(&[], Exchange::replies)))
+}
+
+/// Nothing was changed, but what was read finds no room.
+fn no_room(overloaded: &Overloaded) -> ApiError {
+    let error = ApiError::new(ErrorCode::Overloaded, format!("there is no room for the replies: {overloaded}"));
+    error.retryable(!matches!(overloaded, Overloaded::TooLarge { .. })).over(Limit::BytesInFlight)
 }
 
 fn count_refusals(app: &App, replies: &[Reply]) {
@@ -188,8 +200,4 @@ pub(crate) enum PlayError {
     /// What the caller asked for does not go with what was answered; it was not sent.
     #[error(transparent)]
     Refused(#[from] ApiError),
-}
-
-fn begins_with_wrong_host(replies: &[Reply]) -> bool {
-    replies.first().is_some_and(|reply| matches!(reply.frame.to_command(), Ok((WireCommand::WrongHost(_), _))))
 }

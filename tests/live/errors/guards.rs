@@ -56,8 +56,9 @@ async fn replies_beyond_the_budget_are_not_held() {
     let reads: Vec<_> = (1..=20).map(|request_id| read(&stream.segment(0), 1_000_000, request_id)).collect();
     let request = gateway.put("/v1/events").header("Content-Type", "application/vnd.pravega.wire");
     let answer = Answer::of(request.body(joined(&reads))).await;
-    let problem = Problem::of(answer, 502, "outcome_unknown");
-    problem.says("limits.bytes-in-flight").may_have_happened();
+    let problem = Problem::of(answer, 503, "overloaded");
+    problem.says("limits.bytes-in-flight").changed_nothing();
+    assert_eq!(*problem.member("retryable"), false, "they will never find room");
 }
 
 #[tokio::test]
@@ -97,13 +98,47 @@ async fn commands_without_a_segment_go_to_the_default_stream() {
 #[tokio::test]
 async fn what_is_not_built_is_refused_and_not_misread() {
     let (gateway, stream) = gateway_and_stream(1).await;
-    let waiting = gateway.get(&stream.events()).header("Prefer", "respond-async, wait=soon");
-    refused(waiting, 400, "header_invalid").await.says("wait");
     let twice = gateway.post(&stream.events()).header("Content-Type", "text/plain");
     let twice = twice.header("Content-Type", "application/x-ndjson").body("x\n");
     refused(twice, 400, "header_invalid").await.says("Content-Type");
     let deadlines = gateway.get(&stream.events()).header("Request-Timeout", "1s").header("Request-Timeout", "2s");
     refused(deadlines, 400, "header_invalid").await.says("Request-Timeout");
+    for (name, value) in [
+        ("Producer-Id", "a"),
+        ("Producer-Whatever", "a"),
+        ("If-Match", "*"),
+        ("If-None-Match", "*"),
+        ("Idempotency-Key", "a"),
+        ("ce-specversion", "1.0"),
+        ("Content-Type", "application/cloudevents+json"),
+        ("Content-Type", "application/cloudevents-batch+json; charset=utf-8"),
+    ] {
+        refused(gateway.post(&stream.events()).header(name, value).body("x"), 501, "operation_unsupported").await;
+    }
+    assert!(stream.read_all(&gateway).await.is_empty());
+}
+
+#[tokio::test]
+async fn names_that_paths_cannot_hold_are_refused() {
+    let (gateway, stream) = gateway_and_stream(1).await;
+    for name in [".", ".."] {
+        for path in [format!("scope={name}&stream=t"), format!("scope={}&stream={name}", stream.scope)] {
+            refused(gateway.post(&format!("/v1/events?{path}")).body("x"), 400, "parameter_invalid").await.says(name);
+            refused(gateway.get(&format!("/v1/events?{path}")), 400, "parameter_invalid").await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn request_without_a_valid_host_is_400() {
+    let (gateway, stream) = gateway_and_stream(1).await;
+    for host in ["", "Host: a\r\nHost: a\r\n", "Host: user@a\r\n", "Host: a b\r\n"] {
+        let head = format!("GET {} HTTP/1.1\r\nConnection: close\r\n{host}\r\n", stream.events());
+        let answer = RawClient::send_head(&gateway, &head).await.answer().await;
+        Problem::of(answer, 400, "header_invalid").says("Host");
+    }
+    let head = format!("GET {} HTTP/1.0\r\n\r\n", stream.events());
+    RawClient::send_head(&gateway, &head).await.answer().await.expect(200);
 }
 
 #[tokio::test]

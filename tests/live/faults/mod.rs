@@ -3,6 +3,7 @@
 mod absent;
 mod lost_connections;
 mod passthrough;
+mod reads;
 mod refusals;
 mod silent;
 

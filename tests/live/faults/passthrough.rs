@@ -1,13 +1,17 @@
 //! Raw messages and commands by fields on failing connections.
 
 use pravega_protocol::wire::{
-    DelegationToken, GetStreamSegmentInfo, JavaStr, NO_VALUE, RequestId, Segment, WireCommand, WrongHost,
+    Data, DelegationToken, EventNumber, GetStreamSegmentInfo, InvalidEventNumber, JavaStr, NO_VALUE, Offset, RequestId,
+    Segment, SegmentRead, WireCommand, WrongHost,
 };
 use reqwest::RequestBuilder;
+use serde_json::json;
+use uuid::Uuid;
 
 use super::scripted;
 use crate::support::problem::Problem;
-use crate::support::scripted_store::{Conversation, ScriptedStore};
+use crate::support::scripted_store::{Block, Conversation, ScriptedStore};
+use crate::support::wire::{decode_all, encode_all, framed};
 use crate::support::{Answer, Gateway, Stream};
 
 /// Requests for the state of the stream's segment, as a raw message and by fields.
@@ -167,4 +171,119 @@ async fn append_by_fields_goes_on_after_the_number_that_the_store_tells() {
         assert_eq!(answer.expect(200).header("message-name"), "DataAppended");
         assert_eq!(number, expected);
     }
+}
+
+#[tokio::test]
+async fn sequence_for_a_segment_that_moved_is_carried_out_once() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let (writer, block) = (Uuid::new_v4().to_string(), framed(b"once"));
+    let question = json!({ "requestId": 77, "segmentName": stream.segment(0), "delegationToken": "" });
+    let set_up = json!({ "requestId": 1, "writerId": writer, "segment": stream.segment(0), "delegationToken": "" });
+    let append = json!({ "writerId": writer, "data": { "hex": hex::encode(&block) } });
+    let end = json!({
+        "writerId": writer, "sizeOfWholeEvents": block.len(), "data": { "hex": "" }, "numEvents": 1,
+        "lastEventNumber": 0, "requestId": 2,
+    });
+    let body = encode_all(&[
+        ("GetStreamSegmentInfo", question),
+        ("SetupAppend", set_up),
+        ("AppendBlock", append),
+        ("AppendBlockEnd", end),
+    ])
+    .await;
+    let request = gateway.put("/v1/events").header("Content-Type", "application/vnd.pravega.wire").body(body);
+    let play = async {
+        let mut first = store.conversation().await;
+        receive_question(&mut first).await;
+        first.send(wrong_host(&stream)).await;
+        assert_eq!(first.receive().await, None, "what follows is not sent to a store that is the wrong one");
+        let mut second = store.conversation().await;
+        let question = receive_question(&mut second).await;
+        second.send_state(question, false).await;
+        let writer = second.receive_setup().await;
+        second.send_set_up(&writer, NO_VALUE).await;
+        let block = second.receive_block().await;
+        second.acknowledge(&block, NO_VALUE, 12).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(request), play);
+    assert_eq!(names(&answer.expect(200)).await, ["StreamSegmentInfo", "AppendSetup", "DataAppended"]);
+}
+
+#[tokio::test]
+async fn sequence_of_which_something_was_answered_is_not_sent_again() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let question = |id: i64| json!({ "requestId": id, "segmentName": stream.segment(0), "delegationToken": "" });
+    let body = encode_all(&[("GetStreamSegmentInfo", question(77)), ("GetStreamSegmentInfo", question(78))]).await;
+    let request = gateway.put("/v1/events").header("Content-Type", "application/vnd.pravega.wire").body(body);
+    let play = async {
+        let mut conversation = store.conversation().await;
+        receive_question(&mut conversation).await;
+        let second = conversation.receive_question().await;
+        conversation.send(wrong_host(&stream)).await;
+        conversation.send_state(second, false).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(request), play);
+    assert_eq!(names(&answer.expect(503)).await, ["WrongHost", "StreamSegmentInfo"]);
+    let again = tokio::time::timeout(std::time::Duration::from_millis(300), store.conversation()).await;
+    assert!(again.is_err(), "nothing is sent a second time");
+}
+
+/// The names of the replies in an answer to a sequence.
+async fn names(answer: &Answer) -> Vec<String> {
+    let replies = decode_all(&answer.body).await;
+    replies.iter().map(|reply| reply["name"].as_str().expect("a name").to_owned()).collect()
+}
+
+/// Refuses a block because its number is used up.
+async fn refuse_number(conversation: &mut Conversation, block: &Block) {
+    let Block { writer_id, request_id, last_number, .. } = *block;
+    let (event_number, server_stack_trace) = (EventNumber(last_number), JavaStr::default());
+    conversation.send(InvalidEventNumber { writer_id, event_number, server_stack_trace, request_id }).await;
+}
+
+#[tokio::test]
+async fn append_by_fields_whose_number_was_used_meanwhile_takes_the_next_one() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let path = format!("/v1/wire/Event?segment={}", stream.segment(0).replace('#', "%23"));
+    let play = async {
+        let (mut first, _) = store.new_writer().await;
+        let block = first.receive_block().await;
+        refuse_number(&mut first, &block).await;
+        let (mut second, _) = store.writer(0).await;
+        let block = second.receive_block().await;
+        second.acknowledge(&block, 0, 26).await;
+        block.last_number
+    };
+    let (answer, number) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
+    assert_eq!((answer.expect(200).header("message-name"), number), ("DataAppended", 1));
+}
+
+#[tokio::test]
+async fn number_that_the_caller_chose_is_refused_if_it_was_used() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let path = format!("/v1/wire/Event?eventNumber=5&segment={}", stream.segment(0).replace('#', "%23"));
+    let play = async {
+        let (mut conversation, _) = store.new_writer().await;
+        let block = conversation.receive_block().await;
+        refuse_number(&mut conversation, &block).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&path).body("event")), play);
+    assert_eq!(answer.expect(409).header("message-name"), "InvalidEventNumber");
+}
+
+#[tokio::test]
+async fn answer_for_which_there_is_no_room_is_503_where_the_command_only_read() {
+    let (mut store, gateway, stream) =
+        scripted(&["--set", "limits.bytes-in-flight=64KiB", "--set", "limits.budget-wait=0s"]).await;
+    let path = format!("/v1/wire/ReadSegment?offset=0&suggestedLength=100000&segment={}", stream.segment(0));
+    let play = async {
+        let mut conversation = store.conversation().await;
+        let Some(WireCommand::ReadSegment(read)) = conversation.receive().await else { panic!("not a read") };
+        let (offset, data) = (Offset(0), Data::from(bytes::Bytes::from(vec![0; 100_000])));
+        let (segment, at_tail, end_of_segment) = (read.segment, false, false);
+        let reply = SegmentRead { segment, offset, at_tail, end_of_segment, data, request_id: read.request_id };
+        conversation.send(reply).await;
+    };
+    let (answer, ()) = tokio::join!(Answer::of(gateway.post(&path.replace('#', "%23"))), play);
+    Problem::of(answer, 503, "overloaded").changed_nothing();
 }

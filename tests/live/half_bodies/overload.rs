@@ -8,21 +8,45 @@ use crate::support::{Answer, Gateway, Stream};
 
 const MIB: usize = 1024 * 1024;
 
+/// What an announced body takes before it comes.
+const FIRST_BYTES: usize = 256;
+
 /// A gateway with a budget of 1 MiB, and a stream of one event.
 async fn small_gateway() -> (Gateway, Stream) {
-    let gateway = Gateway::ready(&["--set", "limits.bytes-in-flight=1MiB"]).await;
+    let everything = ["--set", "limits.bytes-in-flight=1MiB", "--set", "limits.caller-share=100%"];
+    let gateway = Gateway::ready(&everything).await;
     let stream = Stream::create(&gateway, 1).await;
     stream.append(&gateway, None, "before").await;
     (gateway, stream)
 }
 
-/// An incomplete body that takes the whole budget.
+/// A body that lacks only its last byte, and takes the whole budget but that.
 async fn hold_everything(gateway: &Gateway, stream: &Stream) -> RawClient {
     let length = format!("Content-Length: {MIB}");
     let mut client = RawClient::begin(gateway, "POST", &stream.events(), &[&length]).await;
-    client.send("x").await;
-    await_available(gateway, 0.0).await;
+    client.send(vec![b'x'; MIB - 1]).await;
+    await_available(gateway, 1.0).await;
     client
+}
+
+#[tokio::test]
+async fn body_that_is_announced_takes_only_what_has_come() {
+    let (gateway, stream) = small_gateway().await;
+    let split = format!("{}&split=/items", stream.events());
+    let announced = format!("Content-Length: {MIB}");
+    let mut silent = Vec::new();
+    for (method, path, headers) in [
+        ("POST", split.as_str(), &[announced.as_str()][..]),
+        ("PUT", "/v1/events", &[&announced, "Content-Type: application/vnd.pravega.wire"]),
+        ("POST", &stream.events(), &[&announced]),
+    ] {
+        silent.push(RawClient::begin(&gateway, method, path, headers).await);
+    }
+    silent[0].send("[").await;
+    await_available(&gateway, (MIB - 3 * FIRST_BYTES) as f64).await;
+    stream.append(&gateway, None, vec![b'x'; MIB / 2]).await;
+    let answer = Answer::of(gateway.post(&split).body("{\"items\":[1,2]}")).await.expect(200).json();
+    assert_eq!(answer["events"], 2);
 }
 
 #[tokio::test]
@@ -63,7 +87,7 @@ async fn request_that_waits_for_the_budget_goes_on_when_there_is_room() {
     let mut slow = hold_everything(&gateway, &stream).await;
     let waiting = Answer::of(gateway.post(&stream.events()).body("waited"));
     let finishing = async {
-        slow.send(vec![b'x'; MIB - 1]).await;
+        slow.send("x").await;
         slow.answer().await.expect(201)
     };
     let (waited, first) = tokio::join!(waiting, finishing);

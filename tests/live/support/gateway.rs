@@ -38,7 +38,6 @@ impl Gateway {
         Self::spawn(&[&usual, arguments].concat()).await
     }
 
-    #[cfg(feature = "embedded")]
     /// Starts one with an embedded Pravega on free ports, and waits until it is ready.
     #[cfg(feature = "embedded")]
     pub(crate) async fn embedded(arguments: &[&str]) -> Self {

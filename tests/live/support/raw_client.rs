@@ -17,14 +17,24 @@ pub(crate) struct RawClient {
 impl RawClient {
     /// Connects and sends the head with Host and these header lines.
     pub(crate) async fn begin(gateway: &Gateway, method: &str, path: &str, headers: &[&str]) -> Self {
+        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
+        let head = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{headers}\r\n");
+        Self::send_head(gateway, &head).await
+    }
+
+    /// Connects and sends exactly this head.
+    pub(crate) async fn send_head(gateway: &Gateway, head: &str) -> Self {
         let url = gateway.url("");
         let address = url.strip_prefix("http://").expect("it serves plain HTTP");
         let socket = TcpStream::connect(address).await.expect("the gateway listens");
         let mut client = Self { socket };
-        let headers: String = headers.iter().map(|line| format!("{line}\r\n")).collect();
-        let head = format!("{method} {path} HTTP/1.1\r\nHost: gateway\r\nConnection: close\r\n{headers}\r\n");
         client.send(head).await;
         client
+    }
+
+    /// Ends the sending side; the answer can still come.
+    pub(crate) async fn end_sending(&mut self) {
+        self.socket.shutdown().await.expect("the gateway is still there");
     }
 
     /// Sends bytes, which the gateway must read.

@@ -21,6 +21,7 @@ fn settings(connections: usize) -> ServeSettings {
     let long = Duration::from_secs(60);
     ServeSettings {
         connections,
+        idle: long,
         header_bytes: 1024,
         header_timeout: long,
         http2_streams: 10,

@@ -143,11 +143,11 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::budget::Budget;
+    use crate::budget::{Budget, Part};
     use crate::config::Size;
 
     fn permit() -> Permit {
-        Budget::new(Size::kib(1), Duration::ZERO).nothing()
+        Budget::new(Size::kib(1), Duration::ZERO).nothing(Part::WholeBodies)
     }
 
     fn described(text: &'static str) -> Result<Document, String> {

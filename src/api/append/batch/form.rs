@@ -1,15 +1,29 @@
 //! Whether a body is one event or several, where each ends, and what is reported about them.
 
 use http::HeaderMap;
-use http::header::CONTENT_TYPE;
 
 use crate::api::append::json_pointer::JsonPointer;
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::accept_header::preferred;
+use crate::api::request::content_type::ContentType;
 use crate::api::request::params::{Params, invalid};
 
 const FRAMES: &str = "application/vnd.pravega.events";
 const DOCUMENT: &str = "application/vnd.pravega.events+json";
+
+/// The names in use for an event per line, none of them registered.
+const LINES: &[&str] = &[
+    "application/x-ndjson",
+    "application/ndjson",
+    "application/jsonl",
+    "application/x-jsonl",
+    "application/jsonlines",
+    "application/x-jsonlines",
+    "application/json-lines",
+    "text/x-ndjson",
+    "text/ndjson",
+    "text/jsonl",
+];
 
 /// How a body holds its events.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,14 +61,22 @@ pub(super) struct Reporting {
     pub(super) each: bool,
     /// Reports go out as events are acknowledged.
     pub(super) streamed: bool,
+    /// A batch that fails in part has the status of its first failure.
+    pub(super) strict: bool,
 }
 
 impl Form {
-    /// Takes `split` and `report`, and looks at `Content-Type` and `Accept`.
-    pub(crate) fn take(params: &mut Params, headers: &HeaderMap) -> Result<Self, ApiError> {
+    /// Takes `split` and `report`, and looks at `Content-Type` and `Accept`. A `strict` batch has one status, which
+    /// only its end decides: its reports are not streamed.
+    pub(crate) fn take(params: &mut Params, headers: &HeaderMap, strict: bool) -> Result<Self, ApiError> {
         let split = params.take_parsed("split", "a JSON pointer such as /items")?;
         let each = take_report(params)?;
-        let Some(layout) = Layout::of(&media_type(headers)?, split)? else {
+        let content_type = ContentType::of(headers)?;
+        let layout = Layout::of(content_type.media_type(), split)?;
+        if params.has("key-from") || layout.as_ref().is_some_and(|layout| *layout != Layout::Frames) {
+            content_type.check_is_utf_8()?;
+        }
+        let Some(layout) = layout else {
             if each {
                 return Err(invalid("report", "each", "the body is a single event; only a batch has reports"));
             }
@@ -66,14 +88,15 @@ impl Form {
         }
         let streamed =
             preferred(headers, &["application/json", "application/x-ndjson"]) == Some("application/x-ndjson");
-        Ok(Self::Several(BatchForm { layout, reporting: Reporting { each, streamed } }))
+        let reporting = Reporting { each, streamed: streamed && !strict, strict };
+        Ok(Self::Several(BatchForm { layout, reporting }))
     }
 }
 
 impl Layout {
     fn of(media_type: &str, split: Option<JsonPointer>) -> Result<Option<Self>, ApiError> {
         let by_type = match media_type {
-            "application/x-ndjson" | "application/jsonl" => Some(Self::Lines),
+            lines if LINES.contains(&lines) => Some(Self::Lines),
             FRAMES => Some(Self::Frames),
             DOCUMENT => Some(Self::Described),
             _ => None,
@@ -97,29 +120,17 @@ fn take_report(params: &mut Params) -> Result<bool, ApiError> {
     }
 }
 
-/// The content type in lower case, without its parameters; empty where there is none.
-pub(crate) fn media_type(headers: &HeaderMap) -> Result<String, ApiError> {
-    let mut values = headers.get_all(CONTENT_TYPE).iter();
-    let Some(value) = values.next() else {
-        return Ok(String::new());
-    };
-    let media_type = value.as_bytes().split(|byte| *byte == b';').next().unwrap_or_default();
-    match std::str::from_utf8(media_type) {
-        Ok(text) if values.next().is_none() && !text.contains(',') => Ok(text.trim().to_ascii_lowercase()),
-        _ => Err(ApiError::new(ErrorCode::HeaderInvalid, "header Content-Type is not one media type")),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use http::HeaderValue;
+    use http::header::CONTENT_TYPE;
 
     use super::*;
 
     fn take(query: &str, content_type: &'static str) -> Result<Form, ErrorCode> {
         let mut params = Params::parse(Some(query)).expect("well formed");
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Form::take(&mut params, &headers).map_err(|error| error.code())
+        Form::take(&mut params, &headers, false).map_err(|error| error.code())
     }
 
     fn layout(query: &str, content_type: &'static str) -> Option<Layout> {
@@ -132,12 +143,31 @@ mod tests {
     #[test]
     fn content_type_or_split_says_where_events_end() {
         assert_eq!(layout("", "application/x-ndjson; charset=utf-8"), Some(Layout::Lines));
+        for name in LINES {
+            assert_eq!(layout("", name), Some(Layout::Lines));
+        }
         assert_eq!(layout("", "Application/JSONL"), Some(Layout::Lines));
+        for single in ["application/json-seq", "multipart/mixed; boundary=x", "application/x-ndjson+gzip"] {
+            assert_eq!(take("", single), Ok(Form::Single), "{single}");
+        }
         assert_eq!(layout("", FRAMES), Some(Layout::Frames));
         assert_eq!(layout("", DOCUMENT), Some(Layout::Described));
         let items = "/items".parse().expect("a pointer");
         assert_eq!(layout("split=/items", "text/plain"), Some(Layout::Elements(items)));
         assert_eq!(take("", "application/json"), Ok(Form::Single));
+    }
+
+    #[test]
+    fn text_that_is_cut_or_parsed_must_be_utf_8() {
+        for (query, content_type) in [
+            ("", "application/x-ndjson; charset=latin1"),
+            ("split=/items", "text/plain; charset=utf-16"),
+            ("key-from=/k", "application/json; charset=iso-8859-1"),
+            ("", "application/vnd.pravega.events+json; charset=utf-16"),
+        ] {
+            assert_eq!(take(query, content_type), Err(ErrorCode::UnsupportedEncoding), "{query} {content_type}");
+        }
+        assert_eq!(take("", "text/plain; charset=latin1"), Ok(Form::Single), "any bytes are one event");
     }
 
     #[test]

@@ -3,6 +3,7 @@
 use bytes::{Buf as _, Bytes, BytesMut};
 
 use crate::api::append::batch::item::{CutEvent, MalformedEvent};
+use crate::api::request::content_type::BYTE_ORDER_MARK;
 
 /// Bytes of a body that are not cut into lines yet. Empty lines are no events.
 #[derive(Debug)]
@@ -11,15 +12,18 @@ pub(super) struct Lines {
     /// Bytes at the buffer's beginning that hold no line's end.
     searched: usize,
     max_event: usize,
+    /// Whether a byte order mark may still come, which is no part of the first line.
+    is_at_start: bool,
 }
 
 impl Lines {
     pub(super) fn new(max_event: usize) -> Self {
-        Self { buffer: BytesMut::new(), searched: 0, max_event }
+        Self { buffer: BytesMut::new(), searched: 0, max_event, is_at_start: true }
     }
 
     /// The next line that is complete, without its end, and the bytes that it took with it.
     fn next_line(&mut self) -> Option<CutEvent> {
+        self.skip_mark();
         match memchr::memchr(b'\n', &self.buffer[self.searched..]) {
             Some(index) => {
                 let line = self.buffer.split_to(self.searched + index).freeze();
@@ -32,6 +36,19 @@ impl Lines {
                 self.searched = self.buffer.len();
                 None
             }
+        }
+    }
+
+    fn skip_mark(&mut self) {
+        if !self.is_at_start {
+            return;
+        }
+        if self.buffer.starts_with(BYTE_ORDER_MARK) {
+            self.buffer.advance(BYTE_ORDER_MARK.len());
+            self.searched = 0;
+            self.is_at_start = false;
+        } else {
+            self.is_at_start = BYTE_ORDER_MARK.starts_with(&self.buffer);
         }
     }
 
@@ -118,6 +135,16 @@ mod tests {
         let expected: &[&[u8]] = &[b"one", b"two\rx\r", b"three"];
         assert_eq!(cut(&[body]), expected);
         assert_eq!(cut(&body.chunks(1).collect::<Vec<_>>()), expected);
+    }
+
+    #[test]
+    fn byte_order_mark_is_no_part_of_the_first_line_and_of_any_other_it_is() {
+        let body = b"\xef\xbb\xbfone\n\xef\xbb\xbftwo";
+        let expected: &[&[u8]] = &[b"one", b"\xef\xbb\xbftwo"];
+        assert_eq!(cut(&[body]), expected);
+        assert_eq!(cut(&body.chunks(1).collect::<Vec<_>>()), expected);
+        assert!(cut(&[b"\xef\xbb\xbf"]).is_empty());
+        assert_eq!(cut(&[b"\xef\xbb"]), [&b"\xef\xbb"[..]]);
     }
 
     #[test]

@@ -18,5 +18,5 @@ mod source;
 mod streamed_body;
 mod upload;
 
-pub(crate) use form::{Form, media_type};
+pub(crate) use form::Form;
 pub(crate) use upload::append;

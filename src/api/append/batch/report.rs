@@ -24,6 +24,8 @@ pub(super) struct Tally {
     segments: BTreeMap<SegmentId, SegmentTally>,
     /// Whether each event has a report.
     each: bool,
+    /// Whether a failure's status is that of the whole.
+    strict: bool,
     first_failure: Option<ApiError>,
     /// A run that the next event may go on.
     run: Option<Failure>,
@@ -65,7 +67,6 @@ impl Reports {
         }
     }
 
-    /// Waits until the reports that went out are taken.
     async fn taken(&self) {
         if let Self::Streamed(sender) = self {
             sender.taken().await;
@@ -85,14 +86,20 @@ impl Tally {
     }
 
     fn new(reporting: Reporting, reports: Reports) -> Self {
-        Self { events: 0, segments: BTreeMap::new(), each: reporting.each, first_failure: None, run: None, reports }
+        let Reporting { each, strict, .. } = reporting;
+        Self { events: 0, segments: BTreeMap::new(), each, strict, first_failure: None, run: None, reports }
+    }
+
+    /// Waits while many reports wait for the caller to take them.
+    ///
+    /// # Cancel safety
+    /// May be called again.
+    pub(super) async fn taken(&self) {
+        self.reports.taken().await;
     }
 
     /// The event of this index is stored.
-    ///
-    /// # Cancel safety
-    /// The report is kept; only waiting for a slow caller is cut short.
-    pub(super) async fn written(&mut self, index: u64, written: Written) {
+    pub(super) fn written(&mut self, index: u64, written: Written) {
         self.end_run();
         self.add_up(written);
         if self.each {
@@ -102,7 +109,6 @@ impl Tally {
                 "index": index, "count": 1, "status": StatusCode::CREATED.as_u16(),
                 "segment": written.segment, "offset": offset, "nextOffset": next_offset,
             }));
-            self.reports.taken().await;
         }
     }
 
@@ -116,25 +122,34 @@ impl Tally {
         self.events += 1;
     }
 
-    /// `count` events from `index` on failed.
+    /// `count` events from `index` on failed, which may be more than can be reported at once.
     ///
     /// # Cancel safety
     /// Some of them may be reported.
     pub(super) async fn failed(&mut self, index: u64, count: u64, error: ApiError) {
-        self.first_failure.get_or_insert_with(|| error.clone());
-        if self.each {
-            for index in index..index + count {
-                self.reports.push(Failure { index, count: 1, error: error.clone() }.report());
-                self.reports.taken().await;
-            }
-            return;
+        if !self.each {
+            return self.failed_alike(index, count, error);
         }
+        for index in index..index + count {
+            self.failed_alike(index, 1, error.clone());
+            self.taken().await;
+        }
+    }
+
+    /// The event of this index failed.
+    pub(super) fn failed_one(&mut self, index: u64, error: ApiError) {
+        self.failed_alike(index, 1, error);
+    }
+
+    fn failed_alike(&mut self, index: u64, count: u64, error: ApiError) {
+        self.first_failure.get_or_insert_with(|| error.clone());
+        let failure = Failure { index, count, error };
         match &mut self.run {
-            Some(run) if run.is_gone_on_by(index, &error) => run.count += count,
+            _ if self.each => self.reports.push(failure.report()),
+            Some(run) if run.is_gone_on_by(&failure) => run.count += count,
             _ => {
                 self.end_run();
-                self.run = Some(Failure { index, count, error });
-                self.reports.taken().await;
+                self.run = Some(failure);
             }
         }
     }
@@ -163,7 +178,7 @@ impl Tally {
         self.reports.push(summary);
     }
 
-    /// `200` if all went well, `207` if some failed, the first failure's own status if all did.
+    /// `200` if all went well, `207` if some failed, the first failure's own status if all did, or if that is asked for.
     pub(super) fn into_response(mut self) -> Response {
         self.end_run();
         let summary = self.summary();
@@ -176,13 +191,19 @@ impl Tally {
                 if truncated { error.member("truncated", true) } else { error }.into_response()
             }
             failure => {
-                let status = if failure.is_some() { StatusCode::MULTI_STATUS } else { StatusCode::OK };
                 let listed = (self.each || failure.is_some()).then_some(reports);
-                let mut response = (status, Json(with_reports(summary, listed, truncated))).into_response();
-                if let Some(limit) = failure.and_then(|failure| failure.limit()) {
-                    response.extensions_mut().insert(limit);
+                let body = Json(with_reports(summary, listed, truncated)).into_response();
+                match failure {
+                    None => body,
+                    Some(error) if self.strict => error.with_body_of(body),
+                    Some(error) => {
+                        let mut response = (StatusCode::MULTI_STATUS, body).into_response();
+                        if let Some(limit) = error.limit() {
+                            response.extensions_mut().insert(limit);
+                        }
+                        response
+                    }
                 }
-                response
             }
         }
     }
@@ -199,9 +220,9 @@ fn with_reports(mut summary: Value, reports: Option<Vec<Value>>, truncated: bool
 }
 
 impl Failure {
-    fn is_gone_on_by(&self, index: u64, error: &ApiError) -> bool {
+    fn is_gone_on_by(&self, next: &Self) -> bool {
         let cause = |error: &ApiError| (error.code(), error.detail().to_owned(), error.side_effects());
-        self.index + self.count == index && cause(&self.error) == cause(error)
+        self.index + self.count == next.index && cause(&self.error) == cause(&next.error)
     }
 
     fn report(&self) -> Value {
@@ -227,7 +248,7 @@ mod tests {
     }
 
     fn tally(each: bool) -> Tally {
-        Tally::kept(Reporting { each, streamed: false })
+        Tally::kept(Reporting { each, streamed: false, strict: false })
     }
 
     async fn answer(tally: Tally) -> (StatusCode, Value) {
@@ -240,8 +261,8 @@ mod tests {
     #[tokio::test]
     async fn success_sums_up_by_segment() {
         let mut tally = tally(false);
-        tally.written(0, written(0)).await;
-        tally.written(1, written(10)).await;
+        tally.written(0, written(0));
+        tally.written(1, written(10));
         let (status, body) = answer(tally).await;
         let segment = json!({ "segment": "0.#epoch.0", "events": 2, "offset": 0, "nextOffset": 20 });
         assert_eq!((status, body), (StatusCode::OK, json!({ "events": 2, "segments": [segment] })));
@@ -250,7 +271,7 @@ mod tests {
     #[tokio::test]
     async fn neighbours_that_failed_for_one_cause_share_a_report() {
         let mut tally = tally(false);
-        tally.written(0, written(0)).await;
+        tally.written(0, written(0));
         tally.failed(1, 1, broken()).await;
         tally.failed(2, 1, broken()).await;
         tally.failed(3, 5, ApiError::new(ErrorCode::NotWritten, "after")).await;
@@ -265,8 +286,8 @@ mod tests {
     #[tokio::test]
     async fn each_event_has_its_report_where_that_is_asked_for() {
         let mut tally = tally(true);
-        tally.written(0, written(0)).await;
-        tally.written(1, Written { segment: SegmentId::new(3, 1), place: None }).await;
+        tally.written(0, written(0));
+        tally.written(1, Written { segment: SegmentId::new(3, 1), place: None });
         tally.failed(2, 2, broken()).await;
         let (status, body) = answer(tally).await;
         assert_eq!(status, StatusCode::MULTI_STATUS);
@@ -282,6 +303,22 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn strict_batch_that_fails_in_part_has_the_status_of_its_first_failure() {
+        let mut tally = Tally::kept(Reporting { each: false, streamed: false, strict: true });
+        tally.written(0, written(0));
+        tally.failed(1, 1, ApiError::new(ErrorCode::StoreUnavailable, "away").possible()).await;
+        tally.failed(2, 1, ApiError::new(ErrorCode::NotWritten, "after")).await;
+        let response = tally.into_response();
+        assert_eq!(response.headers()["retry-after"], "1");
+        assert_eq!(response.headers()["content-type"], "application/json");
+        assert_eq!(response.extensions().get(), Some(&ErrorCode::StoreUnavailable));
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        let body = axum::body::to_bytes(response.into_body(), usize::MAX).await.expect("a body");
+        let body: Value = serde_json::from_slice(&body).expect("JSON");
+        assert_eq!((&body["events"], body["reports"].as_array().map(Vec::len)), (&json!(1), Some(2)));
+    }
+
+    #[tokio::test]
     async fn batch_that_failed_altogether_has_the_status_of_its_first_failure() {
         let mut tally = tally(false);
         tally.failed(0, 1, broken()).await;
@@ -294,12 +331,12 @@ mod tests {
     async fn reports_are_bounded() {
         let mut tally = tally(true);
         for index in 0..10_000 {
-            tally.written(index, written(0)).await;
+            tally.written(index, written(0));
         }
         let (_, body) = answer(tally).await;
         assert_eq!(body.get("truncated"), None);
-        let mut tally = Tally::kept(Reporting { each: false, streamed: false });
-        tally.written(0, written(0)).await;
+        let mut tally = Tally::kept(Reporting { each: false, streamed: false, strict: false });
+        tally.written(0, written(0));
         for index in (1..20_003).step_by(2) {
             tally.failed(index, 1, broken()).await;
         }

@@ -1,5 +1,11 @@
 //! An answer of lines that goes out while the request is still worked on.
+//!
+//! ```text
+//! work, a task of its own ─ lines ─▶ Waiting ─ bytes ─▶ ReportLines, the answer's body
+//!       └──────── waits while many ◀─────┘                   └─ dropped: ends the work
+//! ```
 
+use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
@@ -7,11 +13,13 @@ use std::task::{Context, Poll, Waker};
 use axum::body::Body;
 use axum::response::{IntoResponse as _, Response};
 use bytes::{BufMut as _, Bytes, BytesMut};
-use futures::Stream;
+use futures::{FutureExt as _, Stream};
 use http::StatusCode;
 use http::header::{CACHE_CONTROL, CONTENT_TYPE};
 use parking_lot::Mutex;
 use serde::Serialize;
+use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument as _;
 
 /// Bytes of lines that wait for the caller; beyond it the work waits, too.
 const WAITING_BYTES: usize = 64 * 1024;
@@ -25,6 +33,8 @@ struct Waiting {
     lines: BytesMut,
     /// Wakes the work when the lines are taken.
     work: Option<Waker>,
+    /// Wakes the answer when there are lines.
+    answer: Option<Waker>,
 }
 
 impl Sender {
@@ -33,6 +43,9 @@ impl Sender {
         let mut waiting = self.0.lock();
         serde_json::to_writer((&mut waiting.lines).writer(), line).expect("a buffer takes any bytes");
         waiting.lines.put_u8(b'\n');
+        if let Some(answer) = waiting.answer.take() {
+            answer.wake();
+        }
     }
 
     /// Waits while too many lines wait for the caller.
@@ -48,41 +61,53 @@ impl Sender {
         .await;
     }
 
-    fn take(&self) -> Option<Bytes> {
+    /// The lines that wait; where there are none, `cx` is woken by the next.
+    fn poll_lines(&self, cx: &mut Context<'_>) -> Poll<Bytes> {
         let mut waiting = self.0.lock();
         if let Some(work) = waiting.work.take() {
             work.wake();
         }
-        (!waiting.lines.is_empty()).then(|| waiting.lines.split().freeze())
+        if waiting.lines.is_empty() {
+            waiting.answer = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        Poll::Ready(waiting.lines.split().freeze())
     }
 }
 
-/// Lines, and the work that makes them: taking the lines drives it, dropping them cancels it.
-struct ReportLines<W> {
-    work: Option<Pin<Box<W>>>,
+/// Lines, and the work that makes them; dropping them ends it.
+struct ReportLines {
+    /// `None` once it has ended.
+    work: Option<AbortOnDropHandle<()>>,
     sender: Sender,
 }
 
-impl<W: Future<Output = ()>> Stream for ReportLines<W> {
-    type Item = Result<Bytes, std::convert::Infallible>;
+impl Stream for ReportLines {
+    type Item = io::Result<Bytes>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        if let Some(work) = &mut self.work
-            && work.as_mut().poll(cx).is_ready()
-        {
+        let ended = self.work.as_mut().and_then(|work| match work.poll_unpin(cx) {
+            Poll::Ready(ended) => Some(ended),
+            Poll::Pending => None,
+        });
+        if let Some(ended) = ended {
             self.work = None;
+            if let Err(error) = ended {
+                return Poll::Ready(Some(Err(io::Error::other(error))));
+            }
         }
-        match self.sender.take() {
-            Some(lines) => Poll::Ready(Some(Ok(lines))),
-            None if self.work.is_none() => Poll::Ready(None),
-            None => Poll::Pending,
+        match self.sender.poll_lines(cx) {
+            Poll::Ready(lines) => Poll::Ready(Some(Ok(lines))),
+            Poll::Pending if self.work.is_none() => Poll::Ready(None),
+            Poll::Pending => Poll::Pending,
         }
     }
 }
 
 /// Answers `207` at once, and with what `work` sends until it ends.
 pub(super) fn answer<W: Future<Output = ()> + Send + 'static>(sender: Sender, work: W) -> Response {
-    let lines = ReportLines { work: Some(Box::pin(work)), sender };
+    let work = AbortOnDropHandle::new(tokio::spawn(work.in_current_span()));
+    let lines = ReportLines { work: Some(work), sender };
     let headers = [(CONTENT_TYPE, "application/x-ndjson"), (CACHE_CONTROL, "no-store")];
     (StatusCode::MULTI_STATUS, headers, Body::from_stream(lines)).into_response()
 }
@@ -109,6 +134,22 @@ mod tests {
         go_on.send(()).expect("the work waits");
         assert_eq!(body.next().await.expect("a line").expect("never fails"), "3\n");
         assert!(body.next().await.is_none());
+    }
+
+    #[tokio::test]
+    async fn work_goes_on_while_no_one_takes_its_lines_and_ends_with_the_answer() {
+        let (first, second) = (tokio::sync::oneshot::channel(), tokio::sync::oneshot::channel::<()>());
+        let sender = Sender::default();
+        let work_sender = sender.clone();
+        let response = answer(sender, async move {
+            work_sender.push(&1);
+            first.0.send(()).expect("the test waits");
+            second.1.await.expect("never sent");
+        });
+        first.1.await.expect("it is worked on");
+        let mut ended = second.0;
+        drop(response);
+        ended.closed().await;
     }
 
     #[tokio::test]

@@ -12,7 +12,7 @@ use crate::api::append::batch::lines::Lines;
 use crate::api::error::ApiError;
 use crate::api::request::body::read_error;
 use crate::app::App;
-use crate::budget::{Budget, Permit};
+use crate::budget::{Budget, Part, Permit};
 
 /// Finds the events in bytes that arrive piece by piece.
 #[derive(Debug)]
@@ -93,7 +93,7 @@ impl StreamedBody {
             chunks: body.into_data_stream(),
             cutter,
             arrived: None,
-            held: app.budget().nothing(),
+            held: app.budget().nothing(Part::StreamedBodies),
             budget: app.budget().clone(),
             drain: (limits.drain_bytes.as_usize(), limits.drain_time),
             is_over: false,

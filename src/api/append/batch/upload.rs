@@ -22,6 +22,7 @@ use std::collections::VecDeque;
 
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Buf as _;
 use futures::FutureExt as _;
 
 use crate::api::append::batch::document::Document;
@@ -37,8 +38,9 @@ use crate::api::append::post::Appending;
 use crate::api::edge::deadline::{Deadline, Elapsed};
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::body::collect_in_time;
+use crate::api::request::content_type::BYTE_ORDER_MARK;
 use crate::append::{AppendOutcome, Batch, EVENT_OVERHEAD_BYTES, Error, Ticket};
-use crate::budget::Permit;
+use crate::budget::{Part, Permit};
 use crate::telemetry::labels::Limit;
 
 /// Events of one upload that may wait for their acknowledgement.
@@ -59,6 +61,8 @@ pub(crate) async fn append(appending: Appending, form: BatchForm, body: Body) ->
         let sender = Sender::default();
         let tally = Tally::streamed(form.reporting, sender.clone());
         let upload = Upload::new(appending, source, tally);
+        // A task of its own, since the answer's body is polled only as its reader takes it, and an upload that is not
+        // polled may hold what others wait for.
         return Ok(answer(sender, async move { upload.run().await.finish() }));
     }
     let tally = Tally::kept(form.reporting);
@@ -72,7 +76,12 @@ async fn source(appending: &Appending, layout: &Layout, body: Body) -> Result<So
     let cut = |body, cutter| Source::Streamed(StreamedBody::new(app, body, cutter, short));
     let document = async |body| {
         let limit = app.config().limits.json_document.as_usize();
-        collect_in_time(appending.deadline, body, limit, Limit::JsonDocument, app.budget()).await
+        let (mut text, permit) =
+            collect_in_time(appending.deadline, body, limit, Limit::JsonDocument, app.budget()).await?;
+        if text.starts_with(BYTE_ORDER_MARK) {
+            text.advance(BYTE_ORDER_MARK.len());
+        }
+        Ok::<_, ApiError>((text, permit))
     };
     Ok(match layout {
         Layout::Lines => cut(body, Cutter::Lines(Lines::new(max_event))),
@@ -129,7 +138,7 @@ impl Upload {
             source,
             batch: Batch::default(),
             batch_bytes: 0,
-            spare: appending.app.budget().nothing(),
+            spare: appending.app.budget().nothing(Part::StreamedBodies),
             next_index: 0,
             pending: Pending { outstanding, tally, deadline, late: None, has_failed: false },
             appending,
@@ -144,7 +153,7 @@ impl Upload {
         };
         let index = self.next_index;
         self.pending.settle_all().await;
-        self.spare = self.appending.app.budget().nothing();
+        self.spare = self.appending.app.budget().nothing(Part::StreamedBodies);
         self.check_end(ended.is_none());
         let mut tally = self.pending.tally;
         if let Some(end) = ended {
@@ -167,9 +176,10 @@ impl Upload {
             if !self.source.brings_more_soon().await {
                 self.submit().await?;
                 // many uploads that bring nothing must not hold what others need
-                self.spare = self.appending.app.budget().nothing();
+                self.spare = self.appending.app.budget().nothing(Part::StreamedBodies);
             }
             let app = &self.appending.app;
+            self.pending.tally.taken().await;
             let more = tokio::select! {
                 more = self.pending.meanwhile(self.source.read(), false) => more?.map_err(StopReason::Body)?,
                 () = app.stopping() => return Err(StopReason::Draining),
@@ -216,9 +226,9 @@ impl Upload {
 
     /// Takes what the event needs beside its payload from the budget.
     async fn charge(&mut self, item: &mut Item) -> Result<(), StopReason> {
-        let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.appending.app.budget().total() / 4);
+        let needed = item.own_bytes + EVENT_OVERHEAD_BYTES.min(self.appending.app.budget().most() / 4);
         if self.spare.bytes() < needed {
-            let portion = OVERHEAD_PORTION.min(self.appending.app.budget().total() / 4).max(needed);
+            let portion = OVERHEAD_PORTION.min(self.appending.app.budget().most() / 4).max(needed);
             let permit = match self.appending.app.budget().try_reserve_for_stream(portion) {
                 Some(permit) => permit,
                 None => {
@@ -235,7 +245,7 @@ impl Upload {
 
     /// Submits what was gathered; answers that come meanwhile are taken.
     async fn submit(&mut self) -> Result<(), StopReason> {
-        self.pending.settle_ready().await;
+        self.pending.settle_ready();
         if self.pending.has_failed {
             return Err(StopReason::Failed);
         }
@@ -258,7 +268,7 @@ impl Upload {
                 end.why = failed;
             }
         }
-        self.spare = self.appending.app.budget().nothing();
+        self.spare = self.appending.app.budget().nothing(Part::StreamedBodies);
         let gathered = std::mem::take(&mut self.batch).len();
         self.pending.forget_last(gathered);
         self.next_index -= gathered as u64;
@@ -329,7 +339,7 @@ impl Pending {
             tokio::select! {
                 // answers free memory, for which others wait
                 biased;
-                outcome = first_outcome(&mut self.outstanding), if has_outstanding => self.settle(outcome).await,
+                outcome = first_outcome(&mut self.outstanding), if has_outstanding => self.settle(outcome),
                 done = &mut something => return Ok(done),
                 elapsed = self.deadline.passed(), if has_outstanding || is_timed => {
                     self.late = Some(elapsed);
@@ -343,10 +353,10 @@ impl Pending {
     }
 
     /// Takes what is answered already.
-    async fn settle_ready(&mut self) {
+    fn settle_ready(&mut self) {
         while let Some(Some(outcome)) = self.outstanding.front_mut().map(|(_, ticket)| ticket.outcome().now_or_never())
         {
-            self.settle(outcome).await;
+            self.settle(outcome);
         }
     }
 
@@ -358,42 +368,42 @@ impl Pending {
 
     async fn settle_first(&mut self) {
         match self.deadline.timeout(first_outcome(&mut self.outstanding)).await {
-            Ok(outcome) => self.settle(outcome).await,
-            Err(elapsed) => self.give_up(elapsed).await,
+            Ok(outcome) => self.settle(outcome),
+            Err(elapsed) => self.give_up(elapsed),
         }
     }
 
-    /// Reports the first event's outcome.
-    async fn settle(&mut self, outcome: AppendOutcome) {
+    /// Reports the first event's outcome. Waits for nothing: whoever awaits answers may hold what others wait for.
+    fn settle(&mut self, outcome: AppendOutcome) {
         let Some((index, _)) = self.outstanding.pop_front() else {
             return;
         };
         match (outcome, self.late) {
             (Ok(written), _) => {
                 self.deadline = self.deadline.renewed();
-                self.tally.written(index, written).await;
+                self.tally.written(index, written);
             }
             (Err(Error::Stopped { may_have_been_written }), Some(elapsed)) => {
-                self.fail(index, late(elapsed, may_have_been_written)).await;
+                self.fail(index, late(elapsed, may_have_been_written));
             }
             (Err(Error::Stopped { may_have_been_written: false }), None) if self.has_failed => {
-                self.fail(index, ApiError::new(ErrorCode::NotWritten, "an event before it failed")).await;
+                self.fail(index, ApiError::new(ErrorCode::NotWritten, "an event before it failed"));
             }
-            (Err(error), _) => self.fail(index, error.into()).await,
+            (Err(error), _) => self.fail(index, error.into()),
         }
     }
 
     /// Withdraws the first event, whose answer did not come in time.
-    async fn give_up(&mut self, elapsed: Elapsed) {
+    fn give_up(&mut self, elapsed: Elapsed) {
         if let Some((index, ticket)) = self.outstanding.pop_front() {
             let may_have_been_written = ticket.withdraw();
-            self.fail(index, late(elapsed, may_have_been_written)).await;
+            self.fail(index, late(elapsed, may_have_been_written));
         }
     }
 
-    async fn fail(&mut self, index: u64, error: ApiError) {
+    fn fail(&mut self, index: u64, error: ApiError) {
         self.has_failed = true;
-        self.tally.failed(index, 1, error).await;
+        self.tally.failed_one(index, error);
     }
 }
 

@@ -95,7 +95,7 @@ async fn a_caller_that_asks_before_sending_is_told_to_go_on() {
 #[tokio::test]
 async fn an_exhausted_budget_is_a_503_with_retry_after() {
     let server = TestServer::start(with_budget(4)).await;
-    let held = server.app.budget.reserve(4096).await.expect("no one else is there");
+    let held = server.app.budget.reserve(Part::WholeBodies, 4096).await.expect("no one else is there");
     let mut client = server.connect().await;
     client.post_head("/whole", 5, "expect: 100-continue\r\n").await;
     let refused = client.answer().await;

@@ -9,24 +9,48 @@ async fn connections_beyond_the_limit_wait_until_one_ends() {
     let mut config = config();
     config.limits.connections = 2;
     let server = TestServer::start(config).await;
-    let mut first = server.connect().await;
-    let mut second = server.connect().await;
-    assert_eq!(first.get("/ok").await.status, 200);
-    assert_eq!(second.get("/ok").await.status, 200);
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    first.send(HELD).await;
+    second.send(HELD).await;
+    server.in_flight(2).await;
     assert_eq!(server.hits(Limit::Connections), 0);
     let mut third = server.connect().await;
     third.send(HELD).await;
-    second.send(HELD).await;
-    server.in_flight(1).await;
-    server.app.gate.add_permits(1);
-    assert_eq!(second.answer().await.body, "let go");
-    assert_eq!(server.metrics.http_connections.get(), 2, "the third is not served");
     until(|| server.hits(Limit::Connections) == 1).await;
-    drop(first);
-    server.in_flight(1).await;
-    server.app.gate.add_permits(1);
+    assert_eq!((server.metrics.http_connections.get(), server.metrics.http_requests_in_flight.get()), (2, 2));
+    drop((first, second));
+    server.app.gate.add_permits(3);
     assert_eq!(third.answer().await.body, "let go");
     assert!(server.metrics.encode().contains("http_connections_limit 2\n"));
+}
+
+#[tokio::test]
+async fn connection_that_was_idle_longest_makes_room() {
+    let mut config = config();
+    config.limits.connections = 2;
+    let server = TestServer::start(config).await;
+    let (mut first, mut second) = (server.connect().await, server.connect().await);
+    assert_eq!(first.get("/ok").await.status, 200);
+    assert_eq!(second.get("/ok").await.status, 200);
+    let mut third = server.connect().await;
+    assert_eq!(third.get("/ok").await.status, 200);
+    assert!(first.is_cut().await, "it was idle longest");
+    assert_eq!(second.get("/ok").await.status, 200);
+    assert_eq!((server.hits(Limit::Connections), server.hits(Limit::Idle)), (1, 1));
+}
+
+#[tokio::test]
+async fn idle_connection_is_closed_and_one_with_a_request_is_not() {
+    let mut config = config();
+    config.limits.idle = Duration::from_millis(300);
+    let server = TestServer::start(config).await;
+    let (mut idle, mut busy) = (server.connect().await, server.connect().await);
+    assert_eq!(idle.get("/ok").await.status, 200);
+    busy.send(HELD).await;
+    assert!(idle.is_cut().await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    server.app.gate.add_permits(1);
+    assert_eq!(busy.answer().await.body, "let go");
 }
 
 #[tokio::test]

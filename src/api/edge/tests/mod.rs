@@ -27,9 +27,9 @@ use crate::api::edge::deadline::Deadline;
 use crate::api::edge::layer::{EdgeContext, edge_layers};
 use crate::api::edge::traceparent::TraceContext;
 use crate::api::error::{ApiError, ErrorCode};
-use crate::api::request::body::{collect_whole, read_error};
+use crate::api::request::body::{collect_in_time, read_error};
 use crate::api::server_settings;
-use crate::budget::Budget;
+use crate::budget::{Budget, Part};
 use crate::config::{Config, Size};
 use crate::telemetry::labels::Limit;
 use crate::telemetry::metrics::Metrics;
@@ -125,8 +125,8 @@ fn routes(app: TestApp) -> Router {
         .with_state(app)
 }
 
-async fn whole(State(app): State<TestApp>, body: Body) -> Result<String, ApiError> {
-    let (bytes, _permit) = collect_whole(body, LONGEST_BODY, Limit::Event, &app.budget).await?;
+async fn whole(State(app): State<TestApp>, deadline: Deadline, body: Body) -> Result<String, ApiError> {
+    let (bytes, _permit) = collect_in_time(deadline, body, LONGEST_BODY, Limit::Event, &app.budget).await?;
     Ok(bytes.len().to_string())
 }
 
@@ -184,6 +184,14 @@ impl Answer {
 
     fn code(&self) -> String {
         self.problem()["code"].as_str().expect("a problem has a code").to_owned()
+    }
+}
+
+impl Client<TcpStream> {
+    /// Breaks the connection off.
+    fn reset(self) {
+        let socket = socket2::SockRef::from(self.stream.get_ref());
+        socket.set_linger(Some(Duration::ZERO)).expect("a socket has this option");
     }
 }
 

@@ -126,7 +126,21 @@ async fn a_caller_that_hangs_up_unanswered_is_recorded_so() {
     let mut client = server.connect().await;
     client.send("GET /held HTTP/1.1\r\nhost: gateway\r\n\r\n").await;
     server.in_flight(1).await;
-    drop(client);
+    client.reset();
     server.in_flight(0).await;
     assert!(captured.text().contains("\"http.status\":499"), "{}", captured.text());
+}
+
+#[tokio::test]
+async fn caller_that_ends_its_sending_side_gets_its_answer_and_then_the_end() {
+    let server = TestServer::start(config()).await;
+    let mut client = server.connect().await;
+    client.post_head("/whole", 5, "").await;
+    client.send("12345GET /held HTTP/1.1\r\nhost: gateway\r\n\r\n").await;
+    client.stream.get_mut().shutdown().await.expect("the server is there");
+    assert_eq!(client.answer().await.body, "5");
+    server.in_flight(1).await;
+    server.app.gate.add_permits(1);
+    assert_eq!(client.answer().await.body, "let go");
+    assert!(client.is_cut().await);
 }
