@@ -47,7 +47,7 @@ impl App {
         let writer_ids = WriterIds::new(&gateway_name(&config));
         let reader = SegmentReader::new(store.clone(), metrics.clone());
         let parts = Parts {
-            appenders: Appenders::new(store.clone(), &config.append, metrics.clone()),
+            appenders: Appenders::new(store.clone(), &config.append, stalled_bytes(&config), metrics.clone()),
             tails: Tails::new(reader.clone()),
             reader,
             controller: store.controller().clone(),
@@ -126,6 +126,11 @@ impl App {
     pub fn metrics(&self) -> &Metrics {
         &self.parts.metrics
     }
+}
+
+/// What events for stores that do not answer may hold: a quarter of the whole.
+fn stalled_bytes(config: &Config) -> usize {
+    config.limits.bytes_in_flight.as_usize() / 4
 }
 
 /// Identifies this gateway among others: its host and its listening addresses.

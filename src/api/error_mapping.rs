@@ -43,7 +43,9 @@ impl From<append::Error> for ApiError {
             Error::Controller(error) => controller(error),
             Error::Store { error, .. } => error.clone().into(),
             Error::Refused { .. } => Self::new(ErrorCode::UpstreamError, error.to_string()),
-            Error::Failed { .. } | Error::Stopped { .. } => Self::new(ErrorCode::StoreUnavailable, error.to_string()),
+            Error::Failed { .. } | Error::Stopped { .. } | Error::Stalled(_) => {
+                Self::new(ErrorCode::StoreUnavailable, error.to_string())
+            }
         };
         if error.may_have_been_written() { api.possible() } else { api }
     }

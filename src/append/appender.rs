@@ -12,6 +12,7 @@ use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Submission, fail};
 use super::router::StreamWriters;
 use super::segment_writer::WriterSettings;
+use super::stalls::Stalls;
 use super::ticket::{Ticket, ticket};
 use crate::config;
 use crate::segment_store::SegmentStore;
@@ -30,24 +31,27 @@ pub struct Appenders {
     streams: Cache<ScopedStream, StreamAppender>,
     store: SegmentStore,
     settings: WriterSettings,
+    stalls: Stalls,
     metrics: Metrics,
 }
 
 impl Appenders {
-    /// Creates an empty collection; nothing is connected yet.
-    pub fn new(store: SegmentStore, settings: &config::Append, metrics: Metrics) -> Self {
+    /// Creates an empty collection; nothing is connected yet. Events for stores that do not answer may be `stalled_bytes`
+    /// in all.
+    pub fn new(store: SegmentStore, settings: &config::Append, stalled_bytes: usize, metrics: Metrics) -> Self {
         let streams = Cache::builder().max_capacity(MOST_STREAMS).time_to_idle(IDLE).build();
         let settings = WriterSettings::new(BlockLimits {
             max_block_bytes: settings.max_block.as_usize(),
             max_in_flight_blocks: settings.max_in_flight_blocks,
         });
-        Self { streams, store, settings, metrics }
+        Self { streams, store, settings, stalls: Stalls::new(stalled_bytes), metrics }
     }
 
     /// The appender of a stream, which need not exist: [`StreamAppender::ready`] finds out.
     pub fn stream(&self, stream: &ScopedStream) -> StreamAppender {
         self.streams.get_with_by_ref(stream, || {
-            StreamAppender::new(stream.clone(), self.store.clone(), self.settings, self.metrics.clone())
+            let (store, stalls, metrics) = (self.store.clone(), self.stalls.clone(), self.metrics.clone());
+            StreamAppender::new(stream.clone(), store, self.settings, stalls, metrics)
         })
     }
 }
@@ -59,8 +63,14 @@ pub struct StreamAppender {
 }
 
 impl StreamAppender {
-    pub(super) fn new(stream: ScopedStream, store: SegmentStore, settings: WriterSettings, metrics: Metrics) -> Self {
-        Self { writers: Arc::new(StreamWriters::new(stream, store, settings, metrics)) }
+    pub(super) fn new(
+        stream: ScopedStream,
+        store: SegmentStore,
+        settings: WriterSettings,
+        stalls: Stalls,
+        metrics: Metrics,
+    ) -> Self {
+        Self { writers: Arc::new(StreamWriters::new(stream, store, settings, stalls, metrics)) }
     }
 
     /// Finds out whether the stream takes events.
@@ -83,7 +93,7 @@ impl StreamAppender {
     ///
     /// # Errors
     /// [`Error::Controller`] for an unknown stream, [`Error::StreamSealed`], and for a named segment
-    /// [`Error::SegmentSealed`] or [`Error::SegmentNotFound`]. In all these cases nothing was written.
+    /// [`Error::SegmentSealed`] or [`Error::SegmentNotFound`]; [`Error::Stalled`]. In all these cases nothing was written.
     ///
     /// # Cancel safety
     /// Awaits the controller and room in the writer's queue: dropped, the event is not submitted.
@@ -97,6 +107,7 @@ impl StreamAppender {
                 self.writers.fill_gaps().await?;
                 continue;
             };
+            writer.admit(event.event.payload.len())?;
             match writer.reserve().await {
                 Some(room) => {
                     room.send(Submission::One(event));

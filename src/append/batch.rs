@@ -53,6 +53,7 @@ pub(super) async fn submit_by_segment(
     let Parts { of_writers, unrouted } = divide(writers, known, events).await;
     let mut left = Vec::new();
     for (writer, events) in of_writers {
+        writer.admitted(events.iter().map(|event| event.event.payload.len()).sum()).await;
         match writer.reserve().await {
             Some(room) => room.send(Submission::Several(events)),
             None => left.extend(events),

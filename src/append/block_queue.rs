@@ -58,11 +58,19 @@ pub(super) struct Acknowledged<E> {
 /// Events that share a number.
 #[derive(Debug)]
 pub(super) struct Block<E> {
+    /// Empty once no one waits for them any more.
     pub(super) events: Vec<E>,
     pub(super) last_number: i64,
     pub(super) framed_bytes: usize,
     /// Number that the connection had before this block.
     follows: i64,
+}
+
+impl<E: QueuedEvent> Block<E> {
+    /// Whether no one waits for any of its events.
+    fn is_withdrawn(&self) -> bool {
+        self.events.iter().all(QueuedEvent::is_withdrawn)
+    }
 }
 
 /// An acknowledgement of something that was not sent.
@@ -113,9 +121,22 @@ impl<E: QueuedEvent> BlockQueue<E> {
         !self.in_flight.is_empty()
     }
 
-    /// Drops unsent events that were withdrawn.
+    /// Drops events that were withdrawn: unsent ones, and those of blocks that no one waits for. Such a block is still to
+    /// be acknowledged if it was sent on this connection, and is not sent again if not.
     pub(super) fn sweep(&mut self) {
         self.waiting.retain(|event| !event.is_withdrawn());
+        let mut unsent = self.in_flight.split_off(self.sent);
+        unsent.retain(|block| !block.is_withdrawn());
+        for block in self.in_flight.iter_mut().filter(|block| block.is_withdrawn()) {
+            block.events = Vec::new();
+        }
+        self.in_flight.append(&mut unsent);
+    }
+
+    /// Bytes of all events.
+    pub(super) fn framed_bytes(&self) -> usize {
+        let in_flight = self.in_flight.iter().filter(|block| !block.events.is_empty()).map(|block| block.framed_bytes);
+        in_flight.sum::<usize>() + self.waiting.iter().map(QueuedEvent::framed_len).sum::<usize>()
     }
 
     /// Begins a connection on which the store reported `last_number`: blocks up to it are stored and returned, the
@@ -134,7 +155,6 @@ impl<E: QueuedEvent> BlockQueue<E> {
     /// Ends a connection. Blocks that no one waits for are dropped; their numbers are not reused.
     pub(super) fn on_disconnect(&mut self) {
         self.sent = 0;
-        self.in_flight.retain(|block| !block.events.iter().all(QueuedEvent::is_withdrawn));
         self.sweep();
     }
 
@@ -208,8 +228,9 @@ impl<E: QueuedEvent> BlockQueue<E> {
         for block in self.in_flight.drain(..=last) {
             let is_exact = block.last_number == number && block.follows == previous && end_offset >= 0;
             let start = is_exact.then(|| end_offset - block.framed_bytes as i64);
+            let is_empty = block.events.is_empty();
             let end = place_events(block.events, start, &mut acknowledged);
-            assert!(end.is_none_or(|end| end == end_offset), "the events of a block fill it");
+            assert!(is_empty || end.is_none_or(|end| end == end_offset), "the events of a block fill it");
         }
         assert!(self.sent <= self.in_flight.len(), "only blocks in flight were sent");
         Ok(acknowledged)
@@ -392,6 +413,38 @@ mod tests {
         queue.on_disconnect();
         queue.on_setup(NO_VALUE);
         assert_eq!(send(&mut queue), Some((1, vec![2])), "its number is not used again");
+    }
+
+    #[test]
+    fn block_that_nobody_waits_for_lets_go_of_its_events_and_is_acknowledged_like_any() {
+        let mut queue = queue();
+        queue.push(event(1, 10));
+        send(&mut queue);
+        queue.push(event(2, 20));
+        send(&mut queue);
+        queue.in_flight[0].events[0].withdrawn.set(true);
+        queue.sweep();
+        assert_eq!((queue.framed_bytes(), queue.in_flight.len()), (20, 2));
+        assert!(queue.on_ack(0, NO_VALUE, 10).expect("it was sent").is_empty());
+        assert_eq!(names(&queue.on_ack(1, 0, 30).expect("it was sent")), [2]);
+        assert!(!queue.has_work());
+    }
+
+    #[test]
+    fn block_that_nobody_waits_for_is_dropped_before_it_is_sent_again() {
+        let mut queue = queue();
+        [(1, 60), (2, 60)].into_iter().for_each(|(name, len)| queue.push(event(name, len)));
+        send(&mut queue);
+        send(&mut queue);
+        queue.on_disconnect();
+        queue.on_setup(NO_VALUE);
+        assert_eq!(send(&mut queue), Some((0, vec![1])));
+        queue.in_flight.iter().flat_map(|block| &block.events).for_each(|event| event.withdrawn.set(true));
+        queue.sweep();
+        assert_eq!((queue.in_flight.len(), queue.framed_bytes()), (1, 0));
+        queue.push(event(3, 10));
+        assert_eq!(send(&mut queue), Some((2, vec![3])), "its number is not used again");
+        queue.on_ack(0, NO_VALUE, 60).expect("it was sent");
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub enum Error {
         /// Whether the event was sent before.
         may_have_been_written: bool,
     },
+    /// The store does not answer, and other events that wait for such stores hold all that they may.
+    #[error("the segment store of {0} does not answer, and many events wait for it already")]
+    Stalled(SegmentName),
     /// The store does not accept this gateway's appends.
     #[error("segment store refused appends to {segment}: {reason}")]
     Refused {
@@ -68,9 +71,11 @@ impl Error {
             | Self::Refused { may_have_been_written, .. }
             | Self::Failed { may_have_been_written, .. }
             | Self::Stopped { may_have_been_written } => *may_have_been_written,
-            Self::StreamSealed(_) | Self::SegmentSealed(_) | Self::SegmentNotFound { .. } | Self::Controller(_) => {
-                false
-            }
+            Self::StreamSealed(_)
+            | Self::SegmentSealed(_)
+            | Self::SegmentNotFound { .. }
+            | Self::Controller(_)
+            | Self::Stalled(_) => false,
         }
     }
 }

@@ -26,6 +26,7 @@ mod writer_task;
 mod block_queue;
 mod failure;
 mod setup;
+mod stalls;
 
 mod block;
 mod error;

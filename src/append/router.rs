@@ -22,6 +22,7 @@ use super::event::{PendingEvent, Submission, Target};
 use super::recovery::Routing;
 use super::routing::Route;
 use super::segment_writer::{SegmentWriter, WriterSettings};
+use super::stalls::Stalls;
 use super::writer_task;
 use crate::controller::Controller;
 use crate::segment_store::SegmentStore;
@@ -34,6 +35,7 @@ pub(super) struct StreamWriters {
     pub(super) store: SegmentStore,
     pub(super) settings: WriterSettings,
     pub(super) metrics: Metrics,
+    pub(super) stalls: Stalls,
     pub(super) routing: CurrentRouting,
     /// Held while the routing is made or changed.
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -42,12 +44,19 @@ pub(super) struct StreamWriters {
 }
 
 impl StreamWriters {
-    pub(super) fn new(stream: ScopedStream, store: SegmentStore, settings: WriterSettings, metrics: Metrics) -> Self {
+    pub(super) fn new(
+        stream: ScopedStream,
+        store: SegmentStore,
+        settings: WriterSettings,
+        stalls: Stalls,
+        metrics: Metrics,
+    ) -> Self {
         Self {
             stream,
             store,
             settings,
             metrics,
+            stalls,
             routing: CurrentRouting::default(),
             changing: Arc::default(),
             open: Mutex::default(),

@@ -107,11 +107,15 @@ pub(super) fn overlap(one: KeyRange, other: KeyRange) -> Option<KeyRange> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::append::stalls::Stalls;
     use pravega_protocol::stream::SegmentName;
 
     fn route(number: u32, epoch: u32, low: f64, high: f64) -> Route {
         let name: SegmentName = format!("s/t/{number}.#epoch.{epoch}").parse().expect("a name");
-        Route { range: KeyRange::new(low, high).expect("a range"), writer: Some(SegmentWriter::new(name, 1).0) }
+        Route {
+            range: KeyRange::new(low, high).expect("a range"),
+            writer: Some(SegmentWriter::new(name, 1, Stalls::new(0).writer()).0),
+        }
     }
 
     fn segment_at(routing: &Routing, position: f64) -> Option<String> {

@@ -1,10 +1,17 @@
+use std::sync::Arc;
 use std::time::Duration;
 
 use pravega_protocol::stream::SegmentName;
 use tokio::sync::mpsc;
+use tokio::time::sleep;
 
 use super::block_queue::BlockLimits;
+use super::error::Error;
 use super::event::Submission;
+use super::stalls::Stall;
+
+/// How often events that wait for a stalled writer try again.
+const TRY_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
 /// Bounds of every segment's writer.
 #[derive(Debug, Clone, Copy)]
@@ -36,16 +43,39 @@ impl WriterSettings {
 pub(super) struct SegmentWriter {
     segment: SegmentName,
     submissions: mpsc::Sender<Submission>,
+    stall: Arc<Stall>,
 }
 
 impl SegmentWriter {
-    pub(super) fn new(segment: SegmentName, queued_submissions: usize) -> (Self, mpsc::Receiver<Submission>) {
+    pub(super) fn new(
+        segment: SegmentName,
+        queued_submissions: usize,
+        stall: Arc<Stall>,
+    ) -> (Self, mpsc::Receiver<Submission>) {
         let (submissions, inbox) = mpsc::channel(queued_submissions);
-        (Self { segment, submissions }, inbox)
+        (Self { segment, submissions, stall }, inbox)
     }
 
     pub(super) fn segment(&self) -> &SegmentName {
         &self.segment
+    }
+
+    /// Whether the segment's store answers, or has not kept too much waiting for that.
+    ///
+    /// # Errors
+    /// [`Error::Stalled`]
+    pub(super) fn admit(&self, bytes: usize) -> Result<(), Error> {
+        if self.stall.admit(bytes) { Ok(()) } else { Err(Error::Stalled(self.segment.clone())) }
+    }
+
+    /// Waits until [`admit`](Self::admit) succeeds: for events whose sender is slowed down rather than refused.
+    ///
+    /// # Cancel safety
+    /// Awaits only time.
+    pub(super) async fn admitted(&self, bytes: usize) {
+        while !self.stall.admit(bytes) {
+            sleep(TRY_AGAIN_AFTER).await;
+        }
     }
 
     /// Whether the segment was found sealed or deleted.

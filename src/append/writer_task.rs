@@ -34,6 +34,7 @@ use super::recovery::{BlockQueue, Handover, Setup, failure_of};
 use super::router::StreamWriters;
 use super::segment_writer::SegmentWriter;
 use super::setup::ReadyFlow;
+use super::stalls::{STALLED_AFTER, Stall};
 use super::ticket::Written;
 use crate::random;
 use crate::retry::Backoff;
@@ -94,6 +95,9 @@ struct WriterTask {
     highest_sent: i64,
     /// Highest number sent on earlier connections.
     sent_before: i64,
+    /// When something was heard last, or the first of the events came.
+    progress_at: Instant,
+    stall: Arc<Stall>,
     ack_timeout: Duration,
     stream: Weak<StreamWriters>,
     metrics: Metrics,
@@ -101,8 +105,9 @@ struct WriterTask {
 
 /// Starts the writer of a segment. Where it panics, the segment is left without a writer until the next caller comes.
 pub(super) fn start(stream: &Arc<StreamWriters>, segment: SegmentName) -> SegmentWriter {
-    let (writer, inbox) = SegmentWriter::new(segment.clone(), stream.settings.queued_submissions);
-    let task = WriterTask::new(stream, segment.clone(), inbox);
+    let stall = stream.stalls.writer();
+    let (writer, inbox) = SegmentWriter::new(segment.clone(), stream.settings.queued_submissions, Arc::clone(&stall));
+    let task = WriterTask::new(stream, segment.clone(), inbox, stall);
     let stream = Arc::downgrade(stream);
     let writing = AssertUnwindSafe(task.run()).catch_unwind();
     tokio::spawn(async move {
@@ -117,7 +122,12 @@ pub(super) fn start(stream: &Arc<StreamWriters>, segment: SegmentName) -> Segmen
 }
 
 impl WriterTask {
-    fn new(stream: &Arc<StreamWriters>, segment: SegmentName, inbox: mpsc::Receiver<Submission>) -> Self {
+    fn new(
+        stream: &Arc<StreamWriters>,
+        segment: SegmentName,
+        inbox: mpsc::Receiver<Submission>,
+        stall: Arc<Stall>,
+    ) -> Self {
         let settings = &stream.settings;
         let writer_id = WriterId(random::fresh_id());
         Self {
@@ -130,6 +140,8 @@ impl WriterTask {
             sent: VecDeque::new(),
             highest_sent: NO_VALUE,
             sent_before: NO_VALUE,
+            progress_at: Instant::now(),
+            stall,
             ack_timeout: settings.ack_timeout,
             stream: Arc::downgrade(stream),
             metrics: stream.metrics.clone(),
@@ -137,7 +149,9 @@ impl WriterTask {
     }
 
     async fn run(mut self) {
-        match self.write().await {
+        let end = self.write().await;
+        self.stall.set(None);
+        match end {
             End::Idle => self.assert_idle(),
             End::Sealed => {
                 let mut handover = self.into_handover();
@@ -182,6 +196,9 @@ impl WriterTask {
                     None
                 }
                 Step::Submitted(_) => {
+                    if !has_work {
+                        self.progressed();
+                    }
                     batch.drain(..).flatten().for_each(|event| self.queue.push(event));
                     None
                 }
@@ -239,6 +256,7 @@ impl WriterTask {
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
                 self.sent_before = self.highest_sent;
+                self.progressed();
                 self.link = Link::Open(flow);
                 None
             }
@@ -283,6 +301,7 @@ impl WriterTask {
         match self.queue.on_ack(event_number.0, previous_event_number.0, current_segment_write_offset.0) {
             Ok(acknowledged) => {
                 self.backoff.reset();
+                self.progressed();
                 self.measure(event_number.0);
                 self.acknowledge(acknowledged);
             }
@@ -328,9 +347,17 @@ impl WriterTask {
         None
     }
 
+    fn progressed(&mut self) {
+        self.progress_at = Instant::now();
+        self.stall.set(None);
+    }
+
     /// Drops withdrawn events, and a connection on which an acknowledgement is overdue.
     fn sweep(&mut self) {
         self.queue.sweep();
+        if self.progress_at.elapsed() >= STALLED_AFTER {
+            self.stall.set(Some(self.queue.framed_bytes()));
+        }
         if self.sent.front().is_some_and(|block| block.at.elapsed() > self.ack_timeout) {
             tracing::warn!(segment = %self.setup.segment, "an acknowledgement is overdue, reconnecting");
             self.metrics.store_failed(StoreError::TimedOut);
@@ -365,6 +392,7 @@ impl WriterTask {
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
         self.link = Link::Down;
         self.sent.clear();
+        self.stall.set(None);
         let (sent, waiting) = self.queue.drain();
         let segment = &self.setup.segment;
         sent.into_iter().chain(waiting).for_each(|event| {

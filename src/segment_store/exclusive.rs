@@ -25,6 +25,8 @@ const IDLE_CONNECTIONS: usize = 4;
 #[derive(Debug)]
 pub struct ExclusivePool {
     free: Arc<Semaphore>,
+    /// Places for those who may keep theirs for long; the others are for everyone else.
+    patient: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<CountedConnection>>>,
     open: Gauge,
 }
@@ -40,13 +42,23 @@ struct CountedConnection {
 pub struct Lease {
     connection: CountedConnection,
     idle: Arc<Mutex<Vec<CountedConnection>>>,
-    _place: OwnedSemaphorePermit,
+    _places: (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>),
+}
+
+/// How long a lease may be kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LeaseKind {
+    /// As long as a store takes to answer.
+    Short,
+    /// As long as a read waits at a segment's tail. At most half of the connections are leased so.
+    Patient,
 }
 
 impl ExclusivePool {
     /// Leases at most `most` connections at a time; `open` counts them, idle ones too.
     pub fn new(most: usize, open: Gauge) -> Self {
-        Self { free: Arc::new(Semaphore::new(most)), idle: Arc::default(), open }
+        let (free, patient) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(most.div_ceil(2))));
+        Self { free, patient, idle: Arc::default(), open }
     }
 
     /// Waits for a place, then takes an idle connection or opens one.
@@ -56,8 +68,12 @@ impl ExclusivePool {
     ///
     /// # Cancel safety
     /// The place in the queue is lost, nothing else.
-    pub async fn lease(&self, endpoint: &Endpoint, connect_timeout: Duration) -> Result<Lease, Error> {
-        let place = self.free.clone().acquire_owned().await.expect("the semaphore is never closed");
+    pub async fn lease(&self, endpoint: &Endpoint, kind: LeaseKind, connect_timeout: Duration) -> Result<Lease, Error> {
+        let patient = match kind {
+            LeaseKind::Short => None,
+            LeaseKind::Patient => Some(acquire(&self.patient).await),
+        };
+        let place = acquire(&self.free).await;
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => {
@@ -65,13 +81,17 @@ impl ExclusivePool {
                 CountedConnection { frames, _counted: GaugeGuard::new(&self.open) }
             }
         };
-        Ok(Lease { connection, idle: self.idle.clone(), _place: place })
+        Ok(Lease { connection, idle: self.idle.clone(), _places: (place, patient) })
     }
 
     fn take_idle(&self) -> Option<CountedConnection> {
         let mut idle = self.idle.lock();
         std::iter::from_fn(|| idle.pop()).find(|connection| is_quiet(connection.frames.get_ref()))
     }
+}
+
+async fn acquire(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
+    places.clone().acquire_owned().await.expect("the semaphore is never closed")
 }
 
 /// An idle connection has nothing to say: one that does was closed by the store. The socket itself is checked, because

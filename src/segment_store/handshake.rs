@@ -5,11 +5,16 @@ use std::time::Duration;
 
 use futures::{SinkExt as _, StreamExt as _};
 use pravega_protocol::wire::{FrameCodec, Hello, OLDEST_COMPATIBLE_VERSION, WIRE_VERSION, WireCommand};
+use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio_util::codec::Framed;
 
 use super::error::{ConnectError, ConnectProblem};
 use crate::controller::Endpoint;
+
+/// How long bytes may stay unacknowledged by the other machine before the connection fails: a network that swallows them
+/// is found sooner than by the silence of the store.
+const UNACKNOWLEDGED_FOR: Duration = Duration::from_secs(20);
 
 /// A socket after Hello.
 pub(super) type Connection = Framed<TcpStream, FrameCodec>;
@@ -28,6 +33,7 @@ pub(super) async fn connect(endpoint: &Endpoint, limit: Duration) -> Result<Conn
 async fn open(endpoint: &Endpoint) -> Result<Connection, ConnectProblem> {
     let socket = TcpStream::connect((&*endpoint.host, endpoint.port)).await?;
     socket.set_nodelay(true)?;
+    SockRef::from(&socket).set_tcp_user_timeout(Some(UNACKNOWLEDGED_FOR))?;
     let mut connection = Framed::new(socket, FrameCodec::client());
     let hello = Hello { high_version: WIRE_VERSION, low_version: OLDEST_COMPATIBLE_VERSION };
     connection.send(WireCommand::from(hello).frame()).await?;

@@ -29,7 +29,7 @@ mod tests;
 #[cfg(test)]
 pub(crate) use connect::Connect;
 pub use error::{ConnectError, ConnectProblem, Error, Lost, LostCause};
-pub use exclusive::{ExclusivePool, Lease};
+pub use exclusive::{ExclusivePool, Lease, LeaseKind};
 pub use flow::{Flow, FlowStep};
 #[cfg(test)]
 pub(crate) use peer::Peer;

@@ -18,13 +18,17 @@ use tokio::time::Instant;
 
 use super::connect::{Connect, Tcp};
 use super::error::{ConnectError, Error};
-use super::exclusive::{ExclusivePool, Lease};
+use super::exclusive::{ExclusivePool, Lease, LeaseKind};
 use super::session::{Session, SessionTimes};
 use crate::config;
 use crate::controller::Endpoint;
 use crate::retry::{Backoff, HEALTHY_FOR};
 use crate::telemetry::labels::{SessionKind, SessionLabels};
 use crate::telemetry::metrics::Metrics;
+
+/// Flows on one connection: a store keeps what it knows of each writer until the connection ends. Source:
+/// FlowHandler.java of Pravega's client, which retires a connection after 2,000 writers.
+const MOST_FLOWS: u32 = 2000;
 
 /// What a session is used for; appends and reads never share one, since a store that is pushed too hard by appends
 /// stops reading their socket.
@@ -145,9 +149,9 @@ impl Pool {
     ///
     /// # Cancel safety
     /// The place in the queue is lost, nothing else.
-    pub async fn lease(&self, endpoint: &Endpoint) -> Result<Lease, Error> {
+    pub async fn lease(&self, endpoint: &Endpoint, kind: LeaseKind) -> Result<Lease, Error> {
         let store = self.store(endpoint);
-        let lease = store.exclusive.lease(endpoint, self.settings.connect_timeout).await;
+        let lease = store.exclusive.lease(endpoint, kind, self.settings.connect_timeout).await;
         lease.inspect(|_| store.health.heard(Instant::now()))
     }
 
@@ -252,8 +256,12 @@ impl Failed {
 }
 
 impl SlotState {
+    /// A session that has been used up is left to those who still use it.
     fn open_session(&mut self, health: &StoreHealth) -> Option<Session> {
         let session = self.session.take()?;
+        if session.flows_opened() >= MOST_FLOWS {
+            return None;
+        }
         if session.is_open() {
             self.session = Some(session.clone());
             return Some(session);

@@ -81,6 +81,11 @@ impl Session {
         Self { messages, shared: Arc::new(shared) }
     }
 
+    /// How many flows were opened on the connection so far.
+    pub(super) fn flows_opened(&self) -> u32 {
+        self.shared.next_flow.load(Ordering::Relaxed) - 1
+    }
+
     /// Whether the connection is open, as far as is known.
     pub fn is_open(&self) -> bool {
         self.shared.end.borrow().is_none() && !self.messages.is_closed()

@@ -6,7 +6,7 @@ use pravega_protocol::stream::SegmentName;
 use pravega_protocol::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
 
 use super::error::Error;
-use super::exclusive::Lease;
+use super::exclusive::{Lease, LeaseKind};
 use super::pool::{Pool, Purpose};
 use super::session::Session;
 use crate::controller::{Controller, Endpoint};
@@ -56,11 +56,11 @@ impl SegmentStore {
     ///
     /// # Cancel safety
     /// The place in the queue is lost, nothing else.
-    pub async fn lease(&self, segment: &SegmentName) -> Result<Lease, Error> {
+    pub async fn lease(&self, segment: &SegmentName, kind: LeaseKind) -> Result<Lease, Error> {
         let mut backoff = Backoff::default();
         loop {
             let endpoint = self.controller.endpoint(segment).await?;
-            match self.pool.lease(&endpoint).await {
+            match self.pool.lease(&endpoint, kind).await {
                 Ok(lease) => return Ok(lease),
                 Err(error) => self.try_again(segment, &endpoint, error, &mut backoff).await?,
             }

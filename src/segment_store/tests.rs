@@ -233,13 +233,13 @@ async fn appends_and_reads_never_share_a_session() {
 async fn connection_that_was_given_back_is_leased_again_unless_the_store_closed_it() {
     let (store, endpoint) = Store::start().await;
     let pool = pool();
-    let (lease, peer) = tokio::join!(pool.lease(&endpoint), store.accept());
+    let (lease, peer) = tokio::join!(pool.lease(&endpoint, LeaseKind::Short), store.accept());
     lease.expect("connected").give_back();
-    let again = pool.lease(&endpoint).await.expect("no new connection is needed");
+    let again = pool.lease(&endpoint, LeaseKind::Short).await.expect("no new connection is needed");
     again.give_back();
     drop(peer);
     let reconnecting = async {
-        let mut lease = pool.lease(&endpoint).await.expect("connected");
+        let mut lease = pool.lease(&endpoint, LeaseKind::Short).await.expect("connected");
         lease.send(WireCommand::from(KeepAlive {}).frame()).await.expect("sent");
         lease
     };
@@ -248,4 +248,53 @@ async fn connection_that_was_given_back_is_leased_again_unless_the_store_closed_
         assert!(matches!(peer.hear().await, WireCommand::KeepAlive(_)));
     };
     tokio::join!(reconnecting, answering);
+}
+
+#[tokio::test]
+async fn reads_that_may_wait_for_long_leave_connections_to_others() {
+    let (store, endpoint) = Store::start().await;
+    let settings = config::SegmentStore { exclusive_connections: 2, ..config::SegmentStore::default() };
+    let pool = Pool::new(settings, Metrics::default());
+    let (waiting, _peer) = tokio::join!(pool.lease(&endpoint, LeaseKind::Patient), store.accept());
+    let _waiting = waiting.expect("connected");
+    let mut another = Box::pin(pool.lease(&endpoint, LeaseKind::Patient));
+    assert!(futures::poll!(another.as_mut()).is_pending(), "half of the connections are for others");
+    let (lease, _other_peer) = tokio::join!(pool.lease(&endpoint, LeaseKind::Short), store.accept());
+    lease.expect("connected");
+}
+
+#[tokio::test]
+async fn session_that_many_writers_used_is_left_to_them() {
+    let (store, endpoint) = Store::start().await;
+    let pool =
+        Pool::new(config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() }, Metrics::default());
+    let (first, _peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
+    let first = first.expect("connected");
+    let mut flow = None;
+    for _ in 0..2000 {
+        let session = pool.session(&endpoint, Purpose::Append).await.expect("the same one");
+        flow = Some(session.open_flow().await.expect("open"));
+    }
+    let (second, _other_peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
+    assert_eq!(second.expect("connected").flows_opened(), 0);
+    assert!(first.is_open() && flow.expect("the last").has_room(), "those who use it go on");
+}
+
+#[tokio::test]
+async fn flow_hears_replies_while_there_is_no_room_to_send() {
+    // with room for one message in its queue
+    let (messages, mut inbox) = tokio::sync::mpsc::channel(1);
+    let (_ended, end) = tokio::sync::watch::channel(None);
+    let session = Session::of_task(Endpoint::new("store", 1), messages, end);
+    let mut flow = session.open_flow().await.expect("open");
+    let Some(task::Message::OpenFlow { sink, .. }) = inbox.recv().await else { panic!("not opened") };
+    assert!(flow.has_room());
+    flow.send_now(bytes::Bytes::from_static(b"first"));
+    assert!(!flow.has_room());
+    sink.send(SegmentAttribute { request_id: RequestId(1), value: 7 }.into()).await.expect("the flow hears");
+    assert!(matches!(flow.step(true).await, FlowStep::Reply(Ok(_))));
+    let (step, taken) = tokio::join!(flow.step(true), inbox.recv());
+    assert!(matches!(step, FlowStep::Room) && matches!(taken, Some(task::Message::Send { .. })));
+    flow.send_now(bytes::Bytes::from_static(b"second"));
+    assert!(matches!(inbox.recv().await, Some(task::Message::Send { .. })));
 }

@@ -15,7 +15,7 @@ use crate::api::wire::reply_status::status_of;
 use crate::app::App;
 use crate::budget::{Overloaded, Part};
 use crate::retry::Backoff;
-use crate::segment_store;
+use crate::segment_store::{self, LeaseKind};
 use crate::telemetry::labels::{Limit, StoreError};
 
 /// Refuses what no client may send, and what only the admin port takes.
@@ -86,6 +86,11 @@ pub(crate) async fn any_segment(app: &App, stream: ScopedStream) -> Result<Segme
 
 /// What is said on a leased connection.
 pub(crate) trait Script: Sync {
+    /// Whether an answer may take as long as a segment has nothing to read.
+    fn may_wait(&self) -> bool {
+        false
+    }
+
     /// Says it and waits until all is answered.
     fn run(&self, exchange: &mut Exchange) -> impl Future<Output = Result<(), PlayError>> + Send;
 }
@@ -94,6 +99,10 @@ pub(crate) trait Script: Sync {
 pub(crate) struct FixedFrames<'a>(pub(crate) &'a [Frame]);
 
 impl Script for FixedFrames<'_> {
+    fn may_wait(&self) -> bool {
+        self.0.iter().any(|frame| frame.code == CommandType::ReadSegment.info().code)
+    }
+
     async fn run(&self, exchange: &mut Exchange) -> Result<(), PlayError> {
         Ok(exchange.play(self.0).await?)
     }
@@ -108,9 +117,10 @@ async fn play(
     exchange: &mut Option<Exchange>,
 ) -> Result<(), PlayError> {
     let mut backoff = Backoff::default();
+    let kind = if script.may_wait() { LeaseKind::Patient } else { LeaseKind::Short };
     loop {
         *exchange = None;
-        let lease = app.store().lease(route).await?;
+        let lease = app.store().lease(route, kind).await?;
         let playing = exchange.insert(Exchange::new(lease, app.budget().nothing(Part::Pages)));
         let played = script.run(playing).await;
         if !playing.is_redirected() {

@@ -144,7 +144,7 @@ impl State {
             Error::SegmentNotFound { .. } => matches!(target, Target::Segment(_)),
             Error::Controller(crate::controller::Error::StreamNotFound(_)) => self.odds.fate == StreamFate::Recreated,
             Error::Controller(_) | Error::Store { .. } => self.odds.outages,
-            Error::Refused { .. } | Error::Failed { .. } | Error::Stopped { .. } => false,
+            Error::Refused { .. } | Error::Failed { .. } | Error::Stopped { .. } | Error::Stalled(_) => false,
         }
     }
 }

@@ -18,6 +18,7 @@ use super::rules::{LeftOut, Rule, leaves_out};
 use super::trace::Trace;
 use super::world::World;
 use crate::append::segment_writer::WriterSettings;
+use crate::append::stalls::Stalls;
 use crate::append::{StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::{self, Size};
@@ -116,7 +117,7 @@ fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender 
     let settings = config::SegmentStore { append_sessions: odds.sessions, ..config::SegmentStore::default() };
     let pool = Pool::with_connect(settings, Box::new(SimulatedNetwork(world.clone())), metrics.clone());
     let store = SegmentStore::new(controller, Arc::new(pool), metrics.clone());
-    StreamAppender::new(the_stream(), store, writer_settings(odds), metrics)
+    StreamAppender::new(the_stream(), store, writer_settings(odds), Stalls::new(usize::MAX / 2), metrics)
 }
 
 fn writer_settings(odds: &Odds) -> WriterSettings {

@@ -1,11 +1,14 @@
 //! Stores that accept a connection or a request and never answer.
 
+use std::time::Duration;
+
 use futures::future::join_all;
 use pravega_protocol::wire::{NO_VALUE, WireCommand};
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{calls, scripted};
+use crate::support::metrics::sample;
 use crate::support::problem::Problem;
 use crate::support::{Answer, Gateway, Pravega, Stream};
 
@@ -113,4 +116,46 @@ async fn read_that_is_never_answered_is_503_without_side_effects() {
     let (answer, (question, _silent)) = tokio::join!(get, play);
     assert!(matches!(question, Some(WireCommand::GetStreamSegmentInfo(_))), "{question:?}");
     Problem::of(answer, 503, "deadline_exceeded").changed_nothing();
+}
+
+#[tokio::test]
+async fn events_for_a_store_that_is_silent_hold_a_part_of_the_budget_and_no_more() {
+    let settings = ["--set", "limits.bytes-in-flight=1MiB", "--set", "limits.caller-share=100%"];
+    let (mut store, gateway, stream) = scripted(&settings).await;
+    let post = || gateway.post(&stream.events()).header("Request-Timeout", "20s").body(vec![b'x'; 100 * 1024]);
+    let first = tokio::spawn(Answer::of(post()));
+    let (mut conversation, _) = store.new_writer().await;
+    let block = conversation.receive_block().await;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    let second = tokio::spawn(Answer::of(post()));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let problem = Problem::of(Answer::of(post()).await, 503, "store_unavailable");
+    problem.says("does not answer").changed_nothing();
+    assert!(sample(&gateway, "pravega_gateway_budget_available_bytes").await > 700.0 * 1024.0);
+
+    conversation.acknowledge(&block, NO_VALUE, 102_408).await;
+    first.await.expect("it does not panic").expect(201);
+    let next = conversation.receive_block().await;
+    conversation.acknowledge(&next, block.last_number, 2 * 102_408).await;
+    second.await.expect("it does not panic").expect(201);
+}
+
+#[tokio::test]
+async fn event_whose_request_was_answered_gives_its_bytes_back_though_the_store_is_silent() {
+    let (mut store, gateway, stream) = scripted(&[]).await;
+    let before = sample(&gateway, "pravega_gateway_budget_available_bytes").await;
+    let post = gateway.post(&stream.events()).header("Request-Timeout", "1s").body(vec![b'x'; 100 * 1024]);
+    let play = async {
+        let (mut conversation, _) = store.new_writer().await;
+        conversation.receive_block().await;
+        conversation
+    };
+    let (answer, _silent) = tokio::join!(Answer::of(post), play);
+    Problem::of(answer, 503, "deadline_exceeded").may_have_happened();
+    let looking = async {
+        while sample(&gateway, "pravega_gateway_budget_available_bytes").await < before {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(3), looking).await.expect("long before the session is given up");
 }

@@ -46,6 +46,10 @@ use crate::telemetry::labels::Limit;
 /// Events of one upload that may wait for their acknowledgement.
 const MOST_OUTSTANDING: usize = 64 * 1024;
 
+/// Bytes of one upload's events that may wait for their acknowledgement: as much as keeps a store busy, and little to wait
+/// for those whose events come behind them.
+const MOST_OUTSTANDING_BYTES: usize = 8 * 1024 * 1024;
+
 /// Bytes that are taken from the budget at a time for what events take beside their payloads.
 const OVERHEAD_PORTION: usize = 16 * 1024;
 
@@ -121,9 +125,17 @@ struct Upload {
     pending: Pending,
 }
 
+/// An event that is not answered yet.
+struct Outstanding {
+    index: u64,
+    bytes: usize,
+    ticket: Ticket,
+}
+
 /// The events that are not answered yet, and the reports on the others.
 struct Pending {
-    outstanding: VecDeque<(u64, Ticket)>,
+    outstanding: VecDeque<Outstanding>,
+    outstanding_bytes: usize,
     tally: Tally,
     /// Counts from the last progress: an event that was answered, or the first that was submitted.
     deadline: Deadline,
@@ -140,7 +152,7 @@ impl Upload {
             batch_bytes: 0,
             spare: appending.app.budget().nothing(Part::StreamedBodies),
             next_index: 0,
-            pending: Pending { outstanding, tally, deadline, late: None, has_failed: false },
+            pending: Pending { outstanding, outstanding_bytes: 0, tally, deadline, late: None, has_failed: false },
             appending,
         }
     }
@@ -211,15 +223,18 @@ impl Upload {
     }
 
     async fn take(&mut self, mut item: Item) -> Result<(), StopReason> {
-        if self.pending.outstanding.len() >= MOST_OUTSTANDING {
+        if self.pending.is_full() {
             self.submit().await?;
-            self.pending.settle_first().await;
+            while self.pending.is_full() {
+                self.pending.settle_first().await;
+            }
         }
         self.charge(&mut item).await?;
         let event = self.appending.event(item.payload, item.key.as_deref(), item.permit).map_err(StopReason::Event)?;
-        self.batch_bytes += event.payload.len();
+        let bytes = event.payload.len();
+        self.batch_bytes += bytes;
         let ticket = self.batch.push(event);
-        self.pending.push(self.next_index, ticket);
+        self.pending.push(Outstanding { index: self.next_index, bytes, ticket });
         self.next_index += 1;
         Ok(())
     }
@@ -319,15 +334,27 @@ fn draining() -> ApiError {
 }
 
 impl Pending {
-    fn push(&mut self, index: u64, ticket: Ticket) {
+    fn is_full(&self) -> bool {
+        self.outstanding.len() >= MOST_OUTSTANDING || self.outstanding_bytes >= MOST_OUTSTANDING_BYTES
+    }
+
+    fn push(&mut self, event: Outstanding) {
         if self.outstanding.is_empty() {
             self.deadline = self.deadline.renewed();
         }
-        self.outstanding.push_back((index, ticket));
+        self.outstanding_bytes += event.bytes;
+        self.outstanding.push_back(event);
+    }
+
+    fn pop(&mut self) -> Option<Outstanding> {
+        let event = self.outstanding.pop_front()?;
+        self.outstanding_bytes -= event.bytes;
+        Some(event)
     }
 
     fn forget_last(&mut self, count: usize) {
-        self.outstanding.truncate(self.outstanding.len() - count);
+        let forgotten = self.outstanding.split_off(self.outstanding.len() - count);
+        self.outstanding_bytes -= forgotten.iter().map(|event| event.bytes).sum::<usize>();
     }
 
     /// Awaits something while answers are taken; gives up when none came for too long, which counts only while some are
@@ -354,7 +381,7 @@ impl Pending {
 
     /// Takes what is answered already.
     fn settle_ready(&mut self) {
-        while let Some(Some(outcome)) = self.outstanding.front_mut().map(|(_, ticket)| ticket.outcome().now_or_never())
+        while let Some(Some(outcome)) = self.outstanding.front_mut().map(|event| event.ticket.outcome().now_or_never())
         {
             self.settle(outcome);
         }
@@ -375,7 +402,7 @@ impl Pending {
 
     /// Reports the first event's outcome. Waits for nothing: whoever awaits answers may hold what others wait for.
     fn settle(&mut self, outcome: AppendOutcome) {
-        let Some((index, _)) = self.outstanding.pop_front() else {
+        let Some(Outstanding { index, .. }) = self.pop() else {
             return;
         };
         match (outcome, self.late) {
@@ -395,7 +422,7 @@ impl Pending {
 
     /// Withdraws the first event, whose answer did not come in time.
     fn give_up(&mut self, elapsed: Elapsed) {
-        if let Some((index, ticket)) = self.outstanding.pop_front() {
+        if let Some(Outstanding { index, ticket, .. }) = self.pop() {
             let may_have_been_written = ticket.withdraw();
             self.fail(index, late(elapsed, may_have_been_written));
         }
@@ -413,9 +440,9 @@ fn late(elapsed: Elapsed, may_have_been_written: bool) -> ApiError {
 }
 
 /// The outcome of the event that was submitted first. May be dropped and awaited again.
-async fn first_outcome(outstanding: &mut VecDeque<(u64, Ticket)>) -> AppendOutcome {
+async fn first_outcome(outstanding: &mut VecDeque<Outstanding>) -> AppendOutcome {
     match outstanding.front_mut() {
-        Some((_, ticket)) => ticket.outcome().await,
+        Some(event) => event.ticket.outcome().await,
         None => std::future::pending().await,
     }
 }
