@@ -39,38 +39,39 @@ const CLOUD_EVENTS: &str = "application/cloudevents";
 
 /// Appends the body: one event, or a batch of them.
 pub(crate) async fn post(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
-    let strict = handling_is_strict(request.headers());
-    append(app, deadline, request, strict).await
+    let is_strict = handling_is_strict(request.headers());
+    let mut response = append(app, deadline, request, is_strict).await?;
+    if is_strict {
+        response.headers_mut().insert(PREFERENCE_APPLIED, STRICT_APPLIED);
+    }
+    Ok(response)
 }
 
 /// Appends the body. A `strict` batch that fails in part has the status of its first failure.
 pub(super) async fn append(app: App, deadline: Deadline, request: Request, strict: bool) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
     let coding = ContentEncoding::of(&head.headers)?;
-    reject_unsupported(&head.headers)?;
+    let content_type = ContentType::of(&head.headers)?;
+    reject_unsupported(&head.headers, &content_type)?;
     let mut params = Params::parse(head.uri.query())?;
     let stream = take_stream(&app, &mut params)?;
-    let form = Form::take(&mut params, &head.headers, strict)?;
+    let form = Form::take(&mut params, &head.headers, &content_type, strict)?;
     let routing = RequestRouting::take(&mut params, &head.headers)?;
     params.finish(PARAMETERS)?;
     let appending = Appending::begin(app, stream, routing, deadline).await?;
     let body = coding.undo(body, appending.app.budget()).await?;
-    let mut response = match form {
+    match form {
         Form::Single => appending.append_one(body).await,
         Form::Several(form) => batch::append(appending, form, body).await,
-    }?;
-    if handling_is_strict(&head.headers) {
-        response.headers_mut().insert(PREFERENCE_APPLIED, STRICT_APPLIED);
     }
-    Ok(response)
 }
 
-fn reject_unsupported(headers: &HeaderMap) -> Result<(), ApiError> {
+fn reject_unsupported(headers: &HeaderMap, content_type: &ContentType) -> Result<(), ApiError> {
     let unsupported =
         |name: &&HeaderName| name.as_str().starts_with("producer-") || UNSUPPORTED_HEADERS.contains(&name.as_str());
     let what = match headers.keys().find(unsupported) {
         Some(name) => format!("header {name}"),
-        None if ContentType::of(headers)?.media_type().starts_with(CLOUD_EVENTS) => "CloudEvents".to_owned(),
+        None if content_type.media_type().starts_with(CLOUD_EVENTS) => "CloudEvents".to_owned(),
         None => return Ok(()),
     };
     let detail = format!("{what} is not supported by this version; the event was not written");

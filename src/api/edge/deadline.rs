@@ -1,6 +1,7 @@
 //! How long a request may take.
 
 use std::future::Future;
+use std::task::Poll;
 use std::time::Duration;
 
 use http::HeaderMap;
@@ -76,6 +77,11 @@ impl Deadline {
     /// # Cancel safety
     /// As safe as the future itself.
     pub(crate) async fn timeout<F: Future>(&self, future: F) -> Result<F::Output, Elapsed> {
+        let mut future = std::pin::pin!(future);
+        // Most of what is awaited is there already, and needs no timer.
+        if let Poll::Ready(output) = futures::poll!(future.as_mut()) {
+            return Ok(output);
+        }
         let elapsed = |_| Elapsed { allowance: self.allowance };
         tokio::time::timeout_at(self.at, future).await.map_err(elapsed)
     }

@@ -25,7 +25,17 @@ pub(super) fn check_host(parts: &Parts) -> Result<(), ApiError> {
 /// A request to no authority in particular has an empty one.
 fn is_valid(host: &HeaderValue) -> bool {
     let bytes = host.as_bytes();
-    bytes.is_empty() || (!bytes.contains(&b'@') && Authority::try_from(bytes).is_ok_and(|host| has_valid_port(&host)))
+    is_plain(bytes) || (!bytes.contains(&b'@') && Authority::try_from(bytes).is_ok_and(|host| has_valid_port(&host)))
+}
+
+/// A name or IPv4 address and perhaps a port, as most are; or nothing.
+fn is_plain(host: &[u8]) -> bool {
+    let name = host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
+    match &host[name..] {
+        [] => true,
+        [b':', port @ ..] => name > 0 && (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        _ => false,
+    }
 }
 
 fn has_valid_port(authority: &Authority) -> bool {

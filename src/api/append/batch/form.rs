@@ -66,12 +66,16 @@ pub(super) struct Reporting {
 }
 
 impl Form {
-    /// Takes `split` and `report`, and looks at `Content-Type` and `Accept`. A `strict` batch has one status, which
+    /// Takes `split` and `report`, and looks at the content type and `Accept`. A `strict` batch has one status, which
     /// only its end decides: its reports are not streamed.
-    pub(crate) fn take(params: &mut Params, headers: &HeaderMap, strict: bool) -> Result<Self, ApiError> {
+    pub(crate) fn take(
+        params: &mut Params,
+        headers: &HeaderMap,
+        content_type: &ContentType,
+        strict: bool,
+    ) -> Result<Self, ApiError> {
         let split = params.take_parsed("split", "a JSON pointer such as /items")?;
         let each = take_report(params)?;
-        let content_type = ContentType::of(headers)?;
         let layout = Layout::of(content_type.media_type(), split)?;
         if params.has("key-from") || layout.as_ref().is_some_and(|layout| *layout != Layout::Frames) {
             content_type.check_is_utf_8()?;
@@ -130,7 +134,8 @@ mod tests {
     fn take(query: &str, content_type: &'static str) -> Result<Form, ErrorCode> {
         let mut params = Params::parse(Some(query)).expect("well formed");
         let headers = HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(content_type))]);
-        Form::take(&mut params, &headers, false).map_err(|error| error.code())
+        let content_type = ContentType::of(&headers).expect("well formed");
+        Form::take(&mut params, &headers, &content_type, false).map_err(|error| error.code())
     }
 
     fn layout(query: &str, content_type: &'static str) -> Option<Layout> {
