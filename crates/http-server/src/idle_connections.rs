@@ -79,10 +79,14 @@ pub(crate) struct IdleConnection {
 
 impl IdleConnection {
     /// Waits until the connection was idle for too long, or has to make room, and then until it should be closed by now.
-    ///
-    /// # Cancel safety
-    /// May be dropped and awaited again.
-    pub(crate) async fn next(&mut self) -> Idle {
+    /// It takes and returns itself so that it can be kept while other things happen: to begin to wait costs more than to
+    /// go on.
+    pub(crate) async fn next(mut self) -> (Idle, Self) {
+        let idle = self.wait().await;
+        (idle, self)
+    }
+
+    async fn wait(&mut self) -> Idle {
         loop {
             let has_to_make_room = tokio::select! {
                 () = &mut self.timer => false,
@@ -134,9 +138,9 @@ mod tests {
             sleep(LONGEST * 2).await;
             drop(guard);
         };
-        let (next, ()) = tokio::join!(idle.next(), working);
+        let (next, ()) = tokio::join!(idle.wait(), working);
         assert_eq!((next, began.elapsed()), (Idle::TooLong, LONGEST * 3));
-        assert_eq!((idle.next().await, began.elapsed()), (Idle::StillOpen, LONGEST * 3 + CLOSES_WITHIN));
+        assert_eq!((idle.wait().await, began.elapsed()), (Idle::StillOpen, LONGEST * 3 + CLOSES_WITHIN));
     }
 
     #[tokio::test(start_paused = true)]
@@ -150,10 +154,10 @@ mod tests {
         let (_, mut third) = connection(&all);
         advance(Duration::from_secs(1)).await;
         all.close_idlest();
-        assert_eq!(second.next().now_or_never(), Some(Idle::TooLong));
-        assert!(first.next().now_or_never().is_none() && third.next().now_or_never().is_none());
+        assert_eq!(second.wait().now_or_never(), Some(Idle::TooLong));
+        assert!(first.wait().now_or_never().is_none() && third.wait().now_or_never().is_none());
         drop(second);
         all.close_idlest();
-        assert_eq!(third.next().now_or_never(), Some(Idle::TooLong));
+        assert_eq!(third.wait().now_or_never(), Some(Idle::TooLong));
     }
 }

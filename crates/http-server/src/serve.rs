@@ -264,7 +264,7 @@ impl Server {
         let _open = (GaugeGuard::new(&self.settings.metrics.open), slot);
         let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
         let state = Arc::new(ConnectionState::default());
-        let mut idle = self.idle.watch(Arc::clone(&state), self.settings.idle);
+        let mut idle = pin!(self.idle.watch(Arc::clone(&state), self.settings.idle).next());
         let stream = SendTimeout::new(stream, self.settings.body.idle);
         let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));
@@ -279,13 +279,14 @@ impl Server {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                idle = idle.next() => match idle {
-                    Idle::TooLong if !stopping => {
-                        stopping = true;
-                        self.settings.metrics.idle_hits.inc();
-                        connection.as_mut().graceful_shutdown();
+                (verdict, watch) = idle.as_mut() => match verdict {
+                    Idle::TooLong => {
+                        if !std::mem::replace(&mut stopping, true) {
+                            self.settings.metrics.idle_hits.inc();
+                            connection.as_mut().graceful_shutdown();
+                        }
+                        idle.set(watch.next());
                     }
-                    Idle::TooLong => {}
                     Idle::StillOpen => return,
                 },
                 _ = sweeps.tick(), if state.is_http2() => state.end_untaken_responses(self.settings.body.idle),
