@@ -27,6 +27,7 @@ mod kubernetes;
 mod limits;
 mod main_job;
 mod many_clients;
+mod neighbours;
 mod raw_messages;
 mod raw_sequence;
 mod request_forms;

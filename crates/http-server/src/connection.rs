@@ -19,10 +19,13 @@ use futures::task::AtomicWaker;
 use http::Version;
 use parking_lot::Mutex;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::time::Instant;
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
 use crate::gauge_guard::GaugeGuard;
 use crate::response_body::WatchedResponse;
+
+/// How often in the longest time that a response may wait untaken those that do are looked for.
+const LOOKS_PER_WAIT: u32 = 4;
 
 /// Shared by a connection's socket and its requests.
 #[derive(Debug)]
@@ -124,18 +127,36 @@ impl ConnectionState {
         if self.has_ended.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
     }
 
-    /// Adds a response to those that are watched.
-    pub(crate) fn watch(&self, response: &Arc<WatchedResponse>) {
-        self.responses.lock().push(Arc::downgrade(response));
+    /// Ends a response once the caller has taken nothing of it for this long, so that it holds no memory.
+    pub(crate) fn watch(self: &Arc<Self>, response: &Arc<WatchedResponse>, longest: Duration) {
+        let mut watched = self.responses.lock();
+        let is_first = watched.is_empty();
+        watched.push(Arc::downgrade(response));
+        if is_first {
+            // needs no owner: ends with the last of the responses
+            tokio::spawn(end_untaken_responses(Arc::downgrade(self), longest));
+        }
     }
 
-    /// Ends the responses of which the caller has taken nothing for this long, so that they hold no memory.
-    pub(crate) fn end_untaken_responses(&self, after: Duration) {
+    /// Whether there are still some.
+    fn look_at_responses(&self, longest: Duration) -> bool {
         let mut watched = self.responses.lock();
         watched.retain(|response| response.strong_count() > 0);
         let responses: Vec<_> = watched.iter().filter_map(Weak::upgrade).collect();
         drop(watched);
-        responses.iter().for_each(|response| response.end_if_untaken(after));
+        responses.iter().for_each(|response| response.end_if_untaken(longest));
+        !responses.is_empty()
+    }
+}
+
+async fn end_untaken_responses(connection: Weak<ConnectionState>, longest: Duration) {
+    let mut looks = interval(longest / LOOKS_PER_WAIT);
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        if !connection.upgrade().is_some_and(|connection| connection.look_at_responses(longest)) {
+            return;
+        }
     }
 }
 

@@ -66,7 +66,8 @@ impl std::fmt::Debug for State {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(body: Body, request: RequestGuard) -> Self {
+    /// A body of which an HTTP/2 caller must take something within `longest`.
+    pub(crate) fn new(body: Body, request: RequestGuard, longest: Duration) -> Self {
         let state = Arc::clone(request.connection());
         let content = Content { body, rest: Bytes::new(), _request: request };
         if !state.is_http2() || content.is_end_stream() {
@@ -74,7 +75,7 @@ impl ResponseBody {
         }
         let watched = State { phase: Phase::Sending(content), untaken_since: Some(Instant::now()) };
         let watched = Arc::new(WatchedResponse(Mutex::new(watched)));
-        state.watch(&watched);
+        state.watch(&watched, longest);
         Self::Watched(watched)
     }
 }
@@ -205,7 +206,7 @@ mod tests {
     fn response(version: Version, body: Body) -> (Arc<ConnectionState>, ResponseBody) {
         let state = Arc::new(ConnectionState::default());
         let guard = state.begin_request(version, &Gauge::default());
-        (state, ResponseBody::new(body, guard))
+        (state, ResponseBody::new(body, guard, IDLE))
     }
 
     #[tokio::test]
@@ -224,11 +225,11 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn response_on_http_2_that_is_not_taken_ends_and_one_that_is_goes_on() {
         let (state, mut body) = response(Version::HTTP_2, Body::from(vec![0; PIECE_BYTES + 1]));
-        tokio::time::advance(IDLE / 2).await;
-        state.end_untaken_responses(IDLE);
+        tokio::time::sleep(IDLE * 9 / 10).await;
         body.frame().await.expect("a frame").expect("it goes on");
-        tokio::time::advance(IDLE).await;
-        state.end_untaken_responses(IDLE);
+        tokio::time::sleep(IDLE * 9 / 10).await;
+        assert_eq!(state.idle_for(), None);
+        tokio::time::sleep(IDLE).await;
         assert!(state.idle_for().is_some(), "its request is over");
         let error = body.frame().await.expect("the end is reported").expect_err("as an error");
         assert!(error.to_string().contains("took none of the response"), "{error}");
@@ -254,8 +255,7 @@ mod tests {
     async fn body_that_has_nothing_to_send_is_not_the_callers_fault() {
         let (state, mut body) = response(Version::HTTP_2, Body::from_stream(pending::<io::Result<Bytes>>()));
         assert!(futures::poll!(body.frame()).is_pending());
-        tokio::time::advance(2 * IDLE).await;
-        state.end_untaken_responses(IDLE);
+        tokio::time::sleep(2 * IDLE).await;
         assert_eq!(state.idle_for(), None);
     }
 }

@@ -18,6 +18,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
+use futures::StreamExt as _;
+use futures::stream::FuturesUnordered;
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
@@ -30,7 +32,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::{JoinError, JoinSet};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
@@ -52,9 +54,6 @@ const HEAD_EXCESS_BYTES: usize = 64 * 1024;
 
 /// How often, while a connection waits for room, another one is looked for that is idle.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
-
-/// How often in the longest time that a response may wait untaken those that do are looked for.
-const SWEEPS_PER_IDLE: u32 = 4;
 
 /// The limits of one server, and its metrics.
 #[derive(Debug, Clone)]
@@ -264,14 +263,14 @@ impl Server {
         let _open = (GaugeGuard::new(&self.settings.metrics.open), slot);
         let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
         let state = Arc::new(ConnectionState::default());
-        let mut idle = pin!(self.idle.watch(Arc::clone(&state), self.settings.idle).next());
+        // polled only when it is woken, unlike the arms of a select
+        let mut idle: FuturesUnordered<_> =
+            std::iter::once(self.idle.watch(Arc::clone(&state), self.settings.idle).next()).collect();
         let stream = SendTimeout::new(stream, self.settings.body.idle);
         let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));
         let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
         let mut stopping = false;
-        let mut sweeps = interval(self.settings.body.idle / SWEEPS_PER_IDLE);
-        sweeps.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let ended = loop {
             tokio::select! {
                 ended = connection.as_mut() => break ended,
@@ -279,17 +278,16 @@ impl Server {
                     stopping = true;
                     connection.as_mut().graceful_shutdown();
                 }
-                (verdict, watch) = idle.as_mut() => match verdict {
+                Some((verdict, watch)) = idle.next() => match verdict {
                     Idle::TooLong => {
                         if !std::mem::replace(&mut stopping, true) {
                             self.settings.metrics.idle_hits.inc();
                             connection.as_mut().graceful_shutdown();
                         }
-                        idle.set(watch.next());
+                        idle.push(watch.next());
                     }
                     Idle::StillOpen => return,
                 },
-                _ = sweeps.tick(), if state.is_http2() => state.end_untaken_responses(self.settings.body.idle),
                 () = self.cut.cancelled() => {
                     self.connections_cut.fetch_add(1, Ordering::Relaxed);
                     return;
@@ -322,7 +320,8 @@ impl Server {
         parts.extensions.insert(Arrival { peer, request: guard.clone() });
         // a router is always ready
         let answering = self.router.clone().call(Request::from_parts(parts, body));
-        async move { answering.await.map(|response| response.map(|body| ResponseBody::new(body, guard))) }
+        let longest = self.settings.body.idle;
+        async move { answering.await.map(|response| response.map(|body| ResponseBody::new(body, guard, longest))) }
     }
 }
 

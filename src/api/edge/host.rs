@@ -33,9 +33,16 @@ fn is_plain(host: &[u8]) -> bool {
     let name = host.iter().take_while(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-')).count();
     match &host[name..] {
         [] => true,
-        [b':', port @ ..] => name > 0 && (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit),
+        [b':', port @ ..] => name > 0 && is_port(port),
         _ => false,
     }
+}
+
+fn is_port(digits: &[u8]) -> bool {
+    let value = digits
+        .iter()
+        .fold(0, |value: u32, digit| value.saturating_mul(10).saturating_add(u32::from(digit.wrapping_sub(b'0'))));
+    !digits.is_empty() && digits.iter().all(u8::is_ascii_digit) && value <= u32::from(u16::MAX)
 }
 
 fn has_valid_port(authority: &Authority) -> bool {
@@ -67,12 +74,12 @@ mod tests {
 
     #[test]
     fn request_says_once_to_whom_it_is() {
-        for host in ["gateway", "gateway:8080", "127.0.0.1:8080", "[::1]:8080", ""] {
+        for host in ["gateway", "gateway:65535", "127.0.0.1:8080", "[::1]:8080", ""] {
             assert!(check(Version::HTTP_11, "/", &[host]), "{host}");
         }
         assert!(!check(Version::HTTP_11, "/", &[]));
         assert!(!check(Version::HTTP_11, "/", &["a", "a"]));
-        for bad in ["a b", "user@a", "a:b", "a/b", "http://a"] {
+        for bad in ["a:65536", "a b", "user@a", "a:b", "a/b", "http://a"] {
             assert!(!check(Version::HTTP_11, "/", &[bad]), "{bad}");
         }
     }
