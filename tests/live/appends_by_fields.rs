@@ -88,3 +88,18 @@ async fn field_in_parameter_and_header_of_an_append_is_400() {
     assert_eq!(Answer::of(twice).await.expect(400).json()["code"], "parameter_repeated");
     assert!(stream.read_all(&gateway).await.is_empty());
 }
+
+#[tokio::test]
+async fn two_gateways_of_one_name_append_side_by_side() {
+    // Both take the ids of their writers from the host's name and the address that they were told to listen on.
+    let gateways = [Gateway::ready(&[]).await, Gateway::ready(&[]).await];
+    let stream = Stream::create(&gateways[0], 1).await;
+    let path = path("Event", &stream, 0);
+    let post = |gateway: &Gateway, number: usize| Answer::of(gateway.post(&path).body(format!("event {number}")));
+    for round in 0..10 {
+        let posts = (0..4).flat_map(|number| gateways.iter().map(move |gateway| (gateway, number)));
+        let answers = futures::future::join_all(posts.map(|(gateway, number)| post(gateway, 4 * round + number))).await;
+        answers.into_iter().for_each(|answer| drop(answer.expect(200)));
+    }
+    assert_eq!(stream.read_all(&gateways[0]).await.len(), 80);
+}

@@ -6,7 +6,8 @@ use socket2::{Domain, Socket, Type};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
-use crate::support::metrics::sample;
+use crate::support::metrics::{sample, store_sessions};
+use crate::support::wire::path;
 use crate::support::{Answer, Gateway, PATIENCE, Stream};
 
 const MIB: usize = 1024 * 1024;
@@ -125,4 +126,26 @@ async fn pages_for_a_closed_window_of_http_2_do_not_stay_in_memory() {
     await_available(&gateway, |bytes| bytes == whole).await;
     assert!(!answering.is_finished(), "the connection stands");
     answering.abort();
+}
+
+#[tokio::test]
+async fn raw_reads_that_wait_at_a_tail_leave_connections_to_other_commands() {
+    let gateway = Gateway::ready(&[]).await;
+    let stream = Stream::create(&gateway, 1).await;
+    let read = path("ReadSegment", &stream, 0) + "&offset=0&suggestedLength=100";
+    let waiting: Vec<_> = (0..40).map(|_| tokio::spawn(Answer::of(gateway.post(&read)))).collect();
+    let parked = async {
+        while store_sessions(&gateway, "exclusive").await < 16.0 {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(PATIENCE, parked).await.expect("they wait at the store");
+    for _ in 0..20 {
+        let info = gateway.post(&path("GetStreamSegmentInfo", &stream, 0)).header("Request-Timeout", "5s");
+        Answer::of(info).await.expect(200);
+    }
+    stream.append(&gateway, None, "event").await;
+    for answer in futures::future::join_all(waiting).await {
+        answer.expect("it does not panic").expect(200);
+    }
 }
