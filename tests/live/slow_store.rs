@@ -27,7 +27,7 @@ const AT_A_TIME: u64 = 64;
 const BYTES_PER_SECOND: u32 = 20_000_000;
 const MOST_MEMORY: u64 = 100 * MIB;
 
-/// Bytes that may be between the caller and the store: half of `limits.bytes-in-flight` plus socket buffers.
+/// Bytes that may be between the caller and the store: its share of `limits.bytes-in-flight`, and socket buffers.
 const MOST_UNDERWAY: u64 = 32 * MIB + 32 * MIB;
 
 /// The longest that the test may take on a busy machine.
