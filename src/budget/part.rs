@@ -33,8 +33,13 @@ impl Division {
     /// Most bytes that are kept for each part.
     const MOST_KEPT: usize = 8 * 1024 * 1024;
 
-    /// Divides a budget in which a single thing of `largest` bytes must still find room, if it is not smaller itself.
+    /// Room for the largest event and what it takes beside its payload.
+    const LARGEST_EVENT: usize = 9 * 1024 * 1024;
+
+    /// Divides a budget in which a single thing of `largest` bytes must still find room; in one that is smaller, the
+    /// largest event.
     pub(super) fn new(total: usize, largest: usize) -> Self {
+        let largest = if largest <= total { largest } else { Self::LARGEST_EVENT };
         let beside_largest = total.saturating_sub(largest);
         Self { total, kept: (beside_largest / 2).min(total / 8).min(Self::MOST_KEPT) }
     }
@@ -72,6 +77,7 @@ mod tests {
     #[test]
     fn small_budget_keeps_less_so_that_the_largest_thing_finds_room() {
         assert_eq!(Division::new(40 * MIB, 32 * MIB).capacity(), 32 * MIB);
+        assert_eq!(Division::new(16 * MIB, 32 * MIB).capacity(), 12 * MIB);
         assert_eq!(Division::new(9 * MIB, 32 * MIB).capacity(), 9 * MIB);
         assert_eq!(Division::new(16 * MIB, 0).kept(), 2 * MIB);
     }
