@@ -52,15 +52,20 @@ impl Stall {
         if held + bytes > self.all.0.limit {
             return false;
         }
+        self.count(bytes);
+        true
+    }
+
+    fn count(&self, bytes: usize) {
         self.counted.fetch_add(bytes, Ordering::Relaxed);
         self.all.0.held.fetch_add(bytes, Ordering::Relaxed);
-        true
     }
 
     /// Takes note of what the writer holds while it is stalled; `None` if it is not.
     pub(super) fn set(&self, bytes: Option<usize>) {
         let was_stalled = self.is_stalled.swap(bytes.is_some(), Ordering::Relaxed);
-        if !was_stalled && bytes.is_none() {
+        // Bytes may have been admitted while an earlier call ended the stall.
+        if !was_stalled && bytes.is_none() && self.counted.load(Ordering::Relaxed) == 0 {
             return;
         }
         let now = bytes.unwrap_or(0);
@@ -91,6 +96,18 @@ mod tests {
         silent.set(None);
         assert!(mute.admit(600) && !mute.admit(1) && silent.admit(5000));
         drop(mute);
+        assert_eq!(stalls.0.held.load(Ordering::Relaxed), 0);
+    }
+
+    #[test]
+    fn bytes_that_were_admitted_while_the_stall_ended_are_not_counted_for_good() {
+        let stalls = Stalls::new(1000);
+        let writer = stalls.writer();
+        writer.set(Some(0));
+        writer.set(None);
+        writer.count(100);
+        assert_eq!(stalls.0.held.load(Ordering::Relaxed), 100);
+        drop(writer);
         assert_eq!(stalls.0.held.load(Ordering::Relaxed), 0);
     }
 }
