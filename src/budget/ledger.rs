@@ -106,9 +106,7 @@ impl Ledger {
             WaitPolicy::Fixed => wait,
             WaitPolicy::WhileProgress => wait.max(PROGRESS_WINDOW),
         };
-        let Some(mut waiting) = self.queue(part, bytes, holder) else {
-            return Ok(());
-        };
+        let mut waiting = self.queue(part, bytes, holder);
         loop {
             let releases = self.state.lock().releases;
             match timeout(window, &mut waiting.granted).await {
@@ -123,19 +121,15 @@ impl Ledger {
         }
     }
 
-    /// Takes the bytes at once, or a place in line for them.
-    fn queue(&self, part: Part, bytes: usize, holder: Option<&Arc<Holder>>) -> Option<Waiting<'_>> {
-        if self.try_take(part, bytes, holder) {
-            return None;
-        }
+    /// Takes a place in line, which is granted at once if there is room.
+    fn queue(&self, part: Part, bytes: usize, holder: Option<&Arc<Holder>>) -> Waiting<'_> {
         let (grant, granted) = oneshot::channel();
         let mut state = self.state.lock();
         let id = state.next_id;
         state.next_id += 1;
         state.waiting[part.index()].push_back(Waiter { id, bytes, holder: holder.cloned(), grant });
-        // Bytes may have been given back since the attempt.
         state.grant(self.division);
-        Some(Waiting { ledger: self, part, bytes, holder: holder.cloned(), id, granted, has_taken: false })
+        Waiting { ledger: self, part, bytes, holder: holder.cloned(), id, granted, has_taken: false }
     }
 
     fn why_not(part: Part, bytes: usize, holder: Option<&Arc<Holder>>) -> Unavailable {

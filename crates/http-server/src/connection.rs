@@ -112,6 +112,11 @@ impl ConnectionState {
         self.requests.load(Ordering::Relaxed) == 0 && !self.is_http2()
     }
 
+    /// Whether the caller has ended its sending side.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.has_ended.load(Ordering::SeqCst)
+    }
+
     /// The caller has ended its sending side. Ready once that ends the connection: as soon as every request that
     /// came before is answered.
     pub(crate) fn poll_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
@@ -124,7 +129,7 @@ impl ConnectionState {
     /// Ready if no more will come of a body of which more is awaited; else `cx` is woken by that.
     pub(crate) fn poll_body_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
         self.body.register(cx.waker());
-        if self.has_ended.load(Ordering::SeqCst) { Poll::Ready(()) } else { Poll::Pending }
+        if self.has_ended() { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Ends a response once the caller has taken nothing of it for this long, so that it holds no memory.

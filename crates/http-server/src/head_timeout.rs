@@ -33,8 +33,6 @@ pub(crate) struct HeadTimeout<S> {
     /// The deadline of the head being awaited, if any.
     due: Option<Due>,
     timer: Option<Pin<Box<Sleep>>>,
-    /// Whether the caller has ended its sending side.
-    has_ended: bool,
 }
 
 #[derive(Clone, Copy)]
@@ -58,7 +56,7 @@ pub(crate) fn is_cause_of(error: &(dyn Error + 'static)) -> bool {
 impl<S> HeadTimeout<S> {
     pub(crate) fn new(stream: S, state: Arc<ConnectionState>, allowance: Duration) -> Self {
         let at = Instant::now() + allowance;
-        Self { stream, state, allowance, due: Some(Due { at, heads: 0 }), timer: None, has_ended: false }
+        Self { stream, state, allowance, due: Some(Due { at, heads: 0 }), timer: None }
     }
 
     fn bytes_arrived(&mut self) {
@@ -87,7 +85,7 @@ impl<S> HeadTimeout<S> {
 impl<S: AsyncRead + Unpin> AsyncRead for HeadTimeout<S> {
     fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        if this.has_ended {
+        if this.state.has_ended() {
             return this.state.poll_ended(cx).map(Ok);
         }
         let before = buffer.filled().len();
@@ -95,7 +93,6 @@ impl<S: AsyncRead + Unpin> AsyncRead for HeadTimeout<S> {
         match read {
             Poll::Ready(Ok(())) if buffer.filled().len() > before => this.bytes_arrived(),
             Poll::Ready(Ok(())) if buffer.remaining() > 0 => {
-                this.has_ended = true;
                 return this.state.poll_ended(cx).map(Ok);
             }
             Poll::Pending if this.is_late(cx) => {

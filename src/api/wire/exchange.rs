@@ -94,17 +94,17 @@ impl Exchange {
         }
     }
 
-    /// Sends a frame. Where the protocol has it so, first waits until everything before it is answered, and sends nothing
-    /// if the store turns out to be the wrong one.
+    /// Sends a frame, unless the store has answered nothing but WrongHost: it would refuse this one, too. Where the
+    /// protocol has it so, first waits until everything before it is answered.
     pub(crate) async fn send(&mut self, frame: Frame) -> Result<(), ExchangeError> {
         let command = frame.to_command().ok().map(|(command, _)| command);
         let kind = CommandType::from_code(frame.code);
         let waits = kind.is_some_and(waits);
         if waits {
             self.settle().await?;
-            if self.is_redirected() {
-                return Ok(());
-            }
+        }
+        if self.is_redirected() {
+            return Ok(());
         }
         self.has_writer |= kind == Some(CommandType::SetupAppend);
         let awaited = awaited_by(kind, command.as_ref());
@@ -166,13 +166,9 @@ impl Exchange {
         settled.command
     }
 
-    /// Sends a sequence of frames and waits until all of them are answered. Ends early where the store has answered
-    /// nothing but WrongHost: what follows would be refused there, too.
+    /// Sends a sequence of frames and waits until all that were sent are answered.
     pub(crate) async fn play(&mut self, frames: &[Frame]) -> Result<(), ExchangeError> {
         for frame in frames {
-            if self.is_redirected() {
-                break;
-            }
             self.send(frame.clone()).await?;
         }
         self.settle().await

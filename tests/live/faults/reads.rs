@@ -1,10 +1,7 @@
 //! Pages and waits while their segment changes.
 
 use bytes::Bytes;
-use pravega_protocol::wire::{
-    Data, GetStreamSegmentInfo, JavaStr, Offset, ReadSegment, SegmentIsTruncated, SegmentRead, StreamSegmentInfo,
-    WireCommand,
-};
+use pravega_protocol::wire::{Data, JavaStr, Offset, ReadSegment, SegmentIsTruncated, SegmentRead, WireCommand};
 
 use super::scripted;
 use crate::support::Answer;
@@ -15,21 +12,8 @@ const ONE_SESSION: &[&str] = &["--set", "segment-store.read-sessions=1"];
 
 /// Receives the question for a segment's state, and answers that it holds these bytes.
 async fn send_bounds(conversation: &mut Conversation, head: i64, tail: i64) {
-    let GetStreamSegmentInfo { request_id, segment_name, .. } = conversation.receive_question().await;
-    let (write_offset, start_offset) = (Offset(tail), Offset(head));
-    let (exists, is_sealed, is_deleted, last_modified) = (true, false, false, 0);
-    conversation
-        .send(StreamSegmentInfo {
-            request_id,
-            segment_name,
-            exists,
-            is_sealed,
-            is_deleted,
-            last_modified,
-            write_offset,
-            start_offset,
-        })
-        .await;
+    let question = conversation.receive_question().await;
+    conversation.send_bounds(question, false, head, tail).await;
 }
 
 async fn receive_read(conversation: &mut Conversation) -> ReadSegment {

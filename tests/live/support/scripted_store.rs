@@ -168,9 +168,14 @@ impl Conversation {
 
     /// Answers that the segment is empty.
     pub(crate) async fn send_state(&mut self, question: GetStreamSegmentInfo, is_sealed: bool) {
+        self.send_bounds(question, is_sealed, 0, 0).await;
+    }
+
+    /// Answers that the segment holds the bytes from `head` to `tail`.
+    pub(crate) async fn send_bounds(&mut self, question: GetStreamSegmentInfo, is_sealed: bool, head: i64, tail: i64) {
         let GetStreamSegmentInfo { request_id, segment_name, .. } = question;
         let (exists, is_deleted, last_modified) = (true, false, 0);
-        let (write_offset, start_offset) = (Offset(0), Offset(0));
+        let (write_offset, start_offset) = (Offset(tail), Offset(head));
         self.send(StreamSegmentInfo {
             request_id,
             segment_name,
