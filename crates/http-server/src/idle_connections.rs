@@ -3,22 +3,31 @@
 //! ```text
 //! open ── no request in progress for `idle`, or the idlest when room is needed ─▶ TooLong ─▶ asked to close
 //!                                                                                              │
-//!                                                          StillOpen: closed by force ◀────────┘ after a while
+//!                                          StillOpen: closed by force ◀── 1 s, for room 20 ms ─┘
 //! ```
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
-use tokio::time::{Instant, Sleep, sleep, sleep_until};
+use tokio::time::{Instant, Sleep, sleep};
 
 use crate::connection::ConnectionState;
 
 /// How long an idle connection has to close in order.
 const CLOSES_WITHIN: Duration = Duration::from_secs(1);
+
+/// The same for one that has to make room: one in the midst of a head only ends by force.
+const MAKES_ROOM_WITHIN: Duration = Duration::from_millis(20);
+
+/// A connection makes room only after it was idle for this long. One that is used again and again would otherwise be
+/// closed between two requests, and the next would fail.
+const MAKES_ROOM_AFTER: Duration = Duration::from_secs(1);
 
 /// The open connections of a server. Clones share them.
 #[derive(Debug, Clone, Default)]
@@ -33,27 +42,62 @@ struct Open {
 #[derive(Debug)]
 struct Connection {
     state: Arc<ConnectionState>,
-    close: Arc<Notify>,
+    room: Arc<RoomRequest>,
+}
+
+/// Asks a connection to make room.
+#[derive(Debug, Default)]
+struct RoomRequest {
+    asked: Notify,
+    is_asked: AtomicBool,
 }
 
 impl IdleConnections {
     /// Watches a connection until the result is dropped.
     pub(crate) fn watch(&self, state: Arc<ConnectionState>, longest: Duration) -> IdleConnection {
-        let close = Arc::new(Notify::new());
+        let room = Arc::new(RoomRequest::default());
         let mut open = self.0.lock();
         let id = open.next_id;
         open.next_id += 1;
-        open.connections.insert(id, Connection { state: Arc::clone(&state), close: Arc::clone(&close) });
-        IdleConnection { all: self.clone(), id, state, close, longest, timer: Box::pin(sleep(longest)), closing: false }
+        open.connections.insert(id, Connection { state: Arc::clone(&state), room: Arc::clone(&room) });
+        IdleConnection { all: self.clone(), id, state, room, longest, timer: Box::pin(sleep(longest)), closing: false }
     }
 
-    /// Asks the connection to close that has been idle longest, if one is idle.
-    pub(crate) fn close_idlest(&self) {
-        let open = self.0.lock();
-        let idle = open.connections.values().filter_map(|open| Some((open.state.idle_for()?, open)));
-        if let Some((_, idlest)) = idle.max_by_key(|(idle_for, _)| *idle_for) {
-            idlest.close.notify_one();
+    /// Asks connections to close until this many have been asked that are still open: those that were idle longest.
+    pub(crate) fn make_room(&self, wanted: usize) {
+        if wanted == 0 {
+            return;
         }
+        let open = self.0.lock();
+        let mut asked = 0;
+        let mut idle = Vec::new();
+        for connection in open.connections.values() {
+            match connection.can_make_room() {
+                _ if connection.is_asked() => asked += 1,
+                Some(idle_for) => idle.push((Reverse(idle_for), connection)),
+                None => {}
+            }
+        }
+        let missing = wanted.saturating_sub(asked).min(idle.len());
+        if missing == 0 {
+            return;
+        }
+        idle.select_nth_unstable_by_key(missing - 1, |(idle_for, _)| *idle_for);
+        for (_, idlest) in &idle[..missing] {
+            idlest.room.is_asked.store(true, Ordering::Relaxed);
+            idlest.room.asked.notify_one();
+        }
+    }
+}
+
+impl Connection {
+    fn is_asked(&self) -> bool {
+        self.room.is_asked.load(Ordering::Relaxed)
+    }
+
+    /// How long it has been idle, if it was for long enough.
+    fn can_make_room(&self) -> Option<Duration> {
+        self.state.idle_for().filter(|idle_for| *idle_for >= MAKES_ROOM_AFTER)
     }
 }
 
@@ -71,7 +115,7 @@ pub(crate) struct IdleConnection {
     all: IdleConnections,
     id: u64,
     state: Arc<ConnectionState>,
-    close: Arc<Notify>,
+    room: Arc<RoomRequest>,
     longest: Duration,
     timer: Pin<Box<Sleep>>,
     closing: bool,
@@ -90,20 +134,28 @@ impl IdleConnection {
         loop {
             let has_to_make_room = tokio::select! {
                 () = &mut self.timer => false,
-                () = self.close.notified(), if !self.closing => true,
+                () = self.room.asked.notified(), if !self.closing => true,
             };
-            match self.state.idle_for() {
-                // A request came just before.
-                None => self.timer.as_mut().reset(Instant::now() + self.longest),
-                Some(_) if self.closing => return Idle::StillOpen,
-                Some(idle_for) if has_to_make_room || idle_for >= self.longest => {
-                    self.closing = true;
-                    self.timer.set(sleep(CLOSES_WITHIN));
-                    return Idle::TooLong;
-                }
-                Some(idle_for) => self.timer.set(sleep_until(Instant::now() + (self.longest - idle_for))),
+            let idle_for = self.state.idle_for();
+            if self.closing && idle_for.is_some() {
+                return Idle::StillOpen;
             }
+            if has_to_make_room && idle_for.is_some_and(|idle_for| idle_for >= MAKES_ROOM_AFTER) {
+                return self.close_within(MAKES_ROOM_WITHIN);
+            }
+            if idle_for.is_some_and(|idle_for| idle_for >= self.longest) {
+                return self.close_within(CLOSES_WITHIN);
+            }
+            // A request came just before.
+            self.room.is_asked.store(false, Ordering::Relaxed);
+            self.timer.as_mut().reset(Instant::now() + (self.longest - idle_for.unwrap_or_default()));
         }
+    }
+
+    fn close_within(&mut self, time: Duration) -> Idle {
+        self.closing = true;
+        self.timer.set(sleep(time));
+        Idle::TooLong
     }
 }
 
@@ -153,11 +205,29 @@ mod tests {
         advance(Duration::from_secs(1)).await;
         let (_, mut third) = connection(&all);
         advance(Duration::from_secs(1)).await;
-        all.close_idlest();
+        all.make_room(1);
         assert_eq!(second.wait().now_or_never(), Some(Idle::TooLong));
         assert!(first.wait().now_or_never().is_none() && third.wait().now_or_never().is_none());
-        drop(second);
-        all.close_idlest();
+        // One that was asked is not asked again, though it has not closed yet.
+        all.make_room(2);
         assert_eq!(third.wait().now_or_never(), Some(Idle::TooLong));
+        let began = Instant::now();
+        assert_eq!((second.wait().await, began.elapsed()), (Idle::StillOpen, MAKES_ROOM_WITHIN));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn connection_between_two_requests_does_not_make_room() {
+        let all = IdleConnections::default();
+        let (state, mut idle) = connection(&all);
+        advance(MAKES_ROOM_AFTER).await;
+        all.make_room(1);
+        drop(state.begin_request(Version::HTTP_11, &Gauge::default()));
+        assert!(idle.wait().now_or_never().is_none(), "it was used since it was asked");
+        advance(MAKES_ROOM_AFTER - Duration::from_millis(1)).await;
+        all.make_room(1);
+        assert!(idle.wait().now_or_never().is_none(), "it was used a moment ago");
+        advance(Duration::from_millis(1)).await;
+        all.make_room(1);
+        assert_eq!(idle.wait().now_or_never(), Some(Idle::TooLong));
     }
 }

@@ -52,6 +52,10 @@ use crate::tls::Acceptor;
 /// Beyond it, and beyond 100 header lines, hyper answers `431` without a body.
 const HEAD_EXCESS_BYTES: usize = 64 * 1024;
 
+/// When less than this part of the connections is left, idle ones are closed in advance, so that the next do not have to
+/// wait for them.
+const SPARE_PART: usize = 64;
+
 /// How often, while a connection waits for room, another one is looked for that is idle.
 const LOOK_AGAIN_AFTER: Duration = Duration::from_millis(100);
 
@@ -236,12 +240,13 @@ async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTr
 async fn next(accepting: &mut AcceptLoop<Listener>, server: &Server) -> (Accepted, OwnedSemaphorePermit) {
     let accepted = accepting.next().await;
     if let Ok(slot) = Arc::clone(&server.slots).try_acquire_owned() {
+        server.idle.make_room(server.missing_spare());
         return (accepted, slot);
     }
     server.settings.metrics.connections_hits.inc();
     let mut acquiring = pin!(Arc::clone(&server.slots).acquire_owned());
     loop {
-        server.idle.close_idlest();
+        server.idle.make_room(server.missing_spare().max(1));
         if let Ok(slot) = timeout(LOOK_AGAIN_AFTER, acquiring.as_mut()).await {
             return (accepted, slot.expect("the semaphore is never closed"));
         }
@@ -249,6 +254,11 @@ async fn next(accepting: &mut AcceptLoop<Listener>, server: &Server) -> (Accepte
 }
 
 impl Server {
+    /// How many connections should end so that there is room for the next ones.
+    fn missing_spare(&self) -> usize {
+        (self.settings.connections / SPARE_PART).saturating_sub(self.slots.available_permits())
+    }
+
     async fn ended(&self) {
         tokio::select! {
             () = self.stop.cancelled() => {}
@@ -261,11 +271,19 @@ impl Server {
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         let _open = (GaugeGuard::new(&self.settings.metrics.open), slot);
-        let Some(stream) = self.settings.acceptor.accept(stream, peer).await else { return };
         let state = Arc::new(ConnectionState::default());
         // polled only when it is woken, unlike the arms of a select
         let mut idle: FuturesUnordered<_> =
             std::iter::once(self.idle.watch(Arc::clone(&state), self.settings.idle).next()).collect();
+        let stream = tokio::select! {
+            stream = self.settings.acceptor.accept(stream, peer) => stream,
+            // A handshake is no request: it makes room like any idle connection.
+            _ = idle.next() => {
+                self.settings.metrics.idle_hits.inc();
+                return;
+            }
+        };
+        let Some(stream) = stream else { return };
         let stream = SendTimeout::new(stream, self.settings.body.idle);
         let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));

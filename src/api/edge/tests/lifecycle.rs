@@ -40,6 +40,29 @@ async fn connection_that_was_idle_longest_makes_room() {
 }
 
 #[tokio::test]
+async fn connections_that_only_begin_a_head_make_room() {
+    let mut config = config();
+    config.limits.connections = 3;
+    config.limits.header_timeout = Duration::from_secs(3600);
+    let server = TestServer::start(config).await;
+    let mut slow = Vec::new();
+    for _ in 0..3 {
+        let mut connection = server.connect().await;
+        connection.send("GET /ok HTTP/1.1\r\n").await;
+        slow.push(connection);
+    }
+    until(|| server.metrics.http_connections.get() == 3).await;
+    let mut others = Vec::new();
+    for _ in 0..3 {
+        let mut other = server.connect().await;
+        other.send(HELD).await;
+        others.push(other);
+    }
+    server.in_flight(3).await;
+    assert_eq!(server.hits(Limit::Idle), 3);
+}
+
+#[tokio::test]
 async fn idle_connection_is_closed_and_one_with_a_request_is_not() {
     let mut config = config();
     config.limits.idle = Duration::from_millis(300);
