@@ -4,7 +4,8 @@
 //! except that it takes 1,000 connections at most where the attack is to fill them. A bare axum server is treated in the
 //! same way in the same round: what an attack adds there, it takes from the machine.
 //!
-//! `NEIGHBOURS_ROUNDS` (3) and `NEIGHBOURS_ONLY`, a part of attacks' names, may be set.
+//! `NEIGHBOURS_ROUNDS` (3) and `NEIGHBOURS_ONLY`, a part of attacks' names, may be set. With `NEIGHBOURS_ELSEWHERE`, the
+//! attackers go to another gateway before the same Pravega: what they add then, they take from Pravega.
 
 mod attacks;
 #[path = "../support/http_load.rs"]
@@ -49,6 +50,7 @@ async fn main() {
 
     let rounds = std::env::var("NEIGHBOURS_ROUNDS").map_or(3, |rounds| rounds.parse().expect("a number"));
     let only = std::env::var("NEIGHBOURS_ONLY").unwrap_or_default();
+    let elsewhere = std::env::var_os("NEIGHBOURS_ELSEWHERE").map(|_| GatewayProcess::start_with(&usual).0);
     let mut all_hold = true;
     println!("| attack | request | alone | attacked | bare server | its attacked | bound | failures |");
     println!("|---|---|---|---|---|---|---|---|");
@@ -56,7 +58,11 @@ async fn main() {
         let gateway = if attack.fills_connections { &small } else { &gateway };
         let mut measured = Vec::new();
         for _ in 0..rounds {
-            measured.push(round(attack, gateway.address, no_op.address).await);
+            let attacked = elsewhere.as_ref().unwrap_or(gateway).address;
+            measured.push(Round {
+                gateway: both(attack, gateway.address, attacked).await,
+                no_op: both(attack, no_op.address, no_op.address).await,
+            });
         }
         all_hold &= report(attack, &measured);
     }
@@ -82,14 +88,10 @@ struct Round {
     no_op: [Experience; 2],
 }
 
-async fn round(attack: &Attack, gateway: SocketAddr, no_op: SocketAddr) -> Round {
-    Round { gateway: both(attack, gateway).await, no_op: both(attack, no_op).await }
-}
-
-async fn both(attack: &Attack, address: SocketAddr) -> [Experience; 2] {
-    let alone = victim::run(address, ALONE).await;
-    let attackers = attack.begin(address);
-    let attacked = victim::run(address, ATTACKED).await;
+async fn both(attack: &Attack, victim: SocketAddr, attacked: SocketAddr) -> [Experience; 2] {
+    let alone = victim::run(victim, ALONE).await;
+    let attackers = attack.begin(attacked);
+    let attacked = victim::run(victim, ATTACKED).await;
     drop(attackers);
     sleep(BETWEEN).await;
     [alone, attacked]

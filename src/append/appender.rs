@@ -10,7 +10,8 @@ use super::batch::{Batch, submit_by_segment};
 use super::block_queue::BlockLimits;
 use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Submission, fail};
-use super::router::StreamWriters;
+use super::reusable_ids::ReusableIds;
+use super::router::{StreamWriters, WriterContext};
 use super::segment_writer::WriterSettings;
 use super::stalls::Stalls;
 use super::ticket::{Ticket, ticket};
@@ -18,8 +19,7 @@ use crate::config;
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
 
-/// A stream's writers end after this long without an append. Each new writer leaves an attribute on its segment for
-/// good, so the time is long.
+/// A stream's writers end after this long without an append.
 const IDLE: Duration = Duration::from_secs(60 * 60);
 
 /// Streams whose writers are kept at the same time.
@@ -29,10 +29,7 @@ const MOST_STREAMS: u64 = 10_000;
 #[derive(Debug, Clone)]
 pub struct Appenders {
     streams: Cache<ScopedStream, StreamAppender>,
-    store: SegmentStore,
-    settings: WriterSettings,
-    stalls: Stalls,
-    metrics: Metrics,
+    context: WriterContext,
 }
 
 impl Appenders {
@@ -44,15 +41,13 @@ impl Appenders {
             max_block_bytes: settings.max_block.as_usize(),
             max_in_flight_blocks: settings.max_in_flight_blocks,
         });
-        Self { streams, store, settings, stalls: Stalls::new(stalled_bytes), metrics }
+        let (stalls, ids) = (Stalls::new(stalled_bytes), ReusableIds::new());
+        Self { streams, context: WriterContext { store, settings, stalls, ids, metrics } }
     }
 
     /// The appender of a stream, which need not exist: [`StreamAppender::ready`] finds out.
     pub fn stream(&self, stream: &ScopedStream) -> StreamAppender {
-        self.streams.get_with_by_ref(stream, || {
-            let (store, stalls, metrics) = (self.store.clone(), self.stalls.clone(), self.metrics.clone());
-            StreamAppender::new(stream.clone(), store, self.settings, stalls, metrics)
-        })
+        self.streams.get_with_by_ref(stream, || StreamAppender::new(stream.clone(), self.context.clone()))
     }
 }
 
@@ -63,14 +58,8 @@ pub struct StreamAppender {
 }
 
 impl StreamAppender {
-    pub(super) fn new(
-        stream: ScopedStream,
-        store: SegmentStore,
-        settings: WriterSettings,
-        stalls: Stalls,
-        metrics: Metrics,
-    ) -> Self {
-        Self { writers: Arc::new(StreamWriters::new(stream, store, settings, stalls, metrics)) }
+    pub(super) fn new(stream: ScopedStream, context: WriterContext) -> Self {
+        Self { writers: Arc::new(StreamWriters::new(stream, context)) }
     }
 
     /// Finds out whether the stream takes events.

@@ -31,6 +31,7 @@ mod stalls;
 mod block;
 mod error;
 mod event;
+mod reusable_ids;
 mod ticket;
 mod writer_ids;
 

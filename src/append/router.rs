@@ -12,6 +12,7 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use futures::future::join_all;
 use parking_lot::Mutex;
 use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
 use tokio::sync::OwnedMutexGuard;
@@ -20,6 +21,7 @@ use super::current_routing::CurrentRouting;
 use super::error::Error;
 use super::event::{PendingEvent, Submission, Target};
 use super::recovery::Routing;
+use super::reusable_ids::ReusableIds;
 use super::routing::Route;
 use super::segment_writer::{SegmentWriter, WriterSettings};
 use super::stalls::Stalls;
@@ -28,14 +30,21 @@ use crate::controller::Controller;
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
 
+/// What the writers of all streams share.
+#[derive(Debug, Clone)]
+pub(super) struct WriterContext {
+    pub(super) store: SegmentStore,
+    pub(super) settings: WriterSettings,
+    pub(super) stalls: Stalls,
+    pub(super) ids: ReusableIds,
+    pub(super) metrics: Metrics,
+}
+
 /// The writers of one stream and how events get to them.
 #[derive(Debug)]
 pub(super) struct StreamWriters {
     pub(super) stream: ScopedStream,
-    pub(super) store: SegmentStore,
-    pub(super) settings: WriterSettings,
-    pub(super) metrics: Metrics,
-    pub(super) stalls: Stalls,
+    pub(super) context: WriterContext,
     pub(super) routing: CurrentRouting,
     /// Held while the routing is made or changed.
     changing: Arc<tokio::sync::Mutex<()>>,
@@ -44,23 +53,9 @@ pub(super) struct StreamWriters {
 }
 
 impl StreamWriters {
-    pub(super) fn new(
-        stream: ScopedStream,
-        store: SegmentStore,
-        settings: WriterSettings,
-        stalls: Stalls,
-        metrics: Metrics,
-    ) -> Self {
-        Self {
-            stream,
-            store,
-            settings,
-            metrics,
-            stalls,
-            routing: CurrentRouting::default(),
-            changing: Arc::default(),
-            open: Mutex::default(),
-        }
+    pub(super) fn new(stream: ScopedStream, context: WriterContext) -> Self {
+        let routing = CurrentRouting::default();
+        Self { stream, context, routing, changing: Arc::default(), open: Mutex::default() }
     }
 
     /// The current routing, asked of the controller by the first caller.
@@ -161,7 +156,7 @@ impl StreamWriters {
     }
 
     pub(super) fn controller(&self) -> &Controller {
-        self.store.controller()
+        self.context.store.controller()
     }
 }
 
@@ -173,24 +168,36 @@ pub(super) async fn lock_handover(writers: &StreamWriters) -> OwnedMutexGuard<()
     writers.changing.clone().lock_owned().await
 }
 
-/// Submits events in their order. Returns `false` if a segment closed meanwhile, with the remaining events left.
+/// Submits events, each segment's in their order: a full queue delays the events of its own segment only. Returns `false`
+/// if a segment closed meanwhile, with the remaining events left.
 pub(super) async fn submit_in_order(
     writers: &StreamWriters,
     routing: &Routing,
     events: &mut VecDeque<PendingEvent>,
 ) -> bool {
-    while let Some(event) = events.pop_front() {
+    let mut parts: Vec<(&SegmentWriter, VecDeque<PendingEvent>)> = Vec::new();
+    for event in events.drain(..) {
         let Some(writer) = routing.find(event.event.target) else {
             event.ticket.resolve(Err(Error::StreamSealed(writers.stream.clone())));
             continue;
         };
-        match writer.reserve().await {
-            Some(room) => room.send(Submission::One(event)),
-            None => {
-                events.push_front(event);
-                return false;
-            }
+        match parts.iter_mut().find(|(other, _)| other.segment().id == writer.segment().id) {
+            Some((_, part)) => part.push_back(event),
+            None => parts.push((writer, VecDeque::from([event]))),
         }
     }
-    true
+    let left = join_all(parts.into_iter().map(|(writer, part)| submit_part(writer, part))).await;
+    events.extend(left.into_iter().flatten());
+    events.is_empty()
+}
+
+/// Submits events of one segment. Returns those that are left if it closed meanwhile.
+async fn submit_part(writer: &SegmentWriter, mut part: VecDeque<PendingEvent>) -> VecDeque<PendingEvent> {
+    while !part.is_empty()
+        && let Some(room) = writer.reserve().await
+        && let Some(event) = part.pop_front()
+    {
+        room.send(Submission::One(event));
+    }
+    part
 }

@@ -21,7 +21,7 @@ use std::time::Duration;
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use pravega_protocol::stream::{SegmentId, SegmentName};
-use pravega_protocol::wire::{CommandType, DataAppended, NO_VALUE, RequestId, WireCommand, WriterId};
+use pravega_protocol::wire::{CommandType, DataAppended, NO_VALUE, RequestId, WireCommand};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
@@ -31,12 +31,12 @@ use super::error::Error;
 use super::event::{PendingEvent, Submission};
 use super::failure::Failure;
 use super::recovery::{BlockQueue, Handover, Setup, failure_of};
-use super::router::StreamWriters;
+use super::reusable_ids::ReusableId;
+use super::router::{StreamWriters, WriterContext};
 use super::segment_writer::SegmentWriter;
 use super::setup::ReadyFlow;
 use super::stalls::{STALLED_AFTER, Stall};
 use super::ticket::Written;
-use crate::random;
 use crate::retry::Backoff;
 use crate::segment_store::{Flow, FlowStep, Lost};
 use crate::telemetry::labels::StoreError;
@@ -83,6 +83,7 @@ struct SentBlock {
 
 struct WriterTask {
     setup: Setup,
+    id: ReusableId,
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
     link: Link,
@@ -95,6 +96,10 @@ struct WriterTask {
     highest_sent: i64,
     /// Highest number sent on earlier connections.
     sent_before: i64,
+    /// Highest number that the store is known to have.
+    highest_stored: i64,
+    /// Whether a connection ended with a block on its way, which may arrive at any time.
+    has_stragglers: bool,
     /// When something was heard last, or the first of the events came.
     progress_at: Instant,
     stall: Arc<Stall>,
@@ -105,8 +110,9 @@ struct WriterTask {
 
 /// Starts the writer of a segment. Where it panics, the segment is left without a writer until the next caller comes.
 pub(super) fn start(stream: &Arc<StreamWriters>, segment: SegmentName) -> SegmentWriter {
-    let stall = stream.stalls.writer();
-    let (writer, inbox) = SegmentWriter::new(segment.clone(), stream.settings.queued_submissions, Arc::clone(&stall));
+    let stall = stream.context.stalls.writer();
+    let queued_submissions = stream.context.settings.queued_submissions;
+    let (writer, inbox) = SegmentWriter::new(segment.clone(), queued_submissions, Arc::clone(&stall));
     let task = WriterTask::new(stream, segment.clone(), inbox, stall);
     let stream = Arc::downgrade(stream);
     let writing = AssertUnwindSafe(task.run()).catch_unwind();
@@ -128,10 +134,11 @@ impl WriterTask {
         inbox: mpsc::Receiver<Submission>,
         stall: Arc<Stall>,
     ) -> Self {
-        let settings = &stream.settings;
-        let writer_id = WriterId(random::fresh_id());
+        let WriterContext { store, settings, ids, metrics, .. } = stream.context.clone();
+        let id = ids.take(&segment);
         Self {
-            setup: Setup::new(stream.store.clone(), segment, writer_id, settings.setup_timeout),
+            setup: Setup::new(store, segment, id.id(), settings.setup_timeout),
+            id,
             inbox,
             queue: BlockQueue::new(settings.blocks),
             link: Link::Down,
@@ -140,11 +147,13 @@ impl WriterTask {
             sent: VecDeque::new(),
             highest_sent: NO_VALUE,
             sent_before: NO_VALUE,
+            highest_stored: NO_VALUE,
+            has_stragglers: false,
             progress_at: Instant::now(),
             stall,
             ack_timeout: settings.ack_timeout,
             stream: Arc::downgrade(stream),
-            metrics: stream.metrics.clone(),
+            metrics,
         }
     }
 
@@ -152,7 +161,13 @@ impl WriterTask {
         let end = self.write().await;
         self.stall.set(None);
         match end {
-            End::Idle => self.assert_idle(),
+            End::Idle => {
+                self.assert_idle();
+                self.leave_connection();
+                if !self.has_stragglers {
+                    self.id.give_back();
+                }
+            }
             End::Sealed => {
                 let mut handover = self.into_handover();
                 handover.settle_final_number().await;
@@ -253,6 +268,7 @@ impl WriterTask {
         match opened {
             Ok(ReadyFlow { flow, last_number }) => {
                 self.metrics.append_set_ups.inc();
+                self.highest_stored = self.highest_stored.max(last_number);
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
                 self.sent_before = self.highest_sent;
@@ -302,6 +318,7 @@ impl WriterTask {
             Ok(acknowledged) => {
                 self.backoff.reset();
                 self.progressed();
+                self.highest_stored = self.highest_stored.max(event_number.0);
                 self.measure(event_number.0);
                 self.acknowledge(acknowledged);
             }
@@ -378,6 +395,7 @@ impl WriterTask {
 
     /// Gives the connection up; the next one begins after a pause that grows until an acknowledgement comes.
     fn reconnect(&mut self) {
+        self.leave_connection();
         self.queue.on_disconnect();
         self.sent.clear();
         self.link = if self.queue.has_work() {
@@ -387,9 +405,15 @@ impl WriterTask {
         };
     }
 
+    /// Takes note of what is on its way on the connection.
+    fn leave_connection(&mut self) {
+        self.has_stragglers |= self.highest_stored < self.highest_sent;
+    }
+
     /// Gives the connection up and answers every event with an error, made from the segment and whether the event may
     /// have been written.
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
+        self.leave_connection();
         self.link = Link::Down;
         self.sent.clear();
         self.stall.set(None);

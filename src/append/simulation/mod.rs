@@ -31,6 +31,7 @@ mod requests;
 mod rules;
 mod schedule;
 mod segment;
+mod single_cases;
 mod tests;
 mod trace;
 mod world;

@@ -17,6 +17,8 @@ use super::odds::Odds;
 use super::rules::{LeftOut, Rule, leaves_out};
 use super::trace::Trace;
 use super::world::World;
+use crate::append::reusable_ids::ReusableIds;
+use crate::append::router::WriterContext;
 use crate::append::segment_writer::WriterSettings;
 use crate::append::stalls::Stalls;
 use crate::append::{StreamAppender, Target};
@@ -32,7 +34,7 @@ use crate::telemetry::metrics::Metrics;
 const ALL_ANSWERED_IN: Duration = Duration::from_secs(500);
 
 /// Few enough that schedules fill the queues.
-const QUEUED_SUBMISSIONS: usize = 4;
+const MOST_QUEUED_SUBMISSIONS: usize = 4;
 
 /// The result of a schedule.
 #[derive(Debug, Default, PartialEq)]
@@ -106,6 +108,11 @@ async fn still_takes_events(mut caller: Caller, odds: &Odds) {
 
 /// The stream's appender, with everything below it except sockets.
 fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender {
+    StreamAppender::new(the_stream(), writer_context(world, odds, ReusableIds::new(), metrics))
+}
+
+/// Everything below the stream's appender, except sockets.
+pub(super) fn writer_context(world: &Arc<World>, odds: &Odds, ids: ReusableIds, metrics: Metrics) -> WriterContext {
     let cache = CacheSettings {
         capacity: 100,
         current_segments_for: odds.remembered_for,
@@ -117,14 +124,14 @@ fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender 
     let settings = config::SegmentStore { append_sessions: odds.sessions, ..config::SegmentStore::default() };
     let pool = Pool::with_connect(settings, Box::new(SimulatedNetwork(world.clone())), metrics.clone());
     let store = SegmentStore::new(controller, Arc::new(pool), metrics.clone());
-    StreamAppender::new(the_stream(), store, writer_settings(odds), Stalls::new(usize::MAX / 2), metrics)
+    WriterContext { store, settings: writer_settings(odds), stalls: Stalls::new(usize::MAX / 2), ids, metrics }
 }
 
 fn writer_settings(odds: &Odds) -> WriterSettings {
     let usual = WriterSettings::new(odds.limits);
     let unless = |rule, timeout| if leaves_out(rule) { Duration::MAX } else { timeout };
     WriterSettings {
-        queued_submissions: QUEUED_SUBMISSIONS,
+        queued_submissions: odds.queued_messages.min(MOST_QUEUED_SUBMISSIONS),
         setup_timeout: unless(Rule::SetupWaitIsBounded, usual.setup_timeout),
         ack_timeout: unless(Rule::AckWaitIsBounded, usual.ack_timeout),
         ..usual

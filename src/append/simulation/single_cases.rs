@@ -1,0 +1,133 @@
+//! Cases that need the simulated Pravega, but no schedule.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures::poll;
+use pravega_protocol::stream::{KeyPosition, KeyRange, SegmentId, SegmentName};
+use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+
+use super::dice::Dice;
+use super::history::the_stream;
+use super::odds::{Odds, StreamFate};
+use super::schedule::writer_context;
+use super::trace::Trace;
+use super::world::World;
+use crate::append::event::{PendingEvent, Submission};
+use crate::append::recovery::{Routing, submit_in_order};
+use crate::append::reusable_ids::ReusableIds;
+use crate::append::router::StreamWriters;
+use crate::append::routing::Route;
+use crate::append::segment_writer::SegmentWriter;
+use crate::append::ticket::ticket;
+use crate::append::{NewEvent, StreamAppender, Target};
+use crate::budget::Budget;
+use crate::config::Size;
+use crate::telemetry::metrics::Metrics;
+
+/// A world in which nothing goes wrong, except what the test wants.
+struct QuietWorld {
+    world: Arc<World>,
+    odds: Odds,
+    budget: Budget,
+    _turning: JoinSet<()>,
+}
+
+impl QuietWorld {
+    fn new(change: impl FnOnce(Odds) -> Odds) -> Self {
+        let mut dice = Dice::new(0);
+        let odds = change(Odds {
+            segments: 1,
+            hop_ms: 1,
+            commit_ms: 1,
+            overtaking: 0.0,
+            deaf_set_up: 0.0,
+            deaf_acks: 0.0,
+            stale_controller: 0.0,
+            controller_fails: 0.0,
+            outages: false,
+            fate: StreamFate::Lives,
+            ..Odds::draw(&mut dice)
+        });
+        let world = Arc::new(World::new(dice, odds.clone(), Trace::new(false)));
+        let mut turning = JoinSet::new();
+        let turned = Arc::clone(&world);
+        turning.spawn(async move { turned.turn().await });
+        Self { world, odds, budget: Budget::new(Size::mib(1), Duration::ZERO), _turning: turning }
+    }
+
+    fn appender(&self, ids: &ReusableIds) -> StreamAppender {
+        let context = writer_context(&self.world, &self.odds, ids.clone(), Metrics::default());
+        StreamAppender::new(the_stream(), context)
+    }
+
+    fn event(&self, position: f64) -> NewEvent {
+        let payload = Bytes::from_static(&[0; 4]);
+        let target = Target::Position(KeyPosition::new(position).expect("in the key space"));
+        NewEvent { target, permit: self.budget.try_reserve_for_stream(payload.len()).expect("room"), payload }
+    }
+
+    /// Writers whose attribute the stream's only segment has.
+    fn writers(&self) -> usize {
+        self.world.with(|state| state.segments.values().map(|segment| segment.accepted.len()).sum())
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_that_ends_in_order_leaves_its_id_to_the_next() {
+    let (world, ids) = (QuietWorld::new(|odds| odds), ReusableIds::new());
+    for _ in 0..3 {
+        let appender = world.appender(&ids);
+        for _ in 0..2 {
+            let mut ticket = appender.submit(world.event(0.5)).await.expect("the stream takes events");
+            ticket.outcome().await.expect("it is stored");
+        }
+        drop(appender);
+        sleep(Duration::from_secs(1)).await;
+    }
+    assert_eq!(world.writers(), 1);
+    let stored: usize = world.world.with(|state| state.segments.values().map(|segment| segment.stored.len()).sum());
+    assert_eq!(stored, 6);
+}
+
+#[tokio::test(start_paused = true)]
+async fn writer_that_ends_with_a_block_on_its_way_takes_its_id_with_it() {
+    let (world, ids) = (QuietWorld::new(|odds| Odds { deaf_acks: 1.0, ..odds }), ReusableIds::new());
+    for writers in 1..4 {
+        let appender = world.appender(&ids);
+        let mut ticket = appender.submit(world.event(0.5)).await.expect("the stream takes events");
+        timeout(Duration::from_secs(1), ticket.outcome()).await.expect_err("no acknowledgement arrives");
+        assert!(ticket.withdraw(), "it was sent");
+        drop(appender);
+        sleep(Duration::from_secs(200)).await;
+        assert_eq!(world.writers(), writers);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn full_queue_of_one_successor_does_not_delay_what_goes_to_another() {
+    let world = QuietWorld::new(|odds| odds);
+    let context = writer_context(&world.world, &world.odds, ReusableIds::new(), Metrics::default());
+    let writer = |number| {
+        let name = SegmentName::new(the_stream(), SegmentId::new(number, 0));
+        SegmentWriter::new(name, 1, context.stalls.writer())
+    };
+    let ((full, mut full_inbox), (free, mut free_inbox)) = (writer(0), writer(1));
+    let route = |low, high, writer| Route { range: KeyRange::new(low, high).expect("a range"), writer: Some(writer) };
+    let routing = Routing::new(vec![route(0.0, 0.5, full), route(0.5, 1.0, free)]);
+    let mut events: VecDeque<_> =
+        [0.1, 0.2, 0.9].map(|position| PendingEvent::new(world.event(position), ticket().0)).into();
+    let targets = |submission: Submission| submission.into_iter().map(|event| event.event.target).collect::<Vec<_>>();
+    let writers = StreamWriters::new(the_stream(), context.clone());
+    {
+        let mut submitting = Box::pin(submit_in_order(&writers, &routing, &mut events));
+        assert!(poll!(&mut submitting).is_pending(), "one queue is full");
+        assert_eq!(targets(free_inbox.try_recv().expect("its own queue has room")), [world.event(0.9).target]);
+        assert_eq!(targets(full_inbox.try_recv().expect("the first")), [world.event(0.1).target]);
+        assert!(submitting.await, "all are submitted");
+    }
+    assert_eq!(targets(full_inbox.try_recv().expect("the second")), [world.event(0.2).target]);
+}
