@@ -356,6 +356,38 @@ stop_pravega() {
   fi
 }
 
+# --- An embedded Pravega, alone -------------------------------------------------------------------------------------------
+
+# Starts the given program's on free ports, with these arguments; sets EMBEDDED_CONTROLLER and EMBEDDED_STORE (host:port)
+# and EMBEDDED_REST (URL).
+start_embedded() {
+  local addresses
+  embedded_log=$(mktemp "${TMPDIR:-/tmp}/embedded.XXXXXX")
+  "$1" embedded --segment-store-port 0 --controller-port 0 --rest-port 0 --set log.format=json "${@:2}" \
+    2>"$embedded_log" </dev/null &
+  embedded_pid=$!
+  until addresses=$(grep -m1 '"segment_store"' "$embedded_log"); do
+    kill -0 "$embedded_pid" 2>/dev/null || { cat "$embedded_log" >&2; return 1; }
+    sleep 0.1
+  done
+  EMBEDDED_CONTROLLER=$(json_field controller "$addresses")
+  EMBEDDED_REST=http://$(json_field rest "$addresses")
+  EMBEDDED_STORE=$(json_field segment_store "$addresses")
+  export EMBEDDED_CONTROLLER EMBEDDED_REST EMBEDDED_STORE
+}
+
+json_field() { sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p" <<<"$2"; }
+
+stop_embedded() {
+  if [[ -n ${embedded_pid:-} ]]; then
+    end_process "$embedded_pid" TERM 5
+    unset embedded_pid
+  fi
+  rm -f "${embedded_log:-}"
+}
+
+# --- Processes ------------------------------------------------------------------------------------------------------------
+
 # Signals a child (or, with a minus, a process group that it leads) and kills it after this many seconds.
 end_process() {
   local pid=$1 signal=$2 deadline=$((SECONDS + $3))

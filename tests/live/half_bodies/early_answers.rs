@@ -1,10 +1,14 @@
 //! Answers that arrive before the body is complete.
 
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
 use crate::support::problem::Problem;
 use crate::support::process::curl;
 use crate::support::raw_client::RawClient;
 use crate::support::stream::payloads;
-use crate::support::{Gateway, Stream};
+use crate::support::{Gateway, PATIENCE, Stream};
 
 const MIB: usize = 1024 * 1024;
 
@@ -40,6 +44,47 @@ async fn curl_sees_why_it_was_refused_while_it_sends_12_mib() {
     for way in &ways[..3] {
         let (status, problem) = curl_post(&gateway, &stream.events(), way, &body).await;
         assert_eq!((status.as_str(), &problem["code"]), ("413", &"event_too_large".into()), "{way:?}");
+    }
+    assert_eq!(stream.read_all(&gateway).await, []);
+}
+
+/// Sends a body of 200 MB and reads only once that fails; returns what was read.
+async fn answer_after_failed_send(gateway: &Gateway, path: &str, length: &str) -> String {
+    let address = gateway.url("").strip_prefix("http://").expect("plain HTTP").to_owned();
+    let mut socket = TcpStream::connect(address).await.expect("the gateway listens");
+    let head = format!("POST {path} HTTP/1.1\r\nHost: gateway\r\n{length}\r\n\r\n");
+    socket.write_all(head.as_bytes()).await.expect("the gateway reads the head");
+    // the size and the bytes of a chunk, or just bytes
+    let part = [b"fffff\r\n".to_vec(), vec![b'x'; 0xf_ffff], b"\r\n".to_vec()].concat();
+    let sending = async {
+        for _ in 0..200 {
+            if socket.write_all(&part).await.is_err() {
+                return;
+            }
+        }
+        panic!("all of it is taken");
+    };
+    timeout(PATIENCE, sending).await.expect("the gateway ends the connection");
+    let mut answer = Vec::new();
+    // Behind the response is the reset.
+    let _ = timeout(PATIENCE, socket.read_to_end(&mut answer)).await.expect("the connection is over");
+    String::from_utf8(answer).expect("text")
+}
+
+#[tokio::test]
+async fn refusal_is_seen_by_a_client_that_reads_only_once_its_send_fails() {
+    let gateway = Gateway::ready(&[]).await;
+    let stream = Stream::create(&gateway, 1).await;
+    let unknown = format!("/v1/events?scope={}&stream=nothing", stream.scope);
+    let calls = [
+        (&unknown, "Content-Length: 209716700", "404 Not Found", "stream_not_found"),
+        (&unknown, "Transfer-Encoding: chunked", "404 Not Found", "stream_not_found"),
+        (&stream.events(), "Content-Length: 209716700", "413 Payload Too Large", "event_too_large"),
+        (&stream.events(), "Transfer-Encoding: chunked", "413 Payload Too Large", "event_too_large"),
+    ];
+    for (path, length, status, code) in calls {
+        let answer = answer_after_failed_send(&gateway, path, length).await;
+        assert!(answer.starts_with(&format!("HTTP/1.1 {status}\r\n")) && answer.contains(code), "{length}: {answer}");
     }
     assert_eq!(stream.read_all(&gateway).await, []);
 }
