@@ -4,18 +4,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::select_ok;
 use parking_lot::Mutex;
 use pravega_protocol::stream::SegmentName;
 
 use crate::api::management::{Probe, Readiness};
 use crate::controller;
-use crate::segment_store::{Purpose, SegmentStore};
+use crate::segment_store::{self, Purpose, SegmentStore};
 
 /// Pause after Pravega was reached.
 const READY_PAUSE: Duration = Duration::from_secs(5);
 
 /// Pause after it was not.
 const RETRY_PAUSE: Duration = Duration::from_millis(500);
+
+/// Segments whose stores are tried: enough that they are not all in one, and no single store decides.
+const PROBED_SEGMENTS: u32 = 8;
 
 /// Longest wait for an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -53,18 +57,26 @@ async fn look(store: &SegmentStore) -> Readiness {
     }
 }
 
-/// The controller answers, and a store that it names says Hello. A controller that demands credentials is enough.
+/// The controller answers, or did lately, and one of the stores that it names says Hello. A controller that demands
+/// credentials is enough.
 async fn ask(store: &SegmentStore) -> Result<(), String> {
     let controller = store.controller();
-    controller.probe().await.map_err(|error| error.to_string())?;
-    match store.session(&any_segment(), Purpose::Read).await {
-        Ok(_) => Ok(()),
-        Err(crate::segment_store::Error::Controller(controller::Error::Unauthenticated { .. })) => Ok(()),
-        Err(error) => Err(error.to_string()),
+    let probed = controller.probe().await;
+    if !controller.health().is_healthy() {
+        return probed.map_err(|error| error.to_string());
+    }
+    let asked = (0..PROBED_SEGMENTS).map(|number| Box::pin(reach_store(store, number)));
+    select_ok(asked).await.map(drop).map_err(|error| error.to_string())
+}
+
+async fn reach_store(store: &SegmentStore, number: u32) -> Result<(), segment_store::Error> {
+    match store.session(&any_segment(number), Purpose::Read).await {
+        Ok(_) | Err(segment_store::Error::Controller(controller::Error::Unauthenticated { .. })) => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
 /// The controller says where a segment would be, whether there is one or not.
-fn any_segment() -> SegmentName {
-    "_system/_readiness/0.#epoch.0".parse().expect("a valid name")
+fn any_segment(number: u32) -> SegmentName {
+    format!("_system/_readiness/{number}.#epoch.0").parse().expect("a valid name")
 }

@@ -71,7 +71,8 @@ impl StreamAppender {
     /// Awaits only the controller; nothing is left half done.
     pub async fn ready(&self) -> Result<(), Error> {
         let known = self.writers.routing().await?;
-        if !known.is_whole() {
+        // Parts that have a writer take events whatever became of the others.
+        if known.is_vacant() {
             self.writers.fill_gaps().await?;
         }
         Ok(())

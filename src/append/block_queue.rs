@@ -38,6 +38,13 @@ pub(super) struct BlockLimits {
     pub(super) max_in_flight_blocks: usize,
 }
 
+impl BlockLimits {
+    /// With each block acknowledged before the next.
+    pub(super) fn one_at_a_time(self) -> Self {
+        Self { max_in_flight_blocks: 1, ..self }
+    }
+}
+
 /// Byte offsets of an event in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPlace {
@@ -83,7 +90,7 @@ pub(super) struct UnknownAck {
 /// The unacknowledged events of one segment's writer, in order.
 #[derive(Debug)]
 pub(super) struct BlockQueue<E> {
-    limits: BlockLimits,
+    pub(super) limits: BlockLimits,
     waiting: VecDeque<E>,
     pub(super) in_flight: VecDeque<Block<E>>,
     /// How many of the blocks in flight were sent on the current connection.

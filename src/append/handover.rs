@@ -28,7 +28,7 @@ use super::recovery::{
 };
 use super::router::StreamWriters;
 use super::routing::Route;
-use super::successors::is_passing;
+use super::successors::may_pass;
 use super::writer_task::{BATCH_SUBMISSIONS, SWEEP_EVERY, acknowledge};
 use crate::retry::Backoff;
 use crate::telemetry::metrics::Metrics;
@@ -153,7 +153,8 @@ async fn give_to_successors(writers: &Arc<StreamWriters>, events: &mut VecDeque<
     Ok(())
 }
 
-/// Replaces every closed segment by what follows it, however long it takes the controller to name that.
+/// Replaces every closed segment by what follows it, however long it takes the controller to name that. One that cannot
+/// be reached is not waited for: callers wait behind these events.
 async fn replace_closed(
     writers: &Arc<StreamWriters>,
     mut routing: Routing,
@@ -164,7 +165,7 @@ async fn replace_closed(
         let segment = closed.segment().clone();
         match timeout(ASK_TIMEOUT, routing_after(writers, &segment, &routing)).await {
             Ok(Ok(next)) => routing = next,
-            Ok(Err(error)) if !is_passing(&error) => return Err(error),
+            Ok(Err(error)) if !may_pass(&error) => return Err(error),
             Ok(Err(_)) | Err(_) => {
                 events.retain(|event| !event.ticket.is_withdrawn());
                 sleep(backoff.next_delay()).await;

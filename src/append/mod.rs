@@ -18,6 +18,7 @@ mod routing;
 mod current_routing;
 mod handover;
 mod recovery;
+mod retried_segments;
 mod successors;
 
 mod segment_writer;

@@ -21,6 +21,7 @@ use super::current_routing::CurrentRouting;
 use super::error::Error;
 use super::event::{PendingEvent, Submission, Target};
 use super::recovery::Routing;
+use super::retried_segments::RetriedSegments;
 use super::reusable_ids::ReusableIds;
 use super::routing::Route;
 use super::segment_writer::{SegmentWriter, WriterSettings};
@@ -46,6 +47,7 @@ pub(super) struct StreamWriters {
     pub(super) stream: ScopedStream,
     pub(super) context: WriterContext,
     pub(super) routing: CurrentRouting,
+    pub(super) retried: RetriedSegments,
     /// Held while the routing is made or changed.
     changing: Arc<tokio::sync::Mutex<()>>,
     /// Every open writer, so that a segment has one only, whether or not the routing knows it already.
@@ -55,7 +57,8 @@ pub(super) struct StreamWriters {
 impl StreamWriters {
     pub(super) fn new(stream: ScopedStream, context: WriterContext) -> Self {
         let routing = CurrentRouting::default();
-        Self { stream, context, routing, changing: Arc::default(), open: Mutex::default() }
+        let retried = RetriedSegments::default();
+        Self { stream, context, routing, retried, changing: Arc::default(), open: Mutex::default() }
     }
 
     /// The current routing, asked of the controller by the first caller.
@@ -63,11 +66,13 @@ impl StreamWriters {
         if let Some(routing) = self.routing.get() {
             return Ok(routing);
         }
+        // Asked before the turn is awaited, so that all callers share the answer, be it that there is none.
+        let segments = self.current_segments().await?;
         let _changing = self.changing.lock().await;
         if let Some(routing) = self.routing.get() {
             return Ok(routing);
         }
-        Ok(self.routing.publish(self.ask_routing().await?))
+        Ok(self.routing.publish(Routing::new(self.routes_to(&segments))))
     }
 
     pub(super) async fn ask_routing(self: &Arc<Self>) -> Result<Routing, Error> {
@@ -96,10 +101,10 @@ impl StreamWriters {
     /// Gives the parts of the key space that have no writer to the stream's current segments. Other parts stay as they
     /// are: their segments may have events waiting, which come before all that is submitted from now on.
     pub(super) async fn fill_gaps(self: &Arc<Self>) -> Result<(), Error> {
+        let segments = self.current_segments().await?;
         let _changing = self.changing.lock().await;
         let known = self.routing.get();
         if let Some(known) = known.filter(|known| !known.is_whole()) {
-            let segments = self.current_segments().await?;
             self.routing.publish(known.fill(&self.routes_to(&segments)));
         }
         Ok(())
@@ -108,11 +113,14 @@ impl StreamWriters {
     /// The writer of a segment that the routing lacks. A caller may know of a scale before the routing does, which
     /// changes only where a seal is met, so that events of one key keep their order.
     async fn writer_ahead(self: &Arc<Self>, segment: SegmentId) -> Result<SegmentWriter, Error> {
-        self.controller().forget_stream(&self.stream);
-        if self.controller().current_segments(&self.stream).await?.contains(segment) {
+        let is_open = |writer: &SegmentWriter| writer.segment().id == segment && !writer.is_closed();
+        if let Some(writer) = self.open.lock().iter().find(|writer| is_open(writer)) {
+            return Ok(writer.clone());
+        }
+        if self.controller().current_segments_with(&self.stream, segment).await?.contains(segment) {
             return Ok(self.writer_of(segment));
         }
-        let segments = self.controller().readable_segments(&self.stream).await?;
+        let segments = self.controller().readable_segments_with(&self.stream, |other| *other == segment).await?;
         if segments.contains(&segment) {
             Err(Error::SegmentSealed(self.name_of(segment)))
         } else {

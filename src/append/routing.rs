@@ -71,6 +71,11 @@ impl Routing {
         self.routes.iter().all(|route| route.writer.is_some())
     }
 
+    /// Whether no part of the key space has a writer.
+    pub(super) fn is_vacant(&self) -> bool {
+        self.routes.iter().all(|route| route.writer.is_none())
+    }
+
     /// Leaves the part of one segment without a writer.
     pub(super) fn abandon(&self, segment: SegmentId) -> Self {
         let vacant = Route { range: KeyRange::FULL, writer: None };

@@ -1,13 +1,9 @@
 use std::sync::Arc;
-use std::time::Duration;
 
 use pravega_protocol::stream::{SegmentName, StreamSegments, Successor};
 
 use super::error::Error;
 use super::router::StreamWriters;
-
-/// Pause before a segment is tried again that its store calls closed and the controller calls current.
-const RETRY_CURRENT: Duration = Duration::from_millis(200);
 
 /// Asks the controller what follows a segment. What it said before the segment was found closed does not count.
 pub(super) async fn ask_successors(writers: &StreamWriters, segment: &SegmentName) -> Result<Vec<Successor>, Error> {
@@ -19,19 +15,23 @@ pub(super) async fn ask_successors(writers: &StreamWriters, segment: &SegmentNam
 /// one of a sealed stream, but the stream may be recreated, and successors may be named late.
 ///
 /// A segment that is current itself for the controller is among them, to be tried again after a pause.
+///
+/// # Errors
+/// [`Error::SegmentSealed`] once it was tried often enough; [`Error::StreamSealed`], [`Error::Controller`].
 pub(super) async fn ask_stand_ins(
     writers: &StreamWriters,
     segment: &SegmentName,
 ) -> Result<Arc<StreamSegments>, Error> {
     let segments = writers.current_segments().await?;
     if segments.contains(segment.id) {
+        let pause = writers.retried.next_pause(segment.id).ok_or_else(|| Error::SegmentSealed(segment.clone()))?;
         tracing::warn!(segment = %segment, "closed for its store, current for the controller: trying it again");
-        tokio::time::sleep(RETRY_CURRENT).await;
+        tokio::time::sleep(pause).await;
     }
     Ok(segments)
 }
 
-/// Whether asking the controller again may help.
-pub(super) fn is_passing(error: &Error) -> bool {
-    matches!(error, Error::Controller(error) if error.is_retryable())
+/// Whether the controller answers, and may answer otherwise in a moment.
+pub(super) fn may_pass(error: &Error) -> bool {
+    matches!(error, Error::Controller(error) if error.is_retryable() && error.is_answer())
 }

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::block;
-use super::block_queue::Acknowledged;
+use super::block_queue::{Acknowledged, BlockLimits};
 use super::error::Error;
 use super::event::{PendingEvent, Submission};
 use super::failure::Failure;
@@ -86,6 +86,9 @@ struct WriterTask {
     id: ReusableId,
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
+    /// The limits of blocks once something is stored. A store closes the connection, which others share, if a block comes
+    /// behind one that it refused, so a segment that was found closed gets one at a time.
+    careful_until_stored: Option<BlockLimits>,
     link: Link,
     /// Whether a block waits for room in the session.
     wants_room: bool,
@@ -136,11 +139,13 @@ impl WriterTask {
     ) -> Self {
         let WriterContext { store, settings, ids, metrics, .. } = stream.context.clone();
         let id = ids.take(&segment);
+        let is_careful = stream.retried.contains(segment.id);
         Self {
             setup: Setup::new(store, segment, id.id(), settings.setup_timeout),
             id,
             inbox,
-            queue: BlockQueue::new(settings.blocks),
+            queue: BlockQueue::new(if is_careful { settings.blocks.one_at_a_time() } else { settings.blocks }),
+            careful_until_stored: is_careful.then_some(settings.blocks),
             link: Link::Down,
             wants_room: false,
             backoff: Backoff::default(),
@@ -169,6 +174,9 @@ impl WriterTask {
                 }
             }
             End::Sealed => {
+                if let Some(stream) = self.stream.upgrade() {
+                    stream.retried.note_sealed(self.setup.segment.id);
+                }
                 let mut handover = self.into_handover();
                 handover.settle_final_number().await;
                 handover.hand_over().await;
@@ -319,6 +327,9 @@ impl WriterTask {
                 self.backoff.reset();
                 self.progressed();
                 self.highest_stored = self.highest_stored.max(event_number.0);
+                if let Some(limits) = self.careful_until_stored.take() {
+                    self.queue.limits = limits;
+                }
                 self.measure(event_number.0);
                 self.acknowledge(acknowledged);
             }

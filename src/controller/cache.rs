@@ -12,6 +12,9 @@ use super::error::Error;
 use super::health::{Health, HealthWatch};
 use super::single_flight::SingleFlightCache;
 
+/// How long callers wait for the controller where they could do with what it said before.
+const PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long what the controller said is believed. What turns out wrong is forgotten earlier.
 #[derive(Debug, Clone)]
 pub struct CacheSettings {
@@ -59,17 +62,22 @@ impl CacheSettings {
 
 /// The gateway's view of the controller; a cheap handle to shared memory.
 ///
-/// Transient errors are retried with growing pauses for as long as the caller waits, so callers put a
-/// deadline around every call. The exception is a controller that cannot be reached and has not answered
-/// within the last 30 s: that is [`Error::Unavailable`] as soon as all its addresses have failed once.
+/// Transient errors are retried with growing pauses for 30 s, so callers put a deadline around every call. The
+/// exception is a controller that cannot be reached and has not answered within the last 30 s: that is
+/// [`Error::Unavailable`] as soon as all its addresses have failed once.
+///
+/// What it said of a stream's segments and of their stores goes on serving while it cannot be asked, until a store
+/// contradicts it: then it is forgotten.
 ///
 /// # Cancel safety
-/// Every call may be dropped at any time. Where callers wait for one fetch and the one who makes it is
-/// dropped, the next of them starts it again; the others only wait longer.
+/// Every call may be dropped at any time. What is remembered is fetched by a task that no caller owns.
 #[derive(Clone)]
 pub struct Controller {
     inner: Arc<Inner>,
 }
+
+type CurrentSegments = Result<Arc<StreamSegments>, Error>;
+type ReadableSegments = Result<Arc<[SegmentId]>, Error>;
 
 struct Inner {
     client: Arc<dyn ControllerClient>,
@@ -93,9 +101,10 @@ impl Controller {
         let inner = Inner {
             client,
             health: HealthWatch::default(),
-            current: SingleFlightCache::new(settings.capacity),
-            readable: SingleFlightCache::new(settings.capacity),
-            endpoints: SingleFlightCache::new(settings.capacity),
+            current: SingleFlightCache::new(settings.capacity, PATIENCE),
+            readable: SingleFlightCache::new(settings.capacity, PATIENCE),
+            // A store that does not have a segment any more says so.
+            endpoints: SingleFlightCache::new(settings.capacity, Duration::ZERO),
             settings,
         };
         Self { inner: Arc::new(inner) }
@@ -111,12 +120,38 @@ impl Controller {
     /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered as briefly; others as the
     /// controller gives them.
     pub async fn current_segments(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
-        let inner = &*self.inner;
-        let keep = |outcome: &Result<Arc<StreamSegments>, Error>| match outcome {
-            Ok(segments) if segments.is_empty() => inner.settings.missing_for,
-            outcome => inner.settings.keep(inner.settings.current_segments_for, outcome),
+        let (keep, fetch) = self.current_from_controller(stream);
+        self.inner.current.get_or_fetch(stream, keep, fetch).await
+    }
+
+    /// As [`current_segments`](Self::current_segments), asked for again if this one is not among them.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments).
+    pub async fn current_segments_with(
+        &self,
+        stream: &ScopedStream,
+        segment: SegmentId,
+    ) -> Result<Arc<StreamSegments>, Error> {
+        let known = self.current_segments(stream).await?;
+        if known.contains(segment) {
+            return Ok(known);
+        }
+        let (keep, fetch) = self.current_from_controller(stream);
+        self.inner.current.fetch(stream, keep, fetch).await
+    }
+
+    fn current_from_controller(
+        &self,
+        stream: &ScopedStream,
+    ) -> (impl FnOnce(&CurrentSegments) -> Duration + use<>, impl Future<Output = CurrentSegments> + use<>) {
+        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
+        let settings = inner.settings.clone();
+        let keep = move |outcome: &CurrentSegments| match outcome {
+            Ok(segments) if segments.is_empty() => settings.missing_for,
+            outcome => settings.keep(settings.current_segments_for, outcome),
         };
-        inner.current.get_or_fetch(stream, keep, inner.fetch_current(stream)).await
+        (keep, async move { inner.fetch_current(&stream).await })
     }
 
     /// As [`current_segments`](Self::current_segments), for appends: creates scope and stream where they
@@ -153,15 +188,42 @@ impl Controller {
         inner.scope_or_stream(outcome).await
     }
 
-    /// Every segment that can be read, from the head of the stream on, oldest epoch first. SingleFlightCache
+    /// Every segment that can be read, from the head of the stream on, oldest epoch first. Remembered
     /// briefly; callers that ask at once share one fetch (of two calls).
     ///
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
     pub async fn readable_segments(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
-        let inner = &*self.inner;
-        let keep = |outcome: &_| inner.settings.keep(inner.settings.readable_segments_for, outcome);
-        inner.readable.get_or_fetch(stream, keep, inner.fetch_readable(stream)).await
+        let (keep, fetch) = self.readable_from_controller(stream);
+        self.inner.readable.get_or_fetch(stream, keep, fetch).await
+    }
+
+    /// As [`readable_segments`](Self::readable_segments), asked for again if none of them is the one that is sought: it
+    /// may be new.
+    ///
+    /// # Errors
+    /// As [`current_segments`](Self::current_segments).
+    pub async fn readable_segments_with(
+        &self,
+        stream: &ScopedStream,
+        is_sought: impl Fn(&SegmentId) -> bool,
+    ) -> Result<Arc<[SegmentId]>, Error> {
+        let known = self.readable_segments(stream).await?;
+        if known.iter().any(is_sought) {
+            return Ok(known);
+        }
+        let (keep, fetch) = self.readable_from_controller(stream);
+        self.inner.readable.fetch(stream, keep, fetch).await
+    }
+
+    fn readable_from_controller(
+        &self,
+        stream: &ScopedStream,
+    ) -> (impl FnOnce(&ReadableSegments) -> Duration + use<>, impl Future<Output = ReadableSegments> + use<>) {
+        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
+        let settings = inner.settings.clone();
+        let keep = move |outcome: &ReadableSegments| settings.keep(settings.readable_segments_for, outcome);
+        (keep, async move { inner.fetch_readable(&stream).await })
     }
 
     /// What follows a sealed segment, each with all its predecessors; none if the stream ends there (or the
@@ -176,15 +238,16 @@ impl Controller {
         inner.scope_or_stream(outcome).await
     }
 
-    /// Where to dial for a segment: rewritten, and never unspecified. SingleFlightCache for
-    /// [`CacheSettings::endpoint_for`].
+    /// Where to dial for a segment: rewritten, and never unspecified. After [`CacheSettings::endpoint_for`] the
+    /// controller is asked again, while callers go on with what is known.
     ///
     /// # Errors
     /// As the controller gives them. It names a place for segments that do not exist, too.
     pub async fn endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
-        let inner = &*self.inner;
-        let keep = |outcome: &_| inner.settings.keep(inner.settings.endpoint_for, outcome);
-        inner.endpoints.get_or_fetch(segment, keep, inner.fetch_endpoint(segment)).await
+        let (inner, sought) = (Arc::clone(&self.inner), segment.clone());
+        let settings = inner.settings.clone();
+        let keep = move |outcome: &Result<Endpoint, Error>| settings.keep(settings.endpoint_for, outcome);
+        self.inner.endpoints.get_or_fetch(segment, keep, async move { inner.fetch_endpoint(&sought).await }).await
     }
 
     /// A token to show to the segment store, empty where authentication is off. Never remembered.
@@ -195,6 +258,12 @@ impl Controller {
         let inner = &*self.inner;
         let ask = || inner.client.delegation_token(stream, access);
         inner.health.persist("getDelegationToken", ask).await
+    }
+
+    /// The segment's store could not be reached where [`endpoint`](Self::endpoint) said: the next caller asks again, and
+    /// gets the same if the controller cannot be reached either.
+    pub fn doubt_endpoint(&self, segment: &SegmentName) {
+        self.inner.endpoints.doubt(segment);
     }
 
     /// The segment does not live where [`endpoint`](Self::endpoint) said: the next caller asks again.

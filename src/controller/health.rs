@@ -61,16 +61,17 @@ impl HealthWatch {
         outcome
     }
 
-    /// Repeats what may succeed later, with no end of its own: the caller's deadline drops the future. Only
-    /// a controller that cannot be reached and was not healthy lately is given up at once.
+    /// Repeats what may succeed later, for [`HEALTHY_FOR`] at most. A controller that cannot be reached and was not
+    /// healthy lately is given up at once.
     pub(super) async fn persist<T, F>(&self, call: &'static str, attempt: impl Fn() -> F) -> Result<T, Error>
     where
         F: Future<Output = Result<T, Error>>,
     {
         let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
+        let until = Instant::now() + HEALTHY_FOR;
         loop {
             let error = match self.attempt(attempt()).await {
-                Err(error) if error.is_retryable() && !self.is_lost(&error) => error,
+                Err(error) if error.is_retryable() && !self.is_lost(&error) && Instant::now() < until => error,
                 outcome => return outcome,
             };
             let pause = backoff.next_delay();

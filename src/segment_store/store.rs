@@ -75,7 +75,7 @@ impl SegmentStore {
         error: Error,
         backoff: &mut Backoff,
     ) -> Result<(), Error> {
-        self.forget_endpoint(segment);
+        self.controller.doubt_endpoint(segment);
         self.count_error(&error);
         if !matches!(error, Error::Connect(_)) || !self.pool.was_healthy(endpoint) {
             return Err(error);

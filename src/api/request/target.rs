@@ -89,14 +89,12 @@ pub(crate) fn parse_segment(text: &str) -> Result<SegmentRef, ApiError> {
 impl SegmentRef {
     /// Finds the segment among those that can be read, from the newest epoch on.
     pub(crate) async fn resolve(self, app: &App, stream: &ScopedStream) -> Result<SegmentId, ApiError> {
-        let segments = app.controller().readable_segments(stream).await?;
-        let found = match self {
-            Self::Id(id) => segments.iter().copied().find(|segment| *segment == id),
-            Self::Number(number) => {
-                let same_number = segments.iter().copied().filter(|segment| segment.number() == number);
-                same_number.max_by_key(|segment| segment.epoch())
-            }
+        let is_sought = |segment: &SegmentId| match self {
+            Self::Id(id) => *segment == id,
+            Self::Number(number) => segment.number() == number,
         };
+        let segments = app.controller().readable_segments_with(stream, is_sought).await?;
+        let found = segments.iter().copied().filter(is_sought).max_by_key(|segment| segment.epoch());
         found.ok_or_else(|| self.not_found(stream, &segments))
     }
 

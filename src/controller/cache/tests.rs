@@ -247,18 +247,72 @@ async fn readable_segments_are_sorted_by_epoch_and_come_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn an_endpoint_is_kept_for_twenty_seconds_or_until_forgotten() {
+async fn an_endpoint_is_asked_for_again_after_twenty_seconds_and_when_it_is_forgotten() {
     let (fake, controller) = controller();
     let ask = || controller.endpoint(&segment()).now_or_never();
     assert_eq!(controller.endpoint(&segment()).await.expect("a place").to_string(), "ctl:6000");
     advance(Duration::from_millis(19_999)).await;
     assert!(ask().is_some_and(|answer| answer.is_ok()));
+    assert_eq!(fake.calls("uri"), 1);
     advance(Duration::from_millis(1)).await;
+    assert!(ask().is_some_and(|answer| answer.is_ok()), "no one waits for the next answer");
+    sleep(Duration::from_millis(20)).await;
+    assert_eq!(fake.calls("uri"), 2);
+    controller.forget_endpoint(&segment());
     assert!(ask().is_none());
     controller.endpoint(&segment()).await.expect("a place");
+    assert_eq!(fake.calls("uri"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_known_serves_while_the_controller_is_away_until_a_store_contradicts() {
+    let (fake, controller) = controller();
+    let st = stream("sc/st");
+    let all = async || {
+        let current = controller.current_segments(&st).await.map(drop);
+        let readable = controller.readable_segments(&st).await.map(drop);
+        [current, readable, controller.endpoint(&segment()).await.map(drop)]
+    };
+    assert!(all().await.iter().all(Result::is_ok));
+    fake.set_down(true);
+    for _ in 0..3 {
+        advance(Duration::from_secs(60)).await;
+        assert!(all().await.iter().all(Result::is_ok));
+    }
+    controller.doubt_endpoint(&segment());
+    assert!(all().await.iter().all(Result::is_ok), "nothing better is known");
     controller.forget_endpoint(&segment());
-    controller.endpoint(&segment()).await.expect("a place");
-    assert_eq!(fake.calls("uri"), 4);
+    controller.forget_stream(&st);
+    assert!(all().await.iter().all(Result::is_err));
+    assert!(controller.readable_segments_with(&st, |_| false).await.is_err(), "an unknown segment may be a new one");
+}
+
+#[tokio::test(start_paused = true)]
+async fn segments_are_asked_for_again_only_if_the_one_that_is_sought_is_missing() {
+    let (fake, controller) = controller();
+    let (st, there, new) = (stream("sc/st"), SegmentId::new(0, 0), SegmentId::new(9, 9));
+    for _ in 0..3 {
+        controller.current_segments_with(&st, there).await.expect("segments");
+        controller.readable_segments_with(&st, |segment| segment.number() == 3).await.expect("segments");
+    }
+    assert_eq!((fake.calls("current"), fake.calls("between")), (1, 1));
+    let again = async || {
+        controller.current_segments_with(&st, new).await.expect("segments");
+        controller.readable_segments_with(&st, |segment| *segment == new).await.expect("segments");
+    };
+    join_all((0..100).map(|_| again())).await;
+    assert_eq!((fake.calls("current"), fake.calls("between")), (2, 2), "all callers share one call");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_look_up_outlives_callers_who_cannot_wait_for_it() {
+    let (fake, controller) = controller();
+    let st = stream("sc/st");
+    for _ in 0..2 {
+        assert!(timeout(Duration::from_millis(4), controller.current_segments(&st)).await.is_err());
+    }
+    assert!(timeout(Duration::from_millis(4), controller.current_segments(&st)).await.is_ok());
+    assert_eq!(fake.calls("current"), 1);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,6 +1,7 @@
 //! What callers see while Pravega is down, silent, moving segments or misbehaving, and that the gateway recovers.
 
 mod absent;
+mod away;
 mod lost_connections;
 mod passthrough;
 mod reads;

@@ -74,6 +74,11 @@ impl Proxy {
         Self::start(target, Arc::new(Faults::new(0, 0))).await
     }
 
+    /// `host:port`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     /// The rewrite rule that sends a gateway here, whichever store the controller names.
     pub(crate) fn rule(&self) -> String {
         format!("*:*={}", self.address)
