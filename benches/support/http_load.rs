@@ -49,7 +49,7 @@ impl HttpLoad {
                 let mut answer = Vec::with_capacity(1024);
                 while left.fetch_sub(1, Ordering::Relaxed) > 0 {
                     socket.write_all(&request).await.expect("the connection stands");
-                    let status = read_answer(&mut *socket, &mut answer).await.expect("the connection stands");
+                    let status = read_answer(&mut socket, &mut answer).await.expect("the connection stands");
                     assert!(matches!(status, 200..300), "{}", String::from_utf8_lossy(&answer));
                 }
             });
