@@ -10,7 +10,7 @@ use super::client::{Access, ControllerClient};
 use super::endpoint::{Endpoint, RewriteRule};
 use super::error::Error;
 use super::health::{Health, HealthWatch};
-use super::single_flight::SingleFlightCache;
+use super::single_flight::{Fetch, SingleFlightCache};
 
 /// How long callers wait for the controller where they could do with what it said before.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -76,9 +76,6 @@ pub struct Controller {
     inner: Arc<Inner>,
 }
 
-type CurrentSegments = Result<Arc<StreamSegments>, Error>;
-type ReadableSegments = Result<Arc<[SegmentId]>, Error>;
-
 struct Inner {
     client: Arc<dyn ControllerClient>,
     settings: CacheSettings,
@@ -120,8 +117,7 @@ impl Controller {
     /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered as briefly; others as the
     /// controller gives them.
     pub async fn current_segments(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
-        let (keep, fetch) = self.current_from_controller(stream);
-        self.inner.current.get_or_fetch(stream, keep, fetch).await
+        self.inner.current.get_or_fetch(stream, || self.inner.current_to_keep(stream)).await
     }
 
     /// As [`current_segments`](Self::current_segments), asked for again if this one is not among them.
@@ -137,21 +133,7 @@ impl Controller {
         if known.contains(segment) {
             return Ok(known);
         }
-        let (keep, fetch) = self.current_from_controller(stream);
-        self.inner.current.fetch(stream, keep, fetch).await
-    }
-
-    fn current_from_controller(
-        &self,
-        stream: &ScopedStream,
-    ) -> (impl FnOnce(&CurrentSegments) -> Duration + use<>, impl Future<Output = CurrentSegments> + use<>) {
-        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
-        let settings = inner.settings.clone();
-        let keep = move |outcome: &CurrentSegments| match outcome {
-            Ok(segments) if segments.is_empty() => settings.missing_for,
-            outcome => settings.keep(settings.current_segments_for, outcome),
-        };
-        (keep, async move { inner.fetch_current(&stream).await })
+        self.inner.current.fetch(stream, || self.inner.current_to_keep(stream)).await
     }
 
     /// As [`current_segments`](Self::current_segments), for appends: creates scope and stream where they
@@ -194,8 +176,7 @@ impl Controller {
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
     pub async fn readable_segments(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
-        let (keep, fetch) = self.readable_from_controller(stream);
-        self.inner.readable.get_or_fetch(stream, keep, fetch).await
+        self.inner.readable.get_or_fetch(stream, || self.inner.readable_to_keep(stream)).await
     }
 
     /// As [`readable_segments`](Self::readable_segments), asked for again if none of them is the one that is sought: it
@@ -212,18 +193,7 @@ impl Controller {
         if known.iter().any(is_sought) {
             return Ok(known);
         }
-        let (keep, fetch) = self.readable_from_controller(stream);
-        self.inner.readable.fetch(stream, keep, fetch).await
-    }
-
-    fn readable_from_controller(
-        &self,
-        stream: &ScopedStream,
-    ) -> (impl FnOnce(&ReadableSegments) -> Duration + use<>, impl Future<Output = ReadableSegments> + use<>) {
-        let (inner, stream) = (Arc::clone(&self.inner), stream.clone());
-        let settings = inner.settings.clone();
-        let keep = move |outcome: &ReadableSegments| settings.keep(settings.readable_segments_for, outcome);
-        (keep, async move { inner.fetch_readable(&stream).await })
+        self.inner.readable.fetch(stream, || self.inner.readable_to_keep(stream)).await
     }
 
     /// What follows a sealed segment, each with all its predecessors; none if the stream ends there (or the
@@ -244,10 +214,7 @@ impl Controller {
     /// # Errors
     /// As the controller gives them. It names a place for segments that do not exist, too.
     pub async fn endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
-        let (inner, sought) = (Arc::clone(&self.inner), segment.clone());
-        let settings = inner.settings.clone();
-        let keep = move |outcome: &Result<Endpoint, Error>| settings.keep(settings.endpoint_for, outcome);
-        self.inner.endpoints.get_or_fetch(segment, keep, async move { inner.fetch_endpoint(&sought).await }).await
+        self.inner.endpoints.get_or_fetch(segment, || self.inner.endpoint_to_keep(segment)).await
     }
 
     /// A token to show to the segment store, empty where authentication is off. Never remembered.
@@ -305,6 +272,36 @@ impl Inner {
         self.health.persist("createStream", || self.client.create_stream(stream, segments)).await?;
         tracing::info!(%stream, segments, "created a stream for an append");
         Ok(())
+    }
+
+    fn current_to_keep(self: &Arc<Self>, stream: &ScopedStream) -> impl Fetch<Arc<StreamSegments>> + use<> {
+        let (inner, stream) = (Arc::clone(self), stream.clone());
+        async move {
+            let outcome = inner.fetch_current(&stream).await;
+            let kept_for = match &outcome {
+                Ok(segments) if segments.is_empty() => inner.settings.missing_for,
+                outcome => inner.settings.keep(inner.settings.current_segments_for, outcome),
+            };
+            (outcome, kept_for)
+        }
+    }
+
+    fn readable_to_keep(self: &Arc<Self>, stream: &ScopedStream) -> impl Fetch<Arc<[SegmentId]>> + use<> {
+        let (inner, stream) = (Arc::clone(self), stream.clone());
+        async move {
+            let outcome = inner.fetch_readable(&stream).await;
+            let kept_for = inner.settings.keep(inner.settings.readable_segments_for, &outcome);
+            (outcome, kept_for)
+        }
+    }
+
+    fn endpoint_to_keep(self: &Arc<Self>, segment: &SegmentName) -> impl Fetch<Endpoint> + use<> {
+        let (inner, segment) = (Arc::clone(self), segment.clone());
+        async move {
+            let outcome = inner.fetch_endpoint(&segment).await;
+            let kept_for = inner.settings.keep(inner.settings.endpoint_for, &outcome);
+            (outcome, kept_for)
+        }
     }
 
     async fn fetch_current(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {

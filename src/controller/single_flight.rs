@@ -31,6 +31,14 @@ const ASK_AGAIN_AFTER: Duration = Duration::from_secs(1);
 /// How long callers wait for another answer in place of one that is doubted.
 const PATIENCE_IN_DOUBT: Duration = Duration::from_millis(500);
 
+/// An outcome, and how long to remember it.
+pub(super) type Fetched<V> = (Result<V, Error>, Duration);
+
+/// A fetch that no caller owns.
+pub(super) trait Fetch<V>: Future<Output = Fetched<V>> + Send + 'static {}
+
+impl<V, F: Future<Output = Fetched<V>> + Send + 'static> Fetch<V> for F {}
+
 /// Remembers answers by key, each for its own time by the runtime's clock.
 ///
 /// A key that is forgotten while it is fetched stays forgotten: the answer goes to callers that already wait
@@ -110,24 +118,19 @@ where
         Self { slots, patience }
     }
 
-    /// The remembered answer, or else that of `fetch`, which `keep_for` says how long to remember. If nothing can be
-    /// fetched, the answer that has expired.
+    /// The remembered answer, or else that of `fetch`, which is called only then. If nothing can be fetched, the answer
+    /// that has expired.
     ///
     /// # Cancel safety
     /// The fetch goes on without its caller, for those who wait for it and who come later.
-    pub(super) async fn get_or_fetch(
-        &self,
-        key: &K,
-        keep_for: impl FnOnce(&Result<V, Error>) -> Duration + Send + 'static,
-        fetch: impl Future<Output = Result<V, Error>> + Send + 'static,
-    ) -> Result<V, Error> {
+    pub(super) async fn get_or_fetch<F: Fetch<V>>(&self, key: &K, fetch: impl FnOnce() -> F) -> Result<V, Error> {
         let slot = self.slots.get_with_by_ref(key, Arc::default);
         let (fallback, fetching) = {
             let mut state = slot.0.lock();
             if let Some(outcome) = state.fresh() {
                 return outcome;
             }
-            (state.fallback(), self.join_or_begin(&slot, &mut state, keep_for, fetch))
+            (state.fallback(), self.join_or_begin(&slot, &mut state, fetch))
         };
         let Some((value, patience)) = fallback else { return fetching.outcome.await };
         match timeout_at(fetching.began + patience, fetching.outcome).await {
@@ -140,32 +143,26 @@ where
     ///
     /// # Cancel safety
     /// As [`get_or_fetch`](Self::get_or_fetch).
-    pub(super) async fn fetch(
-        &self,
-        key: &K,
-        keep_for: impl FnOnce(&Result<V, Error>) -> Duration + Send + 'static,
-        fetch: impl Future<Output = Result<V, Error>> + Send + 'static,
-    ) -> Result<V, Error> {
+    pub(super) async fn fetch<F: Fetch<V>>(&self, key: &K, fetch: impl FnOnce() -> F) -> Result<V, Error> {
         let slot = self.slots.get_with_by_ref(key, Arc::default);
-        let fetching = self.join_or_begin(&slot, &mut slot.0.lock(), keep_for, fetch);
+        let fetching = self.join_or_begin(&slot, &mut slot.0.lock(), fetch);
         fetching.outcome.await
     }
 
-    fn join_or_begin(
+    fn join_or_begin<F: Fetch<V>>(
         &self,
         slot: &Arc<Slot<V>>,
         state: &mut State<V>,
-        keep_for: impl FnOnce(&Result<V, Error>) -> Duration + Send + 'static,
-        fetch: impl Future<Output = Result<V, Error>> + Send + 'static,
+        fetch: impl FnOnce() -> F,
     ) -> Fetching<V> {
         // One that panicked has an outcome already.
         if let Some(fetching) = state.fetching.as_ref().filter(|fetching| fetching.outcome.peek().is_none()) {
             return fetching.clone();
         }
         let (slot, patience) = (Arc::clone(slot), self.patience);
+        let fetch = fetch();
         let fetch = tokio::spawn(async move {
-            let outcome = fetch.await;
-            let kept_for = keep_for(&outcome);
+            let (outcome, kept_for) = fetch.await;
             slot.0.lock().end(outcome.clone(), kept_for, patience);
             outcome
         });
@@ -222,6 +219,12 @@ mod tests {
             Self { fails: Arc::new(Mutex::new(Some(error))), ..Self::default() }
         }
 
+        async fn fetch_to_keep(self) -> Fetched<u32> {
+            let outcome = self.fetch().await;
+            let kept_for = keep_what_succeeded(&outcome);
+            (outcome, kept_for)
+        }
+
         async fn fetch(self) -> Result<u32, Error> {
             let count = self.fetches.fetch_add(1, Ordering::Relaxed) + 1;
             if self.hangs.load(Ordering::Relaxed) {
@@ -250,7 +253,7 @@ mod tests {
     }
 
     async fn get(memory: &SingleFlightCache<u8, u32>, source: &Source) -> Result<u32, Error> {
-        memory.get_or_fetch(&7, keep_what_succeeded, source.clone().fetch()).await
+        memory.get_or_fetch(&7, || source.clone().fetch_to_keep()).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -351,7 +354,7 @@ mod tests {
     async fn fetch_does_not_take_what_was_known() {
         let (memory, source) = (memory(), Source::default());
         assert_eq!(get(&memory, &source).await.ok(), Some(1));
-        let again = || memory.fetch(&7, keep_what_succeeded, source.clone().fetch());
+        let again = || memory.fetch(&7, || source.clone().fetch_to_keep());
         let (one, other) = tokio::join!(again(), again());
         assert_eq!((one.ok(), other.ok()), (Some(2), Some(2)));
         assert_eq!(get(&memory, &source).await.ok(), Some(2));
