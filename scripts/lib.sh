@@ -17,7 +17,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 # --- Tools -----------------------------------------------------------------------------------------------------------
 
-# Makes sure that the named tools exist (java, javac, mvn, python, curl); installs missing ones when run as root.
+# Makes sure that the named tools exist (java, javac, mvn, python, curl, setpriv); installs missing ones when run as root.
 ensure_tools() {
   local missing
   install_missing "$@"
@@ -58,6 +58,7 @@ has_javac() { at_least_17 javac -version; }
 has_mvn() { command -v mvn >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
 has_shellcheck() { command -v shellcheck >/dev/null; }
+has_setpriv() { command -v setpriv >/dev/null; }
 has_cxx() { command -v c++ >/dev/null; }
 has_cargo_deny() { cargo deny --version >/dev/null 2>&1; }
 has_python() { find_python >/dev/null; }
@@ -100,6 +101,7 @@ packages_of() {
     python) echo python3-venv python3.11-venv ;;
     mvn) echo maven ;;
     cxx) echo g++ ;;
+    setpriv) echo util-linux ;;
     *) echo "$1" ;;
   esac
 }

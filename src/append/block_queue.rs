@@ -34,7 +34,7 @@ pub(super) trait QueuedEvent {
 pub(super) struct BlockLimits {
     /// Bytes of framed events in a block; a larger event gets a block of its own.
     pub(super) max_block_bytes: usize,
-    /// Blocks that may be unacknowledged.
+    /// Blocks that may be unacknowledged on a connection.
     pub(super) max_in_flight_blocks: usize,
 }
 
@@ -167,16 +167,16 @@ impl<E: QueuedEvent> BlockQueue<E> {
 
     /// Whether [`next_block`](Self::next_block) is likely to have one.
     pub(super) fn has_next_block(&self) -> bool {
-        let may_begin_another = self.in_flight.len() < self.limits.max_in_flight_blocks && !self.waiting.is_empty();
-        self.sent < self.in_flight.len() || may_begin_another
+        let has_one = self.sent < self.in_flight.len() || !self.waiting.is_empty();
+        has_one && self.sent < self.limits.max_in_flight_blocks
     }
 
     /// The next block to send on the connection: one that an earlier connection lost, else a new one.
     pub(super) fn next_block(&mut self) -> Option<&Block<E>> {
+        if self.sent >= self.limits.max_in_flight_blocks {
+            return None;
+        }
         if self.sent == self.in_flight.len() {
-            if self.in_flight.len() >= self.limits.max_in_flight_blocks {
-                return None;
-            }
             let block = self.new_block()?;
             self.in_flight.push_back(block);
         }

@@ -1,9 +1,9 @@
 //! Segments that their store calls closed while the controller calls them current.
 //!
 //! ```text
-//! closed, current ── pause, 50 ms doubled up to 800 ms ─▶ tried again, a block at a time ── stored ─▶ like any other
-//!        ▲                                                          │
-//!        └───────────────────────── closed again ───────────────────┘
+//! closed, current ── pause, 50 ms doubled up to 800 ms ─▶ tried again ── stored ─▶ like any other
+//!        ▲                                               │
+//!        └────────────────── closed again ───────────────┘
 //!        └─ sealed, and the pauses are used up ─▶ its events fail; so do later ones, until 10 s have passed
 //! ```
 //! Most of them are in the midst of a scale, and the controller names successors soon. Others were sealed at their store
@@ -55,11 +55,6 @@ impl RetriedSegments {
         retries.pauses += 1;
         Some(FIRST_PAUSE * 2_u32.pow(doubled))
     }
-
-    /// Whether the segment was found closed lately.
-    pub(super) fn contains(&self, segment: SegmentId) -> bool {
-        self.0.lock().get(&segment).is_some_and(|retries| retries.since.elapsed() < COUNTS_FOR)
-    }
 }
 
 #[cfg(test)]
@@ -78,10 +73,8 @@ mod tests {
             waited += pause;
         }
         assert_eq!(waited, Duration::from_millis(1550));
-        assert!(segments.contains(segment));
         assert_eq!(segments.next_pause(segment), None);
         advance(COUNTS_FOR).await;
-        assert!(!segments.contains(segment));
         assert_eq!(segments.next_pause(segment), Some(FIRST_PAUSE));
     }
 

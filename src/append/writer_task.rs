@@ -45,6 +45,9 @@ use crate::telemetry::metrics::Metrics;
 /// Submissions taken from the queue at once.
 pub(super) const BATCH_SUBMISSIONS: usize = 1024;
 
+/// How long nothing is sent before a segment may have been sealed without any sign.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// How often withdrawn events are dropped.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
@@ -86,9 +89,8 @@ struct WriterTask {
     id: ReusableId,
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
-    /// The limits of blocks once something is stored. A store closes the connection, which others share, if a block comes
-    /// behind one that it refused, so a segment that was found closed gets one at a time.
-    careful_until_stored: Option<BlockLimits>,
+    /// The limits of blocks while the store is known to take them.
+    blocks: BlockLimits,
     link: Link,
     /// Whether a block waits for room in the session.
     wants_room: bool,
@@ -139,13 +141,12 @@ impl WriterTask {
     ) -> Self {
         let WriterContext { store, settings, ids, metrics, .. } = stream.context.clone();
         let id = ids.take(&segment);
-        let is_careful = stream.retried.contains(segment.id);
         Self {
             setup: Setup::new(store, segment, id.id(), settings.setup_timeout),
             id,
             inbox,
-            queue: BlockQueue::new(if is_careful { settings.blocks.one_at_a_time() } else { settings.blocks }),
-            careful_until_stored: is_careful.then_some(settings.blocks),
+            queue: BlockQueue::new(settings.blocks),
+            blocks: settings.blocks,
             link: Link::Down,
             wants_room: false,
             backoff: Backoff::default(),
@@ -220,6 +221,9 @@ impl WriterTask {
                 }
                 Step::Submitted(_) => {
                     if !has_work {
+                        if self.progress_at.elapsed() >= QUIET {
+                            self.send_one_block_first();
+                        }
                         self.progressed();
                     }
                     batch.drain(..).flatten().for_each(|event| self.queue.push(event));
@@ -280,6 +284,7 @@ impl WriterTask {
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
                 self.sent_before = self.highest_sent;
+                self.send_one_block_first();
                 self.progressed();
                 self.link = Link::Open(flow);
                 None
@@ -327,9 +332,7 @@ impl WriterTask {
                 self.backoff.reset();
                 self.progressed();
                 self.highest_stored = self.highest_stored.max(event_number.0);
-                if let Some(limits) = self.careful_until_stored.take() {
-                    self.queue.limits = limits;
-                }
+                self.queue.limits = self.blocks;
                 self.measure(event_number.0);
                 self.acknowledge(acknowledged);
             }
@@ -373,6 +376,12 @@ impl WriterTask {
             }
         }
         None
+    }
+
+    /// Lets nothing follow the next block until one is stored. A store closes the connection, which others share, if a
+    /// block comes behind one that it refused, and the segment may be sealed by now.
+    fn send_one_block_first(&mut self) {
+        self.queue.limits = self.blocks.one_at_a_time();
     }
 
     fn progressed(&mut self) {

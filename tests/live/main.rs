@@ -12,6 +12,7 @@ mod append_metrics;
 mod appends_by_fields;
 mod audit_webhook;
 mod batches;
+mod cluster;
 mod dashboard;
 mod dropped_connections;
 #[cfg(feature = "embedded")]

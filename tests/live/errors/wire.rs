@@ -104,7 +104,9 @@ async fn number_that_the_writer_already_used_is_refused_and_not_stored_twice() {
 #[tokio::test]
 async fn events_and_messages_over_their_limits_are_413() {
     const MIB: usize = 1024 * 1024;
-    let (gateway, stream) = gateway_and_stream(1).await;
+    // The client must see the answer, however slowly it sends.
+    let gateway = Gateway::ready(&["--set", "limits.drain-bytes=32MiB", "--set", "limits.drain-time=1m"]).await;
+    let stream = Stream::create(&gateway, 1).await;
     let event = gateway.post(&path(&stream, "Event", "")).body(vec![b'x'; 8 * MIB + 1]);
     refused(event, 413, "event_too_large").await;
     let block = gateway.post(&path(&stream, "AppendBlock", "&numEvents=1")).body(vec![b'x'; 17 * MIB]);

@@ -2,6 +2,7 @@
 
 pub(crate) mod checks;
 pub(crate) mod closed_port;
+pub(crate) mod cluster;
 #[cfg(feature = "embedded")]
 pub(crate) mod embedded;
 pub(crate) mod events;
