@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::select_ok;
 use parking_lot::Mutex;
 use pravega_protocol::stream::SegmentName;
+use tokio::time::timeout;
 
 use crate::api::management::{Probe, Readiness};
 use crate::controller;
@@ -23,6 +24,9 @@ const PROBED_SEGMENTS: u32 = 8;
 
 /// Longest wait for an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Longest wait for the controller, so that what the stores say counts where it is silent.
+const CONTROLLER_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Starts to probe Pravega; the returned probe reports the last result. Ends with the runtime.
 pub fn watch(store: SegmentStore) -> Probe {
@@ -50,7 +54,7 @@ fn log(readiness: &Readiness) {
 }
 
 async fn look(store: &SegmentStore) -> Readiness {
-    match tokio::time::timeout(PROBE_TIMEOUT, ask(store)).await {
+    match timeout(PROBE_TIMEOUT, ask(store)).await {
         Ok(Ok(())) => Readiness::Ready,
         Ok(Err(reason)) => Readiness::NotReady(reason),
         Err(_) => Readiness::NotReady(format!("Pravega did not answer within {PROBE_TIMEOUT:?}")),
@@ -61,12 +65,15 @@ async fn look(store: &SegmentStore) -> Readiness {
 /// credentials is enough.
 async fn ask(store: &SegmentStore) -> Result<(), String> {
     let controller = store.controller();
-    let probed = controller.probe().await;
+    let stores = select_ok((0..PROBED_SEGMENTS).map(|number| Box::pin(reach_store(store, number))));
+    let (probed, reached) = tokio::join!(timeout(CONTROLLER_TIMEOUT, controller.probe()), stores);
     if !controller.health().is_healthy() {
-        return probed.map_err(|error| error.to_string());
+        return match probed {
+            Ok(probed) => probed.map_err(|error| error.to_string()),
+            Err(_) => Err(format!("the controller did not answer within {CONTROLLER_TIMEOUT:?}")),
+        };
     }
-    let asked = (0..PROBED_SEGMENTS).map(|number| Box::pin(reach_store(store, number)));
-    select_ok(asked).await.map(drop).map_err(|error| error.to_string())
+    reached.map(drop).map_err(|error| error.to_string())
 }
 
 async fn reach_store(store: &SegmentStore, number: u32) -> Result<(), segment_store::Error> {

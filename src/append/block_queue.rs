@@ -38,13 +38,6 @@ pub(super) struct BlockLimits {
     pub(super) max_in_flight_blocks: usize,
 }
 
-impl BlockLimits {
-    /// With each block acknowledged before the next.
-    pub(super) fn one_at_a_time(self) -> Self {
-        Self { max_in_flight_blocks: 1, ..self }
-    }
-}
-
 /// Byte offsets of an event in its segment.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct EventPlace {
@@ -95,20 +88,23 @@ pub(super) struct BlockQueue<E> {
     pub(super) in_flight: VecDeque<Block<E>>,
     /// How many of the blocks in flight were sent on the current connection.
     sent: usize,
+    /// Whether the next block is to be acknowledged before another one is sent.
+    goes_alone: bool,
     pub(super) next_number: i64,
     /// Number of the last block sent on the current connection, at first the one that its setup reported.
     connection_number: i64,
 }
 
 impl<E: QueuedEvent> BlockQueue<E> {
-    /// The queue of a writer that never wrote.
-    pub(super) fn new(limits: BlockLimits) -> Self {
+    /// The queue of a writer that never wrote, and whose event numbers begin here at the lowest.
+    pub(super) fn new(limits: BlockLimits, next_number: i64) -> Self {
         Self {
             limits,
             waiting: VecDeque::new(),
             in_flight: VecDeque::new(),
             sent: 0,
-            next_number: 0,
+            goes_alone: false,
+            next_number,
             connection_number: NO_VALUE,
         }
     }
@@ -146,6 +142,11 @@ impl<E: QueuedEvent> BlockQueue<E> {
         in_flight.sum::<usize>() + self.waiting.iter().map(QueuedEvent::framed_len).sum::<usize>()
     }
 
+    /// Lets nothing follow the next block until it is acknowledged.
+    pub(super) fn begin_alone(&mut self) {
+        self.goes_alone = true;
+    }
+
     /// Begins a connection on which the store reported `last_number`: blocks up to it are stored and returned, the
     /// others will be sent again.
     pub(super) fn on_setup(&mut self, last_number: i64) -> Vec<Acknowledged<E>> {
@@ -168,12 +169,16 @@ impl<E: QueuedEvent> BlockQueue<E> {
     /// Whether [`next_block`](Self::next_block) is likely to have one.
     pub(super) fn has_next_block(&self) -> bool {
         let has_one = self.sent < self.in_flight.len() || !self.waiting.is_empty();
-        has_one && self.sent < self.limits.max_in_flight_blocks
+        has_one && self.may_send()
+    }
+
+    fn may_send(&self) -> bool {
+        self.sent < if self.goes_alone { 1 } else { self.limits.max_in_flight_blocks }
     }
 
     /// The next block to send on the connection: one that an earlier connection lost, else a new one.
     pub(super) fn next_block(&mut self) -> Option<&Block<E>> {
-        if self.sent >= self.limits.max_in_flight_blocks {
+        if !self.may_send() {
             return None;
         }
         if self.sent == self.in_flight.len() {
@@ -231,6 +236,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
         let ends = self.in_flight.iter().take(self.sent).position(|block| block.last_number == number);
         let last = ends.ok_or(UnknownAck { acknowledged: number })?;
         self.sent -= last + 1;
+        self.goes_alone = false;
         let mut acknowledged = Vec::new();
         for block in self.in_flight.drain(..=last) {
             let is_exact = block.last_number == number && block.follows == previous && end_offset >= 0;
@@ -314,7 +320,7 @@ mod tests {
     }
 
     fn queue() -> BlockQueue<Event> {
-        let mut queue = BlockQueue::new(BlockLimits { max_block_bytes: 100, max_in_flight_blocks: 2 });
+        let mut queue = BlockQueue::new(BlockLimits { max_block_bytes: 100, max_in_flight_blocks: 2 }, 0);
         queue.on_setup(NO_VALUE);
         queue
     }

@@ -154,7 +154,7 @@ async fn give_to_successors(writers: &Arc<StreamWriters>, events: &mut VecDeque<
 }
 
 /// Replaces every closed segment by what follows it, however long it takes the controller to name that. One that cannot
-/// be reached is not waited for: callers wait behind these events.
+/// be reached is not waited for.
 async fn replace_closed(
     writers: &Arc<StreamWriters>,
     mut routing: Routing,
@@ -163,7 +163,8 @@ async fn replace_closed(
     let mut backoff = Backoff::default();
     while let Some(closed) = routing.closed() {
         let segment = closed.segment().clone();
-        match timeout(ASK_TIMEOUT, routing_after(writers, &segment, &routing)).await {
+        let asking = writers.while_reachable(routing_after(writers, &segment, &routing));
+        match timeout(ASK_TIMEOUT, asking).await {
             Ok(Ok(next)) => routing = next,
             Ok(Err(error)) if !may_pass(&error) => return Err(error),
             Ok(Err(_)) | Err(_) => {

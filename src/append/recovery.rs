@@ -8,6 +8,8 @@
 //!   number that it had.
 //! - `NumbersAreUsedOnce` ([`BlockQueue::on_setup`]): No number is reused, not even that of a block that no one
 //!   waits for any more.
+//! - `ReusedIdGoesOn` ([`BlockQueue::new`]): A writer with the id of an earlier one begins above that one's numbers,
+//!   whatever AppendSetup reports: a store that lags reports too little.
 //! - `SentGoesFirst` ([`BlockQueue::take_unstored`]): At a hand-over, events that were sent come before events
 //!   that were waiting.
 //! - `SetupIsAwaited` ([`Setup::open`]): Nothing is sent before AppendSetup arrives.
@@ -36,6 +38,10 @@
 //! - `OnlyGapsAreFilled` ([`Routing::fill`]): Later, only parts that have no writer are filled.
 //! - `SuccessorsAreAskedAgain` ([`ask_successors`]): After a seal, what the controller said before does not count.
 //! - `CurrentIsTriedAgain` ([`ask_stand_ins`]): A segment that is current for the controller is tried again.
+//! - `SealedIsGivenUp` ([`ask_stand_ins`]): One that its store alone calls sealed is given up after a while.
+//! - `FirstBlockGoesAlone` ([`BlockQueue::begin_alone`]): After a set-up, or a while without appends, a block is
+//!   acknowledged before another one is sent. A store closes the connection, which other segments' writers share, if a
+//!   block comes behind one that it refused.
 //! - `SentIsMarked` ([`begin_sending`]): An event is marked as sent before it is sent.
 //! - `WithdrawnIsNotSent` ([`begin_sending`]): An event that was withdrawn before it was marked is not sent.
 //!

@@ -5,8 +5,8 @@
 //! take ─▶ in use ── give_back: the store has every number that was sent ─▶ free
 //!            └──── dropped: a block may still arrive at the store ───────▶ never used again
 //! ```
-//! An id that is used again goes on after the number that the store knows. Were a block of the earlier writer stored
-//! after that, its number would be taken for the number of another event.
+//! Numbers of an id are never used again: were a block of an earlier writer stored late, or its number reported by a
+//! store that has lost the segment and lags behind, it would be taken for the number of another event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,6 +32,8 @@ struct Ids {
     /// For each segment, the numbers of its ids that may not be taken.
     taken: HashMap<SegmentName, Vec<u32>>,
     spoiled: usize,
+    /// Highest number that was used with any id that was given back.
+    highest_number: i64,
 }
 
 /// An id that no other writer of the segment has.
@@ -41,6 +43,8 @@ pub(super) struct ReusableId {
     base: Uuid,
     segment: SegmentName,
     number: u32,
+    /// What the writer's event numbers may begin with.
+    pub(super) first_event_number: i64,
     is_given_back: bool,
 }
 
@@ -55,13 +59,30 @@ impl ReusableIds {
         let taken = ids.taken.entry(segment.clone()).or_default();
         let number = (0..).find(|number| !taken.contains(number)).expect("there are more numbers than writers");
         taken.push(number);
-        ReusableId { all: self.clone(), base: ids.base, segment: segment.clone(), number, is_given_back: false }
+        let (base, first_event_number) = (ids.base, ids.highest_number + 1);
+        ReusableId {
+            all: self.clone(),
+            base,
+            segment: segment.clone(),
+            number,
+            first_event_number,
+            is_given_back: false,
+        }
+    }
+}
+
+#[cfg(test)]
+impl ReusableIds {
+    /// Ids that a writer has now.
+    pub(super) fn in_use(&self) -> usize {
+        let ids = self.0.lock();
+        ids.taken.values().map(Vec::len).sum::<usize>() - ids.spoiled
     }
 }
 
 impl Ids {
     fn new() -> Self {
-        Self { base: random::fresh_id(), taken: HashMap::new(), spoiled: 0 }
+        Self { base: random::fresh_id(), taken: HashMap::new(), spoiled: 0, highest_number: -1 }
     }
 
     fn free(&mut self, segment: &SegmentName, number: u32) {
@@ -85,8 +106,11 @@ impl ReusableId {
         WriterId(Uuid::new_v5(&self.base, format!("{}/{}", self.segment, self.number).as_bytes()))
     }
 
-    /// Leaves the id to the next writer. Nothing that was sent with it may be stored from now on.
-    pub(super) fn give_back(mut self) {
+    /// Leaves the id to the next writer. Nothing that was sent with it, up to this number, may be stored from now on.
+    pub(super) fn give_back(mut self, highest_number: i64) {
+        let mut ids = self.all.0.lock();
+        ids.highest_number = ids.highest_number.max(highest_number);
+        drop(ids);
         self.is_given_back = true;
     }
 }
@@ -105,6 +129,8 @@ impl Drop for ReusableId {
 
 #[cfg(test)]
 mod tests {
+    use pravega_protocol::wire::NO_VALUE;
+
     use super::*;
 
     fn segment(stream: usize) -> SegmentName {
@@ -117,13 +143,16 @@ mod tests {
         let (first, second) = (ids.take(&segment(0)), ids.take(&segment(0)));
         let (one, two) = (first.id(), second.id());
         assert_ne!(one, two, "both are in use");
-        first.give_back();
-        assert_eq!(ids.take(&segment(0)).id(), one);
-        // dropped: spoiled
-        second.give_back();
+        assert_eq!(first.first_event_number, 0);
+        first.give_back(7);
         let again = ids.take(&segment(0));
-        assert_eq!(again.id(), two);
-        again.give_back();
+        assert_eq!((again.id(), again.first_event_number), (one, 8));
+        drop(again);
+        second.give_back(3);
+        let again = ids.take(&segment(0));
+        assert_eq!((again.id(), again.first_event_number), (two, 8), "what was dropped is spoiled");
+        again.give_back(NO_VALUE);
+        assert_eq!(ids.take(&segment(1)).first_event_number, 8);
     }
 
     #[test]
@@ -146,7 +175,7 @@ mod tests {
         let held_id = held.id();
         let beside = ids.take(&segment(0));
         assert_ne!(beside.id(), held_id);
-        held.give_back();
+        held.give_back(1);
         assert_ne!(ids.take(&segment(0)).id(), beside.id(), "what is given back is of another base");
     }
 }

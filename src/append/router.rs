@@ -11,6 +11,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::future::join_all;
 use parking_lot::Mutex;
@@ -30,6 +31,9 @@ use super::writer_task;
 use crate::controller::Controller;
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
+
+/// How long a controller may not be reached before it counts as away.
+const AWAY_AFTER: Duration = Duration::from_secs(1);
 
 /// What the writers of all streams share.
 #[derive(Debug, Clone)]
@@ -80,12 +84,22 @@ impl StreamWriters {
         Ok(Routing::new(self.routes_to(&segments)))
     }
 
+    /// What the controller is asked about a segment that was found closed. It fails as soon as the controller is away,
+    /// even if that answered a moment ago: callers wait behind the events of the segment.
+    pub(super) async fn while_reachable<T>(&self, asking: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+        tokio::select! {
+            biased;
+            answered = asking => answered,
+            error = self.controller().unreachable_for(AWAY_AFTER) => Err(error.into()),
+        }
+    }
+
     pub(super) async fn current_segments(&self) -> Result<Arc<StreamSegments>, Error> {
         let segments = self.controller().segments_to_append(&self.stream).await?;
         if segments.is_empty() { Err(Error::StreamSealed(self.stream.clone())) } else { Ok(segments) }
     }
 
-    /// The writer for a target; `None` where that part of the key space has no writer.
+    /// The writer for a target; `None` where that part of the key space has no writer yet.
     pub(super) async fn find(
         self: &Arc<Self>,
         routing: &Routing,
@@ -93,19 +107,31 @@ impl StreamWriters {
     ) -> Result<Option<SegmentWriter>, Error> {
         match (routing.find(target), target) {
             (Some(writer), _) => Ok(Some(writer.clone())),
-            (None, Target::Position(_)) => Ok(None),
+            (None, Target::Position(_)) if !self.retried.has_given_up() => Ok(None),
+            (None, Target::Position(position)) => {
+                let segments = self.while_reachable(self.current_segments()).await?;
+                match segments.segment_for(position).filter(|segment| self.retried.is_given_up(*segment)) {
+                    Some(sealed) => Err(Error::SegmentSealed(self.name_of(sealed))),
+                    None => Ok(None),
+                }
+            }
             (None, Target::Segment(segment)) => self.writer_ahead(segment).await.map(Some),
         }
     }
 
-    /// Gives the parts of the key space that have no writer to the stream's current segments. Other parts stay as they
+    /// Gives the parts of the key space that have no writer to the stream's current segments, except those that are given
+    /// up for now. Other parts stay as they
     /// are: their segments may have events waiting, which come before all that is submitted from now on.
     pub(super) async fn fill_gaps(self: &Arc<Self>) -> Result<(), Error> {
-        let segments = self.current_segments().await?;
+        let segments = self.while_reachable(self.current_segments()).await?;
         let _changing = self.changing.lock().await;
         let known = self.routing.get();
         if let Some(known) = known.filter(|known| !known.is_whole()) {
-            self.routing.publish(known.fill(&self.routes_to(&segments)));
+            let route = |(segment, range)| {
+                let writer = (!self.retried.is_given_up(segment)).then(|| self.writer_of(segment));
+                Route { range, writer }
+            };
+            self.routing.publish(known.fill(&segments.iter().map(route).collect::<Vec<_>>()));
         }
         Ok(())
     }
@@ -120,12 +146,15 @@ impl StreamWriters {
         if self.controller().current_segments_with(&self.stream, segment).await?.contains(segment) {
             return Ok(self.writer_of(segment));
         }
-        let segments = self.controller().readable_segments_with(&self.stream, |other| *other == segment).await?;
-        if segments.contains(&segment) {
-            Err(Error::SegmentSealed(self.name_of(segment)))
-        } else {
-            Err(Error::SegmentNotFound { stream: self.stream.clone(), segment })
+        let readable = self.controller().readable_segments_with(&self.stream, |other| *other == segment).await?;
+        if !readable.contains(&segment) {
+            return Err(Error::SegmentNotFound { stream: self.stream.clone(), segment });
         }
+        // It may have come between the two answers.
+        if self.controller().current_segments_now(&self.stream).await?.contains(segment) {
+            return Ok(self.writer_of(segment));
+        }
+        Err(Error::SegmentSealed(self.name_of(segment)))
     }
 
     pub(super) fn routes_to(self: &Arc<Self>, segments: &StreamSegments) -> Vec<Route> {

@@ -26,7 +26,7 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::block;
-use super::block_queue::{Acknowledged, BlockLimits};
+use super::block_queue::Acknowledged;
 use super::error::Error;
 use super::event::{PendingEvent, Submission};
 use super::failure::Failure;
@@ -89,8 +89,6 @@ struct WriterTask {
     id: ReusableId,
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
-    /// The limits of blocks while the store is known to take them.
-    blocks: BlockLimits,
     link: Link,
     /// Whether a block waits for room in the session.
     wants_room: bool,
@@ -143,10 +141,9 @@ impl WriterTask {
         let id = ids.take(&segment);
         Self {
             setup: Setup::new(store, segment, id.id(), settings.setup_timeout),
+            queue: BlockQueue::new(settings.blocks, id.first_event_number),
             id,
             inbox,
-            queue: BlockQueue::new(settings.blocks),
-            blocks: settings.blocks,
             link: Link::Down,
             wants_room: false,
             backoff: Backoff::default(),
@@ -171,7 +168,7 @@ impl WriterTask {
                 self.assert_idle();
                 self.leave_connection();
                 if !self.has_stragglers {
-                    self.id.give_back();
+                    self.id.give_back(self.highest_sent.max(self.highest_stored));
                 }
             }
             End::Sealed => {
@@ -222,7 +219,7 @@ impl WriterTask {
                 Step::Submitted(_) => {
                     if !has_work {
                         if self.progress_at.elapsed() >= QUIET {
-                            self.send_one_block_first();
+                            self.queue.begin_alone();
                         }
                         self.progressed();
                     }
@@ -284,7 +281,7 @@ impl WriterTask {
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
                 self.sent_before = self.highest_sent;
-                self.send_one_block_first();
+                self.queue.begin_alone();
                 self.progressed();
                 self.link = Link::Open(flow);
                 None
@@ -332,7 +329,6 @@ impl WriterTask {
                 self.backoff.reset();
                 self.progressed();
                 self.highest_stored = self.highest_stored.max(event_number.0);
-                self.queue.limits = self.blocks;
                 self.measure(event_number.0);
                 self.acknowledge(acknowledged);
             }
@@ -376,12 +372,6 @@ impl WriterTask {
             }
         }
         None
-    }
-
-    /// Lets nothing follow the next block until one is stored. A store closes the connection, which others share, if a
-    /// block comes behind one that it refused, and the segment may be sealed by now.
-    fn send_one_block_first(&mut self) {
-        self.queue.limits = self.blocks.one_at_a_time();
     }
 
     fn progressed(&mut self) {

@@ -259,6 +259,15 @@ impl Controller {
         }
     }
 
+    /// Waits until calls have found no controller for this long, the last one of them from now on; returns its error. For
+    /// those who would rather fail than wait for one that answered lately.
+    ///
+    /// # Cancel safety
+    /// Only waits.
+    pub async fn unreachable_for(&self, time: Duration) -> Error {
+        self.inner.health.unreachable_for(time).await
+    }
+
     /// When the controller was last heard of, through any call.
     #[must_use]
     pub fn health(&self) -> Health {

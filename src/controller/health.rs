@@ -16,6 +16,9 @@ const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// Longest pause between attempts at a call.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
+/// How often to look whether it answered meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+
 /// When the controller was last heard of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Health {
@@ -33,8 +36,19 @@ impl Health {
 
 /// Remembers the controller's last sign of life and retries calls by it.
 #[derive(Default)]
-pub(super) struct HealthWatch {
-    last_answer: Mutex<Option<Instant>>,
+pub(super) struct HealthWatch(Mutex<Signs>);
+
+#[derive(Default)]
+struct Signs {
+    last_answer: Option<Instant>,
+    silence: Option<Silence>,
+}
+
+/// Attempts since the last answer that brought none.
+struct Silence {
+    since: Instant,
+    last: Instant,
+    error: Error,
 }
 
 impl fmt::Debug for HealthWatch {
@@ -45,19 +59,39 @@ impl fmt::Debug for HealthWatch {
 
 impl HealthWatch {
     pub(super) fn health(&self) -> Health {
-        Health { last_answer: *self.last_answer.lock() }
+        Health { last_answer: self.0.lock().last_answer }
     }
 
-    fn answered(&self) {
-        *self.last_answer.lock() = Some(Instant::now());
+    /// Waits until attempts have brought no answer for this long, the last one of them from now on; returns what
+    /// happened to it.
+    pub(super) async fn unreachable_for(&self, time: Duration) -> Error {
+        let begun = Instant::now();
+        loop {
+            if let Some(silence) = &self.0.lock().silence
+                && silence.last >= begun
+                && silence.since.elapsed() >= time
+            {
+                return silence.error.clone();
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    fn note<T>(&self, outcome: &Result<T, Error>) {
+        let (now, mut signs) = (Instant::now(), self.0.lock());
+        match outcome {
+            Err(error) if !error.is_answer() => {
+                let since = signs.silence.as_ref().map_or(now, |silence| silence.since);
+                signs.silence = Some(Silence { since, last: now, error: error.clone() });
+            }
+            _ => *signs = Signs { last_answer: Some(now), silence: None },
+        }
     }
 
     /// Makes one attempt and takes note of whether the controller answered.
     pub(super) async fn attempt<T>(&self, attempt: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
         let outcome = attempt.await;
-        if outcome.as_ref().err().is_none_or(Error::is_answer) {
-            self.answered();
-        }
+        self.note(&outcome);
         outcome
     }
 

@@ -180,7 +180,7 @@ impl SessionState {
     }
 
     /// A handle outlives what was asked through it, so that without handles no one waits.
-    fn check_end(&self, cause: &LostCause) {
+    pub(super) fn check_end(&self, cause: &LostCause) {
         self.check_outbox();
         if matches!(cause, LostCause::Dropped) {
             assert!(self.calls.values().all(|call| call.reply.is_closed()), "a call without a session waits");

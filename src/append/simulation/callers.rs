@@ -1,19 +1,22 @@
 //! Callers who submit events, and the answers that they get.
 
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{BufMut as _, BytesMut};
 use futures::FutureExt as _;
 use futures::future::join_all;
+use futures::poll;
 use parking_lot::Mutex;
-use pravega_protocol::stream::{KeyPosition, SegmentId};
+use pravega_protocol::stream::{KeyPosition, ScopedStream, SegmentId};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::dice::Dice;
 use super::odds::Odds;
 use super::world::World;
+use crate::append::router::WriterContext;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target, Ticket, Written};
 use crate::budget::Budget;
 
@@ -36,6 +39,7 @@ pub(super) enum Fate {
 #[derive(Debug, Clone)]
 pub(super) struct EventRecord {
     pub(super) caller: usize,
+    pub(super) stream: ScopedStream,
     pub(super) target: Target,
     pub(super) fate: Fate,
 }
@@ -49,10 +53,25 @@ impl EventRecords {
         self.0.lock().clone()
     }
 
-    fn add(&self, caller: usize, target: Target) -> usize {
+    pub(super) fn len(&self) -> usize {
+        self.0.lock().len()
+    }
+
+    fn add(&self, caller: usize, stream: ScopedStream, target: Target) -> usize {
         let mut all = self.0.lock();
-        all.push(EventRecord { caller, target, fate: Fate::Open });
+        all.push(EventRecord { caller, stream, target, fate: Fate::Open });
         all.len() - 1
+    }
+
+    /// Whether none of a caller's events may be written later than it was told.
+    fn are_settled(&self, caller: usize) -> bool {
+        let all = self.0.lock();
+        all.iter().filter(|record| record.caller == caller).all(|record| match &record.fate {
+            Fate::Written(_) | Fate::NeverSubmitted => true,
+            Fate::Failed(error) => !error.may_have_been_written(),
+            Fate::Withdrawn { may_have_been_written } => !may_have_been_written,
+            Fate::Open => false,
+        })
     }
 
     fn settle(&self, event: usize, fate: Fate) {
@@ -64,7 +83,9 @@ impl EventRecords {
 pub(super) struct Caller {
     pub(super) number: usize,
     pub(super) world: Arc<World>,
+    pub(super) stream: ScopedStream,
     pub(super) appender: StreamAppender,
+    pub(super) context: WriterContext,
     pub(super) budget: Budget,
     pub(super) records: EventRecords,
     pub(super) dice: Dice,
@@ -72,8 +93,7 @@ pub(super) struct Caller {
 
 impl Caller {
     /// Submits as many events as the odds say, and waits until all are answered.
-    pub(super) async fn run(mut self) {
-        let odds = self.world.with(|state| state.odds.clone());
+    pub(super) async fn run(mut self, odds: Odds) {
         let keys: Vec<_> = (0..self.dice.within(1..=3)).map(|_| self.dice.position()).collect();
         let waits_for_each = self.dice.chance(0.2);
         let most_at_once = if self.dice.chance(0.4) { self.dice.within(2..=8) as usize } else { 1 };
@@ -92,11 +112,23 @@ impl Caller {
             };
             if waits_for_each {
                 answer.await;
+                if self.records.are_settled(self.number) && self.dice.chance(odds.eviction) {
+                    self.appender = StreamAppender::new(self.stream.clone(), self.context.clone());
+                }
             } else {
                 answers.spawn(answer);
             }
         }
         answers.join_all().await;
+    }
+
+    /// Submits to every part of the key space once all faults are over.
+    pub(super) async fn submit_everywhere(mut self) {
+        let odds = self.world.with(|state| state.odds.clone());
+        for position in [0.01, 0.3, 0.5, 0.7, 0.99] {
+            let position = KeyPosition::new(position).expect("in the key space");
+            self.submit(Target::Position(position), &odds).await.await;
+        }
     }
 
     fn target(&mut self, odds: &Odds, keys: &[f64]) -> Target {
@@ -115,7 +147,8 @@ impl Caller {
     pub(super) async fn submit(&mut self, target: Target, odds: &Odds) -> impl Future<Output = ()> + Send + use<> {
         let patience = self.patience(odds);
         let (event, new) = self.event(target);
-        let submitting = self.appender.submit(new);
+        let frozen_for = self.dice.chance(odds.frozen).then(|| self.dice.millis(0..=20_000));
+        let submitting = with_pause(self.appender.submit(new), frozen_for);
         let submitted = match patience {
             Some(patience) => timeout(patience, submitting).await.ok(),
             None => Some(submitting.await),
@@ -163,7 +196,7 @@ impl Caller {
     }
 
     fn event(&mut self, target: Target) -> (usize, NewEvent) {
-        let event = self.records.add(self.number, target);
+        let event = self.records.add(self.number, self.stream.clone(), target);
         let mut payload = BytesMut::new();
         payload.put_u32(u32::try_from(event).expect("few events"));
         payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
@@ -180,6 +213,18 @@ impl Caller {
             records.settle(event, fate);
         }
     }
+}
+
+/// Begins something, and goes on with it only after a pause.
+async fn with_pause<T>(begun: impl Future<Output = T>, pause: Option<Duration>) -> T {
+    let mut begun = std::pin::pin!(begun);
+    if let Some(pause) = pause {
+        if let Poll::Ready(done) = poll!(&mut begun) {
+            return done;
+        }
+        sleep(pause).await;
+    }
+    begun.await
 }
 
 async fn answer(mut ticket: Ticket, patience: Option<Duration>) -> Fate {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use pravega_protocol::stream::SegmentId;
 
 use super::callers::{EventRecord, Fate};
+use super::history::{segment_of_neighbour, the_neighbour};
+use super::odds::{Odds, StreamFate};
 use super::segment::{Stored, short};
 use super::world::State;
 use crate::append::{Error, EventPlace, Target, Written};
@@ -14,13 +16,15 @@ use crate::append::{Error, EventPlace, Target, Written};
 pub(super) enum Claim {
     /// What is acknowledged is stored, at the reported place.
     NothingLost,
+    /// The place is reported unless one acknowledgement, or none, stood for several blocks.
+    PlaceTold,
     /// Nothing is stored twice.
     NothingDoubled,
     /// Events of one caller with one key are stored in the order of their submission.
     OrderKept,
     /// Everything is answered.
     AllAnswered,
-    /// What is reported as not written is not stored.
+    /// What is reported as not written is not stored, and what the gateway could know so is not called possible.
     TruthTold,
     /// An event is stored only in segments of its key, or in the one that its caller named.
     RightSegment,
@@ -28,7 +32,13 @@ pub(super) enum Claim {
     NoFalseAlarm,
     /// Writers send only what the protocol allows.
     Protocol,
-    /// No bytes of the budget are held once all tasks are gone.
+    /// Once all faults are over, every event is stored.
+    SuccessReturns,
+    /// Readers get what is stored, and once all faults are over, all of it.
+    ReadsAreTrue,
+    /// Controller and stores are asked no more often than the work and the faults explain.
+    Proportion,
+    /// Without callers, nothing is left: bytes of the budget, tasks, writer ids.
     NothingHeld,
 }
 
@@ -36,11 +46,22 @@ pub(super) enum Claim {
 pub(super) type Breach = (Claim, String);
 
 /// Compares everything that is stored with everything that was reported.
-pub(super) fn breaches(state: &State, records: &[EventRecord]) -> Vec<Breach> {
+///
+/// All faults were over when the event `calm_from` was submitted.
+pub(super) fn breaches(state: &State, records: &[EventRecord], calm_from: usize) -> Vec<Breach> {
     let stored = Contents::of(state);
     let misdeeds = state.misdeeds.iter().map(|misdeed| (Claim::Protocol, misdeed.clone()));
+    let misreadings = state.misreadings.iter().map(|misreading| (Claim::ReadsAreTrue, misreading.clone()));
+    let last = records.iter().enumerate().skip(calm_from).filter(|(_, record)| !state.is_as_in_calm(record));
+    let last = last.map(|(event, record)| (Claim::SuccessReturns, format!("event {event}: {record:?}")));
     let answers = records.iter().enumerate().flat_map(|(event, record)| stored.check(state, event, record));
-    misdeeds.chain(answers).chain(stored.disorder(state, records)).collect()
+    misdeeds
+        .chain(misreadings)
+        .chain(last)
+        .chain(state.disproportion(records.len()))
+        .chain(answers)
+        .chain(stored.disorder(state, records))
+        .collect()
 }
 
 /// Where each event lies.
@@ -75,13 +96,22 @@ impl<'a> Contents<'a> {
                 breach(Claim::NothingLost, "is not stored where it was reported");
             }
             Fate::Open => breach(Claim::AllAnswered, "is not answered"),
+            Fate::Written(Written { place: None, .. }) if state.witness.is_place_known(event) => {
+                breach(Claim::PlaceTold, "was acknowledged alone");
+            }
             fate if is_certainly_unwritten(fate) && !live.is_empty() => breach(Claim::TruthTold, "is stored"),
-            Fate::Failed(error) if !state.may_fail_with(error, record.target) => {
+            Fate::Withdrawn { may_have_been_written: true } if state.witness.is_never_sent(event) => {
+                breach(Claim::TruthTold, "never left");
+            }
+            Fate::Failed(error) if error.may_have_been_written() && state.witness.is_known_unwritten(event) => {
+                breach(Claim::TruthTold, "is certainly not stored");
+            }
+            Fate::Failed(error) if !state.may_fail_with(error, record) => {
                 breach(Claim::NoFalseAlarm, "should not have failed");
             }
             _ => {}
         }
-        if live.iter().any(|(id, _)| !state.may_hold(*id, record.target)) {
+        if live.iter().any(|(id, _)| !state.may_hold(*id, record)) {
             breach(Claim::RightSegment, "is in a segment of another key");
         }
         breaches
@@ -127,24 +157,58 @@ impl State {
         live.flat_map(|(id, segment)| segment.stored.iter().map(|stored| (*id, stored)))
     }
 
-    fn may_hold(&self, id: SegmentId, target: Target) -> bool {
-        match target {
+    fn may_hold(&self, id: SegmentId, record: &EventRecord) -> bool {
+        match record.target {
+            _ if record.stream == the_neighbour() => id == segment_of_neighbour(),
             Target::Position(position) => self.history.path_of(position).contains(&id),
             Target::Segment(named) => named == id,
         }
     }
 
-    fn may_fail_with(&self, error: &Error, target: Target) -> bool {
-        use super::odds::StreamFate;
+    fn may_fail_with(&self, error: &Error, record: &EventRecord) -> bool {
+        let is_neighbours = record.stream == the_neighbour();
         match error {
-            Error::StreamSealed(_) => self.odds.fate != StreamFate::Lives,
-            Error::SegmentSealed(_) => {
-                matches!(target, Target::Segment(id) if self.segments.get(&id).is_some_and(|known| known.is_sealed || known.is_deleted))
+            Error::StreamSealed(_) => !is_neighbours && self.character.fate != StreamFate::Lives,
+            Error::SegmentSealed(_) => match record.target {
+                Target::Segment(id) => self.segments.get(&id).is_some_and(|known| known.is_sealed || known.is_deleted),
+                Target::Position(_) => !is_neighbours && self.segments.values().any(|known| known.is_sealed_alone),
+            },
+            Error::SegmentNotFound { .. } => matches!(record.target, Target::Segment(_)),
+            Error::Controller(crate::controller::Error::StreamNotFound(_)) => {
+                !is_neighbours && self.character.fate == StreamFate::Recreated
             }
-            Error::SegmentNotFound { .. } => matches!(target, Target::Segment(_)),
-            Error::Controller(crate::controller::Error::StreamNotFound(_)) => self.odds.fate == StreamFate::Recreated,
-            Error::Controller(_) | Error::Store { .. } => self.odds.outages,
-            Error::Refused { .. } | Error::Failed { .. } | Error::Stopped { .. } | Error::Stalled(_) => false,
+            Error::Controller(_) | Error::Store { .. } => self.character.outages,
+            Error::Refused { .. } | Error::Failed { .. } => self.character.store_errors > 0.0,
+            Error::Stopped { .. } | Error::Stalled(_) => false,
         }
+    }
+
+    /// Whether an event that was submitted once all faults were over is stored, or refused for good.
+    fn is_as_in_calm(&self, record: &EventRecord) -> bool {
+        let is_sealed_alone = || {
+            let Target::Position(position) = record.target else { return false };
+            let last = self.history.path_of(position).last().copied();
+            last.is_some_and(|id| self.segments[&id].is_sealed_alone)
+        };
+        match &record.fate {
+            Fate::Written(_) => true,
+            _ if record.stream == the_neighbour() => false,
+            Fate::Failed(Error::StreamSealed(_)) => self.character.fate == StreamFate::Sealed,
+            Fate::Failed(Error::SegmentSealed(_)) => is_sealed_alone(),
+            _ => false,
+        }
+    }
+
+    /// Calls beyond what the work explains: a loop without pauses makes thousands.
+    fn disproportion(&self, events: usize) -> Vec<Breach> {
+        let Odds { faults, scales, pages, .. } = self.character;
+        let work = events + pages + 10 * (1 + faults + scales);
+        let calls = [
+            ("calls to the controller", self.controller_calls, 6 * work),
+            ("set-ups", self.set_ups as usize, 2 * work),
+            ("connections", self.connections.len(), work),
+        ];
+        let beyond = calls.into_iter().filter(|(_, count, most)| count > most);
+        beyond.map(|(what, count, most)| (Claim::Proportion, format!("{count} {what}, not {most}"))).collect()
     }
 }

@@ -28,6 +28,8 @@ pub(super) struct Connection {
     /// An AppendBlock that waits for its end.
     pub(super) block: Option<(WriterId, Bytes)>,
     pub(super) writers: BTreeMap<WriterId, WriterState>,
+    /// The numbers that refusals name, by their requests.
+    pub(super) refused: BTreeMap<RequestId, i64>,
 }
 
 /// What comes over a connection to the gateway.
@@ -56,6 +58,8 @@ pub(super) struct WriterState {
     pub(super) in_flight: usize,
     pub(super) refusal: Option<RefusedAppend>,
     pub(super) is_deaf: bool,
+    /// Numbers of the blocks that were accepted and are not acknowledged.
+    pub(super) unacknowledged: Vec<i64>,
 }
 
 /// One reply for all appends that failed.
@@ -72,6 +76,10 @@ pub(super) enum Reason {
     Missing,
     Elsewhere,
     InvalidNumber,
+    /// The store cannot, for now.
+    Broken,
+    /// The store does not accept the token.
+    Unauthorized,
 }
 
 impl Connection {
@@ -87,6 +95,7 @@ impl Connection {
             is_mute: false,
             block: None,
             writers: BTreeMap::new(),
+            refused: BTreeMap::new(),
         }
     }
 
@@ -103,6 +112,15 @@ impl Connection {
 impl WriterState {
     pub(super) fn new(set_up: u64, segment: SegmentId, last_number: Option<i64>, is_deaf: bool) -> Self {
         let last_number = last_number.unwrap_or(NO_VALUE);
-        Self { set_up, segment, last_number, last_acked: last_number, in_flight: 0, refusal: None, is_deaf }
+        Self {
+            set_up,
+            segment,
+            last_number,
+            last_acked: last_number,
+            in_flight: 0,
+            refusal: None,
+            is_deaf,
+            unacknowledged: Vec::new(),
+        }
     }
 }

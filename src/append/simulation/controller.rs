@@ -7,11 +7,11 @@ use std::time::Duration;
 
 use futures::FutureExt as _;
 use futures::future::BoxFuture;
-use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+use pravega_protocol::stream::{KeyRange, Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use tokio::time::{Instant, sleep};
 use tonic::Code;
 
-use super::history::{Reported, the_stream};
+use super::history::{Reported, segment_of_neighbour, the_neighbour, the_stream};
 use super::world::{State, World};
 use crate::controller::{Access, ControllerClient, Endpoint, Error, Placement, SegmentLocation};
 
@@ -34,6 +34,7 @@ struct Call {
 
 impl State {
     fn call(&mut self) -> Call {
+        self.controller_calls += 1;
         let longest = self.odds.controller_ms;
         // Longer than writers wait for the controller.
         let is_slow = self.odds.outages && self.dice.chance(0.05);
@@ -43,6 +44,14 @@ impl State {
             is_stale: self.dice.chance(self.odds.stale_controller),
             delay: if is_slow { Duration::from_secs(12) } else { self.dice.millis(0..=longest) },
         }
+    }
+
+    fn segments_of(&self, stream: &ScopedStream) -> Result<StreamSegments, Error> {
+        if *stream == the_neighbour() {
+            let only = vec![(segment_of_neighbour(), KeyRange::FULL)];
+            return Ok(StreamSegments::new(only).expect("it covers the key space"));
+        }
+        self.existing(self.history.current())
     }
 
     fn existing<T>(&self, answer: T) -> Result<T, Error> {
@@ -77,12 +86,12 @@ impl SimulatedController {
 }
 
 impl ControllerClient for SimulatedController {
-    fn current_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
-        self.answer("current", |state| state.existing(state.history.current())).boxed()
+    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.answer("current", |state| state.segments_of(stream)).boxed()
     }
 
-    fn epoch_segments<'a>(&'a self, _: &'a ScopedStream, _: u32) -> BoxFuture<'a, Result<StreamSegments, Error>> {
-        self.answer("epoch", |state| state.existing(state.history.current())).boxed()
+    fn epoch_segments<'a>(&'a self, stream: &'a ScopedStream, _: u32) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+        self.answer("epoch", |state| state.segments_of(stream)).boxed()
     }
 
     fn head_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {

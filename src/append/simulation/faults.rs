@@ -7,7 +7,7 @@ use tokio::time::{Instant, sleep};
 
 use super::connection::ConnectionId;
 use super::dice::Dice;
-use super::history::Reported;
+use super::history::{Reported, segment_of_neighbour};
 use super::odds::StreamFate;
 use super::segment::{SimulatedSegment, short};
 use super::world::{Event, State, World};
@@ -32,12 +32,16 @@ impl World {
         for _ in 0..odds.scales {
             sleep(dice.millis(0..=odds.seal_gap_ms + 50)).await;
             let replaced = self.with(|state| state.scale(&mut dice));
-            self.seal_all(&mut dice, replaced, |state| state.history.announce()).await;
+            self.seal_all(&mut dice, &replaced, |state| state.history.announce()).await;
+            if !odds.scales_overlap {
+                self.all_sealed(&replaced).await;
+            }
         }
         if odds.fate != StreamFate::Lives {
             sleep(dice.millis(0..=200)).await;
-            let all = self.with(|state| state.history.latest().iter().map(|(id, _)| *id).collect());
-            self.seal_all(&mut dice, all, |state| state.history.reported = Reported::Sealed).await;
+            let all: Vec<_> = self.with(|state| state.history.latest().iter().map(|(id, _)| *id).collect());
+            self.seal_all(&mut dice, &all, |state| state.history.reported = Reported::Sealed).await;
+            self.all_sealed(&all).await;
         }
         if odds.fate == StreamFate::Recreated {
             self.recreate(&mut dice).await;
@@ -45,9 +49,9 @@ impl World {
     }
 
     /// Seals segments one by one, and announces what follows before, between or after that.
-    async fn seal_all(&self, dice: &mut Dice, segments: Vec<SegmentId>, announce: impl FnOnce(&mut State)) {
+    async fn seal_all(&self, dice: &mut Dice, segments: &[SegmentId], announce: impl FnOnce(&mut State)) {
         let naming = self.with(|state| {
-            for id in &segments {
+            for id in segments {
                 let delay = dice.millis(0..=state.odds.seal_gap_ms);
                 state.after(delay, Event::Seal(*id));
             }
@@ -60,6 +64,9 @@ impl World {
                 format!("the controller reports {:?} of {:?}", state.history.reported, state.history.latest())
             });
         });
+    }
+
+    async fn all_sealed(&self, segments: &[SegmentId]) {
         let is_sealed = |segment: &SimulatedSegment| segment.is_sealed || segment.is_deleted;
         while !self.with(|state| segments.iter().all(|id| is_sealed(&state.segments[id]))) {
             sleep(LOOK_EVERY).await;
@@ -70,6 +77,9 @@ impl World {
         self.with(|state| state.history.reported = Reported::Missing);
         let pause_ms = [0, 20, 300][dice.below(3)];
         for id in self.with(|state| state.segments.keys().copied().collect::<Vec<_>>()) {
+            if id == segment_of_neighbour() {
+                continue;
+            }
             sleep(dice.millis(0..=20)).await;
             self.with(|state| state.delete(id));
         }
@@ -83,7 +93,7 @@ impl World {
 }
 
 impl State {
-    fn scale(&mut self, dice: &mut Dice) -> Vec<SegmentId> {
+    pub(super) fn scale(&mut self, dice: &mut Dice) -> Vec<SegmentId> {
         let count = self.history.latest().len();
         let at = dice.below(count);
         let neighbours = 1 + dice.below(count - at);
@@ -110,7 +120,7 @@ impl State {
             segments = self.segments.keys().copied().collect();
         }
         let segment = *self.dice.pick(&segments).expect("there is always one");
-        match (self.dice.below(10), connection) {
+        match (self.dice.below(12), connection) {
             (0..=2, Some(connection)) => self.cut(connection),
             (3, Some(connection)) => self.close(connection),
             (4, Some(connection)) => self.mute(connection),
@@ -120,6 +130,7 @@ impl State {
             (9, _) if self.odds.outages => {
                 self.controller_away_until = Instant::now() + self.dice.millis(0..=3000);
             }
+            (10, _) if self.odds.lone_seals && segment != segment_of_neighbour() => self.seal_alone(segment),
             _ => {}
         }
     }
@@ -140,6 +151,7 @@ impl State {
     /// Nothing comes back until the gateway notices. What it sends arrives or not.
     fn mute(&mut self, connection: ConnectionId) {
         self.trace.note(|| format!("c{connection} falls silent"));
+        self.witness.sees_lost();
         let silent_for = Duration::from_secs(60);
         let swallows = self.dice.chance(0.5);
         let wire = &mut self.connections[connection];
@@ -151,6 +163,7 @@ impl State {
         let stalled_for = if self.dice.chance(0.1) { 100_000 } else { 1000 };
         let stalled_for = self.dice.millis(0..=stalled_for);
         self.trace.note(|| format!("{} commits nothing for {stalled_for:?}", short(id)));
+        self.witness.is_disturbed |= stalled_for > Duration::from_secs(10);
         let until = Instant::now() + stalled_for;
         self.segments.get_mut(&id).expect("only known segments stall").stalled_until = until;
     }

@@ -30,6 +30,16 @@ pub(super) fn the_stream() -> ScopedStream {
     "simulated/stream".parse().expect("a name")
 }
 
+/// A stream that shares stores and sessions with the other one, and has a single segment for good.
+pub(super) fn the_neighbour() -> ScopedStream {
+    "simulated/neighbour".parse().expect("a name")
+}
+
+/// The neighbour's segment, a number that the other stream never gets to.
+pub(super) fn segment_of_neighbour() -> SegmentId {
+    SegmentId::new(1_000_000_000, 0)
+}
+
 impl History {
     pub(super) fn new(segments: usize) -> Self {
         let mut history = Self {
@@ -87,7 +97,8 @@ impl History {
     }
 
     pub(super) fn name_of(&self, segment: SegmentId) -> SegmentName {
-        SegmentName::new(self.stream.clone(), segment)
+        let stream = if segment == segment_of_neighbour() { the_neighbour() } else { self.stream.clone() };
+        SegmentName::new(stream, segment)
     }
 
     pub(super) fn current(&self) -> StreamSegments {

@@ -69,6 +69,10 @@ impl State {
 
     /// How long the socket takes no more.
     fn pause(&mut self) -> Duration {
+        if self.dice.chance(self.odds.blocked_send) {
+            self.witness.is_disturbed = true;
+            return self.dice.millis(1000..=40_000);
+        }
         if self.dice.chance(0.1) { self.dice.millis(0..=30) } else { Duration::ZERO }
     }
 }
@@ -91,7 +95,10 @@ async fn carry(world: Arc<World>, connection: ConnectionId, mut peer: Peer, mut 
                     state.sent(connection, frames);
                     Instant::now() + state.pause()
                 }),
-                None => return world.with(|state| state.connections[connection].is_lost = true),
+                None => {
+                    peer.let_go();
+                    return world.with(|state| state.connections[connection].is_lost = true);
+                }
             },
         }
     }

@@ -54,6 +54,22 @@ pub(super) struct Odds {
     pub(super) outages: bool,
     /// That a sealed segment is deleted soon.
     pub(super) retention: f64,
+    /// That a socket takes no more bytes for longer than an acknowledgement may take.
+    pub(super) blocked_send: f64,
+    /// That a store answers SetupAppend or an append with an error.
+    pub(super) store_errors: f64,
+    /// Whether stores seal segments that the controller never hears of.
+    pub(super) lone_seals: bool,
+    /// Whether the stream scales again before what the last scale replaced is sealed.
+    pub(super) scales_overlap: bool,
+    /// Events for another stream, which shares the sessions.
+    pub(super) neighbour_events: usize,
+    /// That a caller's appender makes room for others between two events.
+    pub(super) eviction: f64,
+    /// That a caller stands still in the middle of a call.
+    pub(super) frozen: f64,
+    /// Pages that are read meanwhile.
+    pub(super) pages: usize,
     pub(super) fate: StreamFate,
 }
 
@@ -101,13 +117,21 @@ impl Odds {
             controller_fails: some(dice, 0.2, 0.2),
             outages: dice.chance(0.15),
             retention: some(dice, 0.2, 0.5),
+            blocked_send: some(dice, 0.1, 0.02),
+            store_errors: some(dice, 0.15, 0.1),
+            lone_seals: dice.chance(0.1),
+            scales_overlap: dice.chance(0.3),
+            neighbour_events: [0, 0, 8][dice.below(3)],
+            eviction: some(dice, 0.2, 0.3),
+            frozen: some(dice, 0.2, 0.1),
+            pages: [0, 0, 10][dice.below(3)],
             fate: match dice.below(10) {
                 0 => StreamFate::Sealed,
                 1..=2 => StreamFate::Recreated,
                 _ => StreamFate::Lives,
             },
         };
-        odds.adapted_to_moves().adapted_to_fate(dice)
+        odds.adapted_to_moves().adapted_to_evictions().adapted_to_fate(dice)
     }
 
     /// Where segments move while they are sealed, writers learn of the seal before what they sent is committed, and the
@@ -123,6 +147,45 @@ impl Odds {
             controller_ms: self.controller_ms.min(20),
             remembered_for: Duration::ZERO,
             scales: self.scales.max(1),
+            ..self
+        }
+    }
+
+    /// The same for those who write to the other stream.
+    pub(super) fn of_neighbour(&self) -> Self {
+        Self { named: 0.0, events: self.neighbour_events, ..self.clone() }
+    }
+
+    /// The same where nothing goes wrong any more.
+    pub(super) fn calm(self) -> Self {
+        Self {
+            impatient: 0.0,
+            named: 0.0,
+            lost_refusal: 0.0,
+            deaf_set_up: 0.0,
+            deaf_acks: 0.0,
+            stale_controller: 0.0,
+            controller_fails: 0.0,
+            outages: false,
+            blocked_send: 0.0,
+            store_errors: 0.0,
+            lone_seals: false,
+            eviction: 0.0,
+            frozen: 0.0,
+            ..self
+        }
+    }
+
+    /// A writer that takes up the id of an earlier one meets stores that lag.
+    fn adapted_to_evictions(self) -> Self {
+        if self.eviction == 0.0 {
+            return self;
+        }
+        Self {
+            stale_store: 1.0,
+            faults: self.faults.max(3),
+            fault_gap_ms: 500,
+            pause_ms: self.pause_ms.max(30),
             ..self
         }
     }

@@ -36,7 +36,7 @@ impl State {
         let is_stalled = segment.stalled_until > Instant::now() || segment.ready_at > Instant::now();
         if !is_stalled && let Some(operation) = segment.pipeline.pop_front() {
             segment.apply(&operation);
-            let end_offset = segment.length;
+            let end_offset = segment.length();
             self.committed(id, operation, end_offset);
         }
         self.expect_commit(id);
@@ -56,7 +56,8 @@ impl State {
 
     fn sealed(&mut self, id: SegmentId) {
         self.trace.note(|| format!("{} is sealed", short(id)));
-        if self.dice.chance(self.odds.retention) {
+        // Retention removes what the controller knows to be sealed.
+        if !self.segment(id).is_sealed_alone && self.dice.chance(self.odds.retention) {
             let delay = self.dice.millis(0..=2000);
             self.after(delay, Event::Delete(id));
         }
@@ -76,6 +77,14 @@ impl State {
                 self.after(delay, Event::Move(id));
             }
         }
+    }
+
+    /// A store seals a segment that the controller goes on to call current.
+    pub(super) fn seal_alone(&mut self, id: SegmentId) {
+        self.trace.note(|| format!("{} is sealed at its store alone", short(id)));
+        let segment = self.segment(id);
+        segment.is_sealed_alone |= !segment.is_sealing && !segment.is_deleted;
+        self.seal(id);
     }
 
     pub(super) fn delete(&mut self, id: SegmentId) {
@@ -99,6 +108,8 @@ impl State {
         if segment.is_deleted {
             return;
         }
+        self.witness.is_disturbed = true;
+        let segment = self.segment(id);
         let before = segment.owner;
         let owner = if goes { 1 - before } else { before };
         segment.owner = owner;
@@ -107,6 +118,7 @@ impl State {
             until: now + stale_for,
             committed: segment.committed.clone(),
             is_sealed: segment.is_sealed,
+            length: segment.data.len(),
         });
         segment.ready_at = now + recovery;
         let all = std::mem::take(&mut segment.pipeline);

@@ -2,8 +2,8 @@
 
 use pravega_protocol::stream::SegmentId;
 use pravega_protocol::wire::{
-    DataAppended, EventNumber, InvalidEventNumber, JavaStr, NoSuchSegment, Offset, RequestId, Segment, SegmentIsSealed,
-    WireCommand, WrongHost,
+    AuthErrorCode, AuthTokenCheckFailed, DataAppended, ErrorMessage, EventNumber, InvalidEventNumber, JavaStr,
+    NoSuchSegment, Offset, RequestId, Segment, SegmentIsSealed, ServerErrorCode, WireCommand, WrongHost,
 };
 use tokio::time::Instant;
 
@@ -32,6 +32,11 @@ impl State {
     pub(super) fn deliver(&mut self, connection: ConnectionId, reply: WireCommand) {
         let wire = &self.connections[connection];
         if !wire.is_lost && !wire.is_mute {
+            if let WireCommand::ErrorMessage(error) = &reply
+                && let Some(number) = wire.refused.get(&error.request_id)
+            {
+                self.witness.sees_told(connection, error.request_id, *number);
+            }
             wire.to_client.try_send(FromStore::Reply(reply)).expect("the gateway reads its replies");
         }
     }
@@ -67,14 +72,15 @@ impl State {
                 let (writer_id, event_number) = (writer.id, EventNumber(number));
                 InvalidEventNumber { writer_id, request_id, server_stack_trace, event_number }.into()
             }
-            Reason::Missing | Reason::Elsewhere => {
+            Reason::Missing | Reason::Elsewhere | Reason::Broken | Reason::Unauthorized => {
+                self.connections[writer.connection].refused.insert(request_id, number);
                 return self.reply_reason(writer.connection, why, segment, request_id);
             }
         };
         self.reply(writer.connection, reply);
     }
 
-    /// Replies that a segment is not at this store, or does not exist.
+    /// Replies why the store does nothing with a segment.
     pub(super) fn reply_reason(
         &mut self,
         connection: ConnectionId,
@@ -87,6 +93,13 @@ impl State {
         let reply: WireCommand = match why {
             Reason::Missing => {
                 NoSuchSegment { request_id, segment: name, server_stack_trace, offset: Offset(-1) }.into()
+            }
+            Reason::Broken => {
+                let message = JavaStr::new("not now").expect("short");
+                ErrorMessage { request_id, segment: name, message, error_code: ServerErrorCode(-1) }.into()
+            }
+            Reason::Unauthorized => {
+                AuthTokenCheckFailed { request_id, server_stack_trace, error_code: AuthErrorCode(-1) }.into()
             }
             _ => {
                 let correct_host = JavaStr::default();
@@ -102,6 +115,7 @@ impl State {
             return;
         }
         self.trace.note(|| format!("c{connection} closed by the store"));
+        self.witness.sees_lost();
         let forgets_replies = self.dice.chance(0.3);
         let at = Instant::now() + self.hop();
         let wire = &mut self.connections[connection];
@@ -114,6 +128,7 @@ impl State {
     }
 
     pub(super) fn end(&mut self, connection: ConnectionId, cause: LostCause) {
+        self.witness.sees_lost();
         let wire = &mut self.connections[connection];
         if !std::mem::replace(&mut wire.is_lost, true) {
             wire.to_client.try_send(FromStore::End(cause)).expect("the gateway reads its replies");

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 use pravega_protocol::stream::{SegmentId, SegmentName};
 use pravega_protocol::wire::{
-    AppendBlockEnd, AppendSetup, EventNumber, Frame, Offset, RequestId, Segment, StreamSegmentInfo, WireCommand,
-    WriterId,
+    AppendBlockEnd, AppendSetup, EventNumber, Frame, Offset, RequestId, Segment, SegmentRead, StreamSegmentInfo,
+    WireCommand, WriterId,
 };
 use tokio::time::Instant;
 
@@ -15,6 +15,7 @@ use super::world::{Event, State};
 impl State {
     /// Frames leave the gateway.
     pub(super) fn sent(&mut self, connection: ConnectionId, frames: Vec<Frame>) {
+        self.witness.sees(connection, &frames);
         if !self.connections[connection].is_up() {
             return;
         }
@@ -67,7 +68,13 @@ impl State {
                 let delay = self.hop();
                 self.after(delay, Event::Inform { connection, segment, request_id: request.request_id });
             }
-            other => self.misdeeds.push(format!("a writer sent {}", other.command_type().info().name)),
+            WireCommand::ReadSegment(request) => {
+                let (segment, request_id) = (id_of(&request.segment), request.request_id);
+                let most = usize::try_from(request.suggested_length).expect("a length");
+                let delay = self.hop();
+                self.after(delay, Event::Read { connection, segment, request_id, offset: request.offset.0, most });
+            }
+            other => self.misdeeds.push(format!("the gateway sent {}", other.command_type().info().name)),
         }
     }
 
@@ -75,6 +82,10 @@ impl State {
         if self.dice.chance(self.odds.deaf_set_up) {
             self.trace.note(|| format!("c{connection} SetupAppend {} is not answered", short(segment)));
             return;
+        }
+        if self.dice.chance(self.odds.store_errors) {
+            let why = if self.dice.chance(0.5) { Reason::Broken } else { Reason::Unauthorized };
+            return self.reply_reason(connection, why, segment, request_id);
         }
         let delay = self.hop();
         self.after(delay, Event::Install { connection, writer, segment, request_id });
@@ -104,6 +115,8 @@ impl State {
         };
         self.set_ups += 1;
         let is_deaf = self.dice.chance(self.odds.deaf_acks);
+        let is_first = self.writers_seen.insert(writer);
+        self.witness.is_disturbed |= is_deaf || !is_first;
         let state = WriterState::new(self.set_ups, segment, number, is_deaf);
         let last_number = state.last_number;
         self.connections[connection].writers.insert(writer, state);
@@ -123,8 +136,11 @@ impl State {
             Some((_, Sight::Elsewhere)) => {
                 return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
             }
-            Some((known, Sight::Here)) => (known.is_sealed, known.length),
-            Some((known, Sight::Stale)) => (known.stale.as_ref().is_some_and(|stale| stale.is_sealed), known.length),
+            Some((known, Sight::Here)) => (known.is_sealed, known.length()),
+            Some((known, Sight::Stale)) => {
+                let stale = known.stale.as_ref().expect("it is seen");
+                (stale.is_sealed, stale.length as i64)
+            }
         };
         self.trace.note(|| format!("c{connection} StreamSegmentInfo {} sealed={is_sealed}", short(segment)));
         let info = StreamSegmentInfo {
@@ -138,6 +154,45 @@ impl State {
             start_offset: Offset(0),
         };
         self.reply(connection, info.into());
+    }
+
+    pub(super) fn read(
+        &mut self,
+        connection: ConnectionId,
+        segment: SegmentId,
+        request_id: RequestId,
+        offset: i64,
+        most: usize,
+    ) {
+        let host = self.connections[connection].host;
+        let known = self.segments.get(&segment);
+        let (data, is_sealed) = match known.map(|known| (known, known.seen_from(host))) {
+            None | Some((_, Sight::Missing)) => {
+                return self.reply_reason(connection, Reason::Missing, segment, request_id);
+            }
+            Some((_, Sight::Elsewhere)) => {
+                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
+            }
+            Some((known, Sight::Here)) => (&known.data[..], known.is_sealed),
+            Some((known, Sight::Stale)) => {
+                let stale = known.stale.as_ref().expect("it is seen");
+                (&known.data[..stale.length], stale.is_sealed)
+            }
+        };
+        let from = usize::try_from(offset).expect("an offset").min(data.len());
+        let until = data.len().min(from + most);
+        let part = Bytes::copy_from_slice(&data[from..until]);
+        if part.is_empty() && !is_sealed {
+            // It waits for bytes to come, and here for longer than anyone asks.
+            return;
+        }
+        // Replies break off where they like.
+        let part = if part.is_empty() { part } else { part.slice(..1 + self.dice.below(part.len())) };
+        let end_of_segment = is_sealed && part.is_empty();
+        let name = self.wire_name(segment);
+        let offset = Offset(offset);
+        let read = SegmentRead { segment: name, offset, at_tail: false, end_of_segment, data: part.into(), request_id };
+        self.reply(connection, read.into());
     }
 
     fn take_block(&mut self, connection: ConnectionId, end: &AppendBlockEnd) {
@@ -159,6 +214,10 @@ impl State {
         let host = wire.host;
         let Some(state) = wire.writers.get_mut(&end.writer_id).filter(|state| number >= state.last_number) else {
             self.trace.note(|| format!("c{connection} append {number}: not set up, or below the last number"));
+            if !self.witness.was_acknowledged(connection, request_id) {
+                self.misdeeds
+                    .push(format!("append {number} on c{connection}, where nothing is known to be stored yet"));
+            }
             return self.close(connection);
         };
         let follows = std::mem::replace(&mut state.last_number, number);
@@ -168,11 +227,13 @@ impl State {
             return;
         }
         let writer = WriterAt { connection, id: end.writer_id, set_up: state.set_up };
+        let is_broken = self.dice.chance(self.odds.store_errors);
         let known = self.segments.get_mut(&segment).expect("set up only where there is a segment");
         let why = match known.seen_from(host) {
             Sight::Missing => Some(Reason::Missing),
             Sight::Elsewhere => Some(Reason::Elsewhere),
             Sight::Stale => return self.fence(connection, segment),
+            Sight::Here if is_broken => Some(Reason::Broken),
             Sight::Here if known.is_sealing => Some(Reason::Sealed),
             Sight::Here if !known.accepts_after(writer.id, follows) => Some(Reason::InvalidNumber),
             Sight::Here => None,
@@ -185,6 +246,7 @@ impl State {
             Some(why) => self.fail(writer, RefusedAppend { why, number, request_id }),
             None => {
                 state.in_flight += 1;
+                state.unacknowledged.push(number);
                 known.accepted.insert(writer.id, number);
                 self.accept(segment, Operation::Append(Append { writer, number, request_id, payloads }));
             }
@@ -205,6 +267,7 @@ impl State {
         };
         if state.refusal.is_none() {
             state.refusal = Some(refusal);
+            self.witness.sees_refused(writer.connection, refusal.request_id);
             let delay = self.hop();
             self.after(delay, Event::Refuse(writer));
         }
@@ -239,6 +302,8 @@ impl State {
             return;
         }
         let previous = std::mem::replace(&mut state.last_acked, number);
+        let covered: Vec<_> = state.unacknowledged.extract_if(.., |block| *block <= number).collect();
+        self.witness.sees_acknowledged(writer.connection, request_id, &covered);
         if !state.is_deaf {
             self.reply_appended(writer, number, previous, request_id, end_offset);
         }

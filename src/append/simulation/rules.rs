@@ -20,6 +20,7 @@ rules! {
     UnstoredIsSentAgain,
     BlocksStayAsTheyAre,
     NumbersAreUsedOnce,
+    ReusedIdGoesOn,
     SentGoesFirst,
     SetupIsAwaited,
     SetupWaitIsBounded,
@@ -38,6 +39,8 @@ rules! {
     OnlyGapsAreFilled,
     SuccessorsAreAskedAgain,
     CurrentIsTriedAgain,
+    SealedIsGivenUp,
+    FirstBlockGoesAlone,
     SentIsMarked,
     WithdrawnIsNotSent,
 }

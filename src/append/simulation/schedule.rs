@@ -3,35 +3,43 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use pravega_protocol::stream::KeyPosition;
+use tokio::runtime::Handle;
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::callers::{Caller, EventRecords};
 use super::claims::{Breach, Claim, breaches};
 use super::controller::SimulatedController;
 use super::dice::Dice;
-use super::history::the_stream;
+use super::history::{the_neighbour, the_stream};
 use super::network::SimulatedNetwork;
 use super::odds::Odds;
+use super::reader::Reader;
 use super::rules::{LeftOut, Rule, leaves_out};
 use super::trace::Trace;
 use super::world::World;
+use crate::append::StreamAppender;
 use crate::append::reusable_ids::ReusableIds;
 use crate::append::router::WriterContext;
 use crate::append::segment_writer::WriterSettings;
 use crate::append::stalls::Stalls;
-use crate::append::{StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::{self, Size};
 use crate::controller::{CacheSettings, Controller};
 use crate::random::seeded::Seeded;
+use crate::read::SegmentReader;
 use crate::segment_store::{Pool, SegmentStore};
 use crate::telemetry::metrics::Metrics;
 
 /// Longest time, on the paused clock, until everything is answered: far more than all timeouts that faults may cost a
 /// writer together.
-const ALL_ANSWERED_IN: Duration = Duration::from_secs(500);
+const ALL_ANSWERED_IN: Duration = Duration::from_secs(800);
+
+/// Longest time until nothing that began earlier can still disturb: stalls, blocked sockets, stores that lag.
+const ALL_CALM_IN: Duration = Duration::from_secs(120);
+
+/// Time for all to end once no one uses the gateway.
+const ALL_GONE_IN: Duration = Duration::from_secs(200);
 
 /// Few enough that schedules fill the queues.
 const MOST_QUEUED_SUBMISSIONS: usize = 4;
@@ -67,48 +75,109 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics, budget: Budget) ->
     let mut trace = Trace::new(traced);
     trace.note(|| format!("{odds:?}"));
     let world = Arc::new(World::new(dice.split(), odds.clone(), trace));
-    let records = EventRecords::default();
-    let gateway = gateway(&world, &odds, metrics);
     let mut turning = JoinSet::new();
     turning.spawn({
         let world = world.clone();
         async move { world.turn().await }
     });
-    let caller = |number, dice| Caller {
-        number,
-        world: world.clone(),
-        appender: gateway.clone(),
-        budget: budget.clone(),
-        records: records.clone(),
-        dice,
+    let ids = ReusableIds::new();
+    let cast = Cast::new(&world, &odds, ids.clone(), metrics, budget.clone());
+    let records = cast.records.clone();
+    let calm_from = timeout(ALL_ANSWERED_IN, cast.play(dice, odds)).await.ok();
+    let held = match calm_from {
+        Some(_) => {
+            sleep(ALL_GONE_IN).await;
+            what_is_held(&budget, &ids, turning.len())
+        }
+        None => Vec::new(),
     };
-    let mut callers: JoinSet<()> = (0..odds.callers).map(|number| caller(number, dice.split()).run()).collect();
-    let (storm, change) = (dice.split(), dice.split());
-    let all = async {
-        tokio::join!(world.storm(storm), world.change(change), async { while callers.join_next().await.is_some() {} });
-        still_takes_events(caller(odds.callers, dice.split()), &odds).await;
-    };
-    let _ = timeout(ALL_ANSWERED_IN, all).await;
     let records = records.all();
-    world.with(|state| ScheduleRun {
-        breaches: breaches(state, &records),
+    let mut run = world.with(|state| ScheduleRun {
+        breaches: breaches(state, &records, calm_from.unwrap_or(records.len())),
         trace: state.trace.take(),
         events: records.len(),
-    })
+    });
+    run.breaches.extend(held.into_iter().map(|what| (Claim::NothingHeld, what)));
+    run
 }
 
-/// Submits to every part of the key space once all faults are over: only a sealed stream may refuse.
-async fn still_takes_events(mut caller: Caller, odds: &Odds) {
-    let calm = Odds { impatient: 0.0, ..odds.clone() };
-    for position in [0.01, 0.3, 0.5, 0.7, 0.99] {
-        let position = KeyPosition::new(position).expect("in the key space");
-        caller.submit(Target::Position(position), &calm).await.await;
+/// What is left once all callers and the gateway are gone.
+fn what_is_held(budget: &Budget, ids: &ReusableIds, others: usize) -> Vec<String> {
+    let bytes = budget.total() - budget.available();
+    let tasks = Handle::current().metrics().num_alive_tasks() - others;
+    let left = [("bytes", bytes), ("tasks", tasks), ("writer ids", ids.in_use())];
+    left.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
+}
+
+/// Those who act in a schedule, and the gateway that they share.
+struct Cast {
+    world: Arc<World>,
+    context: WriterContext,
+    appender: StreamAppender,
+    neighbour: StreamAppender,
+    reader: SegmentReader,
+    budget: Budget,
+    records: EventRecords,
+}
+
+impl Cast {
+    fn new(world: &Arc<World>, odds: &Odds, ids: ReusableIds, metrics: Metrics, budget: Budget) -> Self {
+        let context = writer_context(world, odds, ids, metrics.clone());
+        Self {
+            world: world.clone(),
+            appender: StreamAppender::new(the_stream(), context.clone()),
+            neighbour: StreamAppender::new(the_neighbour(), context.clone()),
+            reader: SegmentReader::new(context.store.clone(), metrics),
+            context,
+            budget,
+            records: EventRecords::default(),
+        }
     }
-}
 
-/// The stream's appender, with everything below it except sockets.
-fn gateway(world: &Arc<World>, odds: &Odds, metrics: Metrics) -> StreamAppender {
-    StreamAppender::new(the_stream(), writer_context(world, odds, ReusableIds::new(), metrics))
+    /// Plays everything; returns the first event that was submitted once all faults were over.
+    async fn play(self, mut dice: Dice, odds: Odds) -> usize {
+        let callers: JoinSet<()> =
+            (0..odds.callers).map(|number| self.caller(number, &mut dice).run(odds.clone())).collect();
+        let neighbour = self.neighbour(odds.callers, &mut dice).run(odds.of_neighbour());
+        let reading = self.reader(&mut dice).run(odds.clone());
+        let (storm, change) = (dice.split(), dice.split());
+        let (world, answered) = (&self.world, callers.join_all());
+        tokio::join!(world.storm(storm), world.change(change), answered, neighbour, reading);
+
+        self.world.with(|state| state.odds = odds.clone().calm());
+        sleep(ALL_CALM_IN).await;
+        let calm_from = self.records.len();
+        self.caller(odds.callers + 1, &mut dice).submit_everywhere().await;
+        self.neighbour(odds.callers + 2, &mut dice).submit_everywhere().await;
+        self.reader(&mut dice).read_all().await;
+        calm_from
+    }
+
+    fn caller(&self, number: usize, dice: &mut Dice) -> Caller {
+        Caller {
+            number,
+            world: self.world.clone(),
+            stream: the_stream(),
+            appender: self.appender.clone(),
+            context: self.context.clone(),
+            budget: self.budget.clone(),
+            records: self.records.clone(),
+            dice: dice.split(),
+        }
+    }
+
+    fn neighbour(&self, number: usize, dice: &mut Dice) -> Caller {
+        Caller { stream: the_neighbour(), appender: self.neighbour.clone(), ..self.caller(number, dice) }
+    }
+
+    fn reader(&self, dice: &mut Dice) -> Reader {
+        Reader {
+            world: self.world.clone(),
+            reader: self.reader.clone(),
+            budget: self.budget.clone(),
+            dice: dice.split(),
+        }
+    }
 }
 
 /// Everything below the stream's appender, except sockets.

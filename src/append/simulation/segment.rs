@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use pravega_protocol::stream::SegmentId;
-use pravega_protocol::wire::event::{Deframed, EVENT_HEADER_BYTES, deframe};
+use pravega_protocol::wire::event::{Deframed, EVENT_HEADER_BYTES, deframe, put_event};
 use pravega_protocol::wire::{NO_VALUE, RequestId, WriterId};
 use tokio::time::Instant;
 
@@ -29,8 +29,11 @@ pub(super) struct SimulatedSegment {
     pub(super) is_sealing: bool,
     pub(super) is_sealed: bool,
     pub(super) is_deleted: bool,
+    /// Whether a store sealed it though no one asked the controller.
+    pub(super) is_sealed_alone: bool,
     pub(super) stored: Vec<Stored>,
-    pub(super) length: i64,
+    /// What readers get.
+    pub(super) data: BytesMut,
 }
 
 pub(super) type Numbers = BTreeMap<WriterId, i64>;
@@ -41,6 +44,7 @@ pub(super) struct Stale {
     pub(super) until: Instant,
     pub(super) committed: Numbers,
     pub(super) is_sealed: bool,
+    pub(super) length: usize,
 }
 
 pub(super) enum Operation {
@@ -63,6 +67,13 @@ pub(super) struct Stored {
     pub(super) next_offset: i64,
 }
 
+impl Stored {
+    /// The event's payload in its segment's bytes.
+    pub(super) fn payload_in<'a>(&self, data: &'a [u8]) -> &'a [u8] {
+        &data[self.offset as usize + EVENT_HEADER_BYTES..self.next_offset as usize]
+    }
+}
+
 impl SimulatedSegment {
     pub(super) fn new(owner: Host) -> Self {
         let now = Instant::now();
@@ -78,8 +89,9 @@ impl SimulatedSegment {
             is_sealing: false,
             is_sealed: false,
             is_deleted: false,
+            is_sealed_alone: false,
             stored: Vec::new(),
-            length: 0,
+            data: BytesMut::new(),
         }
     }
 
@@ -99,9 +111,13 @@ impl SimulatedSegment {
     }
 
     fn store(&mut self, payload: &Bytes) {
-        let offset = self.length;
-        self.length += (EVENT_HEADER_BYTES + payload.len()) as i64;
-        self.stored.push(Stored { event: event_of(payload), offset, next_offset: self.length });
+        let offset = self.length();
+        put_event(payload, &mut self.data);
+        self.stored.push(Stored { event: event_of(payload), offset, next_offset: self.length() });
+    }
+
+    pub(super) fn length(&self) -> i64 {
+        self.data.len() as i64
     }
 
     /// How this store sees the segment.

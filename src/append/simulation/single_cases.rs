@@ -5,10 +5,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures::future::join_all;
 use futures::poll;
 use pravega_protocol::stream::{KeyPosition, KeyRange, SegmentId, SegmentName};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use super::dice::Dice;
 use super::history::the_stream;
@@ -16,6 +17,7 @@ use super::odds::{Odds, StreamFate};
 use super::schedule::writer_context;
 use super::trace::Trace;
 use super::world::World;
+use crate::append::block_queue::BlockLimits;
 use crate::append::event::{PendingEvent, Submission};
 use crate::append::recovery::{Routing, submit_in_order};
 use crate::append::reusable_ids::ReusableIds;
@@ -23,7 +25,7 @@ use crate::append::router::StreamWriters;
 use crate::append::routing::Route;
 use crate::append::segment_writer::SegmentWriter;
 use crate::append::ticket::ticket;
-use crate::append::{NewEvent, StreamAppender, Target};
+use crate::append::{Error, NewEvent, StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::Size;
 use crate::telemetry::metrics::Metrics;
@@ -44,13 +46,9 @@ impl QuietWorld {
             hop_ms: 1,
             commit_ms: 1,
             overtaking: 0.0,
-            deaf_set_up: 0.0,
-            deaf_acks: 0.0,
-            stale_controller: 0.0,
-            controller_fails: 0.0,
-            outages: false,
+            retention: 0.0,
             fate: StreamFate::Lives,
-            ..Odds::draw(&mut dice)
+            ..Odds::draw(&mut dice).calm()
         });
         let world = Arc::new(World::new(dice, odds.clone(), Trace::new(false)));
         let mut turning = JoinSet::new();
@@ -130,4 +128,73 @@ async fn full_queue_of_one_successor_does_not_delay_what_goes_to_another() {
         assert!(submitting.await, "all are submitted");
     }
     assert_eq!(targets(full_inbox.try_recv().expect("the second")), [world.event(0.2).target]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn part_whose_segment_is_sealed_fails_at_once_while_the_controller_is_gone_and_others_go_on() {
+    let world = QuietWorld::new(|odds| Odds { segments: 2, ..odds });
+    let appender = world.appender(&ReusableIds::new());
+    let append = async |position| {
+        appender.ready().await?;
+        appender.submit(world.event(position)).await?.outcome().await
+    };
+    for position in [0.1, 0.9] {
+        append(position).await.expect("it is stored");
+    }
+    world.world.with(|state| {
+        state.controller_away_until = Instant::now() + Duration::from_secs(3600);
+        let first = *state.segments.keys().next().expect("there are two");
+        state.seal(first);
+    });
+    for _ in 0..3 {
+        let error = timeout(Duration::from_secs(2), append(0.1)).await.expect("soon").expect_err("it is sealed");
+        assert!(matches!(error, Error::Controller(crate::controller::Error::Unavailable { .. })), "{error}");
+        timeout(Duration::from_secs(1), append(0.9)).await.expect("at once").expect("it is stored");
+    }
+}
+
+/// The store closes a connection on which a block comes behind one that it refused.
+#[tokio::test(start_paused = true)]
+async fn blocks_for_a_segment_that_was_sealed_meanwhile_cost_no_connection() {
+    let limits = BlockLimits { max_block_bytes: 40, max_in_flight_blocks: 5 };
+    let world = QuietWorld::new(|odds| Odds { limits, sessions: 1, ..odds });
+    let appender = world.appender(&ReusableIds::new());
+    let append = async || appender.submit(world.event(0.5)).await?.outcome().await;
+    append().await.expect("it is stored");
+    world.world.with(|state| {
+        let only = *state.segments.keys().next().expect("there is one");
+        state.seal_alone(only);
+    });
+    for _ in 0..3 {
+        sleep(Duration::from_secs(12)).await;
+        for outcome in join_all((0..20).map(|_| append())).await {
+            assert!(matches!(outcome, Err(Error::SegmentSealed(_))), "{outcome:?}");
+        }
+    }
+    assert_eq!(world.world.with(|state| state.connections.len()), 1);
+}
+
+/// A caller may know of a scale before the gateway does.
+#[tokio::test(start_paused = true)]
+async fn many_events_for_a_new_segment_cost_the_controller_few_calls() {
+    let world = QuietWorld::new(|odds| Odds { remembered_for: Duration::from_secs(3600), ..odds });
+    let appender = world.appender(&ReusableIds::new());
+    appender.submit(world.event(0.1)).await.expect("it is taken").outcome().await.expect("it is stored");
+    let named = |segment| NewEvent { target: Target::Segment(segment), ..world.event(0.1) };
+    let new = SegmentId::new(1, 1);
+    for _ in 0..10 {
+        let error = appender.submit(named(new)).await.expect_err("there is none yet");
+        assert!(matches!(error, Error::SegmentNotFound { .. }), "{error}");
+    }
+    world.world.with(|state| {
+        state.scale(&mut Dice::new(1));
+        state.history.announce();
+        state.controller_calls = 0;
+    });
+    let tickets = (0..1000).map(|_| appender.submit(named(new)));
+    for submitted in join_all(tickets).await {
+        submitted.expect("the segment is there").outcome().await.expect("it is stored");
+    }
+    let calls = world.world.with(|state| state.controller_calls);
+    assert!(calls <= 3, "{calls}");
 }

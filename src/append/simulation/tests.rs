@@ -84,7 +84,7 @@ fn one_seed_makes_the_same_schedule_again() {
 /// A claim that breaks without the rule.
 fn claim_that_needs(rule: Rule) -> Claim {
     match rule {
-        Rule::NumbersAreUsedOnce => Claim::NothingLost,
+        Rule::NumbersAreUsedOnce | Rule::ReusedIdGoesOn => Claim::NothingLost,
         Rule::StoredIsNotSentAgain
         | Rule::BlocksStayAsTheyAre
         | Rule::FinalNumberComesFirst
@@ -101,7 +101,9 @@ fn claim_that_needs(rule: Rule) -> Claim {
         | Rule::SetupWaitIsBounded
         | Rule::AckWaitIsBounded
         | Rule::EndpointIsAskedAgain
-        | Rule::SuccessorsAreAskedAgain => Claim::AllAnswered,
+        | Rule::SuccessorsAreAskedAgain
+        | Rule::SealedIsGivenUp => Claim::AllAnswered,
+        Rule::FirstBlockGoesAlone => Claim::Protocol,
         Rule::SentIsMarked | Rule::WithdrawnIsNotSent => Claim::TruthTold,
         Rule::SetupIsAwaited | Rule::ConflictMeansNewSetup | Rule::CurrentIsTriedAgain | Rule::NamedStaysThere => {
             Claim::NoFalseAlarm

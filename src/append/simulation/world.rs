@@ -1,6 +1,6 @@
 //! The world around the gateway, and its agenda.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -11,10 +11,11 @@ use tokio::time::Instant;
 
 use super::connection::{Connection, ConnectionId, WriterAt};
 use super::dice::Dice;
-use super::history::History;
+use super::history::{History, segment_of_neighbour};
 use super::odds::Odds;
 use super::segment::SimulatedSegment;
 use super::trace::Trace;
+use super::witness::Witness;
 use crate::segment_store::LostCause;
 
 /// Everything except the gateway: two stores, a controller, the network between them, and time.
@@ -25,6 +26,8 @@ pub(super) struct World {
 
 pub(super) struct State {
     pub(super) dice: Dice,
+    /// The odds at the beginning.
+    pub(super) character: Odds,
     pub(super) odds: Odds,
     pub(super) trace: Trace,
     pub(super) connections: Vec<Connection>,
@@ -35,8 +38,13 @@ pub(super) struct State {
     /// When the controller answers again.
     pub(super) controller_away_until: Instant,
     pub(super) set_ups: u64,
+    pub(super) controller_calls: usize,
+    pub(super) witness: Witness,
+    pub(super) writers_seen: BTreeSet<WriterId>,
     /// What the gateway sent against the protocol.
     pub(super) misdeeds: Vec<String>,
+    /// What readers got that is not so.
+    pub(super) misreadings: Vec<String>,
     agenda: BTreeMap<(Instant, u64), Event>,
     noted: u64,
 }
@@ -47,6 +55,8 @@ pub(super) enum Event {
     Arrive(ConnectionId),
     /// SetupAppend reads the writer's number and is answered.
     Install { connection: ConnectionId, writer: WriterId, segment: SegmentId, request_id: RequestId },
+    /// ReadSegment reads the segment's bytes and is answered.
+    Read { connection: ConnectionId, segment: SegmentId, request_id: RequestId, offset: i64, most: usize },
     /// GetStreamSegmentInfo reads the segment's state and is answered.
     Inform { connection: ConnectionId, segment: SegmentId, request_id: RequestId },
     /// The oldest accepted append, or seal, is committed.
@@ -74,9 +84,11 @@ impl World {
         let now = Instant::now();
         let history = History::new(odds.segments);
         let owner = |dice: &mut Dice| SimulatedSegment::new(dice.below(2));
-        let segments = history.latest().iter().map(|(id, _)| (*id, owner(&mut dice))).collect();
+        let ids = history.latest().iter().map(|(id, _)| *id).chain([segment_of_neighbour()]);
+        let segments = ids.map(|id| (id, owner(&mut dice))).collect();
         let state = State {
             dice,
+            character: odds.clone(),
             odds,
             trace,
             connections: Vec::new(),
@@ -85,7 +97,11 @@ impl World {
             away_until: [now; 2],
             controller_away_until: now,
             set_ups: 0,
+            controller_calls: 0,
+            witness: Witness::default(),
+            writers_seen: BTreeSet::new(),
             misdeeds: Vec::new(),
+            misreadings: Vec::new(),
             agenda: BTreeMap::new(),
             noted: 0,
         };
@@ -148,6 +164,9 @@ impl State {
                 self.install(connection, writer, segment, request_id);
             }
             Event::Inform { connection, segment, request_id } => self.inform(connection, segment, request_id),
+            Event::Read { connection, segment, request_id, offset, most } => {
+                self.read(connection, segment, request_id, offset, most);
+            }
             Event::Commit(segment) => self.commit(segment),
             Event::Complete { writer, number, request_id, end_offset } => {
                 self.complete(writer, number, request_id, end_offset);

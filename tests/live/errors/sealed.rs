@@ -1,9 +1,12 @@
 //! Appends to sealed streams and segments.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use serde_json::json;
 
 use super::gateway_and_stream;
 use crate::support::foreign::java;
+use crate::support::metrics::controller_requests;
 use crate::support::problem::refused;
 use crate::support::{Answer, Gateway, Stream};
 
@@ -60,6 +63,36 @@ async fn segment_that_was_scaled_away_is_409_and_the_stream_goes_on() {
     }
     let old = Answer::of(new.get(&named)).await.expect(200).json();
     assert_eq!((&old["closed"], old["events"].as_array().map(Vec::len)), (&json!(true), Some(1)));
+}
+
+#[tokio::test]
+#[ignore = "needs ./scripts/test"]
+async fn segments_of_a_scale_take_named_events_at_once_and_by_the_thousand() {
+    let (gateway, stream) = gateway_and_stream(1).await;
+    stream.append(&gateway, None, "before").await;
+    let named = |segment| format!("{}&segment={segment}.%23epoch.1", stream.events());
+    let scaled = AtomicBool::new(false);
+    let scaling = async {
+        java("scale", &stream, &["2"], "").await.success();
+        scaled.store(true, Ordering::Relaxed);
+    };
+    // Whoever asks too early must not make the segment missing for those who come in time.
+    let asking = async {
+        loop {
+            let is_there = scaled.load(Ordering::Relaxed);
+            let answer = Answer::of(gateway.post(&named(1)).body("event")).await;
+            if is_there {
+                break answer.expect(201);
+            }
+        }
+    };
+    tokio::join!(scaling, asking);
+
+    let before = controller_requests(&gateway).await;
+    let lines = gateway.post(&named(2)).header("Content-Type", "application/x-ndjson").body("line\n".repeat(10_000));
+    assert_eq!(Answer::of(lines).await.expect(200).json()["events"], 10_000);
+    let requests = controller_requests(&gateway).await - before;
+    assert!(requests < 10, "{requests}");
 }
 
 #[tokio::test]

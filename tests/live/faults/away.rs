@@ -6,6 +6,7 @@ use futures::future::join_all;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
+use crate::support::http::client;
 use crate::support::metrics::count;
 use crate::support::problem::Problem;
 use crate::support::proxy::{Proxy, Treatment};
@@ -18,6 +19,12 @@ const SEAL_FORGOTTEN_AFTER: Duration = Duration::from_secs(12);
 
 /// Two seconds, and what a busy machine adds.
 const REFUSED_WITHIN: Duration = Duration::from_secs(4);
+
+/// Longer than a probe of Pravega waits for anything.
+const UNREADY_AFTER: Duration = Duration::from_secs(11);
+
+/// Shorter than a controller counts as there that answered before.
+const READY_FOR: Duration = Duration::from_secs(20);
 
 /// What is true of the segment when a poster begins.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,8 +49,13 @@ async fn what_the_controller_said_serves_on_while_it_is_silent() {
     assert_eq!(payloads(&stream.read_all(&gateway).await), [b"event"]);
 
     proxy.treat(Treatment::Stalled);
-    for pause in [Duration::from_secs(2), FORGOTTEN_AFTER] {
+    let silent_since = Instant::now();
+    for pause in [Duration::from_secs(2), UNREADY_AFTER, FORGOTTEN_AFTER - UNREADY_AFTER] {
         sleep(pause).await;
+        if silent_since.elapsed() < READY_FOR {
+            let ready = Answer::of(client().get(gateway.management_url("/readyz"))).await;
+            assert_eq!(ready.status, 200, "{}", ready.text());
+        }
         let named = stream.events() + "&segment=0.%23epoch.0";
         let calls = [
             (gateway.get(&named), 200),
@@ -56,11 +68,13 @@ async fn what_the_controller_said_serves_on_while_it_is_silent() {
             Answer::of(call.header("Request-Timeout", "2s")).await.expect(status);
         }
     }
+    gateway.await_readiness(503).await;
     let unknown = gateway.post("/v1/events?scope=s&stream=unknown").header("Request-Timeout", "1s").body("event");
     Problem::of(Answer::of(unknown).await, 503, "deadline_exceeded").changed_nothing();
 
     proxy.treat(Treatment::Faithful);
-    assert_eq!(stream.read_all(&gateway).await.len(), 5);
+    gateway.await_readiness(200).await;
+    assert_eq!(stream.read_all(&gateway).await.len(), 7);
 }
 
 #[tokio::test]

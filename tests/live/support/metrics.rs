@@ -29,6 +29,14 @@ pub(crate) async fn store_errors(gateway: &Gateway, error: &str) -> u64 {
     count(gateway, &format!("pravega_gateway_store_errors_total{{error=\"{error}\"}}")).await
 }
 
+/// Calls to the controller so far.
+pub(crate) async fn controller_requests(gateway: &Gateway) -> u64 {
+    let text = gateway.metrics().await;
+    let lines = text.lines().filter(|line| line.starts_with("pravega_gateway_controller_requests_total{"));
+    let values = lines.map(|line| line.rsplit_once(' ').and_then(|(_, value)| value.parse::<u64>().ok()));
+    values.map(|value| value.expect("a counter is a whole number")).sum()
+}
+
 /// Sessions with stores of one kind: append, read or exclusive.
 pub(crate) async fn store_sessions(gateway: &Gateway, kind: &str) -> f64 {
     sample(gateway, &format!("pravega_gateway_store_sessions{{kind=\"{kind}\"}}")).await
