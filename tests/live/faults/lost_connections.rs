@@ -118,59 +118,70 @@ async fn block_that_was_not_stored_is_sent_again_with_the_same_number() {
     }
 }
 
-/// Three events, each in a block of its own and none acknowledged, on a connection that then closes.
-async fn three_blocks(
-    store: &mut ScriptedStore,
-    gateway: &Gateway,
-    stream: &Stream,
-) -> (Vec<Block>, tokio::task::JoinSet<Answer>) {
-    let mut posts = tokio::task::JoinSet::new();
-    let mut blocks = Vec::new();
-    let mut conversation = None;
-    for event in ["one", "two", "three"] {
-        posts.spawn(Answer::of(gateway.post(&stream.events()).body(event)));
-        if conversation.is_none() {
-            conversation = Some(store.new_writer().await.0);
+/// Three events on their way, each in a block of its own. One before them is stored: nothing follows the first block of a
+/// connection until then.
+struct ThreeBlocks {
+    conversation: Conversation,
+    stored: Block,
+    blocks: Vec<Block>,
+    posts: tokio::task::JoinSet<Answer>,
+}
+
+impl ThreeBlocks {
+    async fn send(store: &mut ScriptedStore, gateway: &Gateway, stream: &Stream) -> Self {
+        let mut posts = tokio::task::JoinSet::new();
+        let mut post = |event: &'static str| posts.spawn(Answer::of(gateway.post(&stream.events()).body(event)));
+        post("before");
+        let (mut conversation, _) = store.new_writer().await;
+        let stored = conversation.receive_block().await;
+        post("one");
+        // It is to be there before the writer has nothing to do.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        conversation.acknowledge(&stored, NO_VALUE, 14).await;
+        let mut blocks = vec![conversation.receive_block().await];
+        for event in ["two", "three"] {
+            post(event);
+            blocks.push(conversation.receive_block().await);
         }
-        let block = conversation.as_mut().expect("just made").receive_block().await;
-        assert_eq!(block.payloads, [event]);
-        blocks.push(block);
+        assert_eq!(blocks.iter().flat_map(|block| &block.payloads).collect::<Vec<_>>(), ["one", "two", "three"]);
+        Self { conversation, stored, blocks, posts }
     }
-    (blocks, posts)
+}
+
+/// The offsets of all events, which must be stored.
+async fn offsets(mut posts: tokio::task::JoinSet<Answer>) -> Vec<Option<i64>> {
+    let mut offsets = Vec::new();
+    while let Some(answer) = posts.join_next().await {
+        let answer = answer.expect("no panic").expect(201);
+        let offset = answer.json()["offset"].as_i64();
+        assert_eq!(answer.headers.contains_key("location"), offset.is_some());
+        offsets.push(offset);
+    }
+    offsets.sort_unstable();
+    offsets
 }
 
 #[tokio::test]
 async fn only_the_blocks_above_the_stores_number_are_sent_again_each_as_it_was() {
     let (mut store, gateway, stream) = scripted(&[]).await;
-    let (blocks, mut posts) = three_blocks(&mut store, &gateway, &stream).await;
+    let ThreeBlocks { conversation, blocks, posts, .. } = ThreeBlocks::send(&mut store, &gateway, &stream).await;
+    drop(conversation);
     let (mut conversation, _) = store.writer(blocks[0].last_number).await;
-    for lost in &blocks[1..] {
+    for (pair, end) in blocks.windows(2).zip([36, 49]) {
         let again = conversation.receive_block().await;
-        assert_eq!((&again.payloads, again.last_number), (&lost.payloads, lost.last_number));
+        assert_eq!((&again.payloads, again.last_number), (&pair[1].payloads, pair[1].last_number));
+        conversation.acknowledge(&again, pair[0].last_number, end).await;
     }
-    conversation.acknowledge(&blocks[1], blocks[0].last_number, 22).await;
-    conversation.acknowledge(&blocks[2], blocks[1].last_number, 35).await;
-    let mut offsets = Vec::new();
-    while let Some(answer) = posts.join_next().await {
-        offsets.push(answer.expect("no panic").expect(201).json()["offset"].as_i64());
-    }
-    offsets.sort_unstable();
-    assert_eq!(offsets, [None, Some(11), Some(22)]);
+    assert_eq!(offsets(posts).await, [None, Some(0), Some(25), Some(36)]);
 }
 
 #[tokio::test]
 async fn acknowledgement_that_covers_several_blocks_answers_all_and_places_none() {
     let (mut store, gateway, stream) = scripted(&[]).await;
-    let (blocks, mut posts) = three_blocks(&mut store, &gateway, &stream).await;
-    let (mut conversation, _) = store.new_writer().await;
-    for _ in &blocks {
-        conversation.receive_block().await;
-    }
-    conversation.acknowledge(&blocks[2], NO_VALUE, 35).await;
-    while let Some(answer) = posts.join_next().await {
-        let answer = answer.expect("no panic").expect(201);
-        assert!(answer.json()["offset"].is_null() && !answer.headers.contains_key("location"));
-    }
+    let ThreeBlocks { mut conversation, stored, blocks, posts } =
+        ThreeBlocks::send(&mut store, &gateway, &stream).await;
+    conversation.acknowledge(&blocks[2], stored.last_number, 49).await;
+    assert_eq!(offsets(posts).await, [None, None, None, Some(0)]);
 }
 
 #[tokio::test]
