@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pravega_protocol::stream::SegmentId;
 
+use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Submission, fail};
 use super::recovery::Routing;
 use super::router::StreamWriters;
@@ -72,11 +73,18 @@ pub(super) async fn submit_by_segment(
     left
 }
 
-/// Sorts events by their writers, in their order. Events that cannot have a writer are answered with the reason.
+/// Sorts events by their writers, in their order. Events that cannot have a writer are answered with the reason, which is
+/// asked for once where they name the same segment.
 async fn divide(writers: &Arc<StreamWriters>, known: &Routing, events: Vec<PendingEvent>) -> Parts {
     let mut parts = Parts::default();
     let mut indices: HashMap<SegmentId, usize> = HashMap::new();
+    let mut refused: HashMap<SegmentId, Error> = HashMap::new();
     for event in events {
+        let named = event.event.target.segment();
+        if let Some(error) = named.and_then(|segment| refused.get(&segment)) {
+            event.ticket.resolve(Err(error.clone()));
+            continue;
+        }
         match writers.find(known, event.event.target).await {
             Ok(Some(writer)) => {
                 let index = *indices.entry(writer.segment().id).or_insert(parts.of_writers.len());
@@ -86,7 +94,10 @@ async fn divide(writers: &Arc<StreamWriters>, known: &Routing, events: Vec<Pendi
                 }
             }
             Ok(None) => parts.unrouted.push(event),
-            Err(error) => event.ticket.resolve(Err(error)),
+            Err(error) => {
+                refused.extend(named.map(|segment| (segment, error.clone())));
+                event.ticket.resolve(Err(error));
+            }
         }
     }
     parts

@@ -23,6 +23,16 @@ pub enum Target {
     Segment(SegmentId),
 }
 
+impl Target {
+    /// The segment that is named.
+    pub(super) fn segment(self) -> Option<SegmentId> {
+        match self {
+            Self::Position(_) => None,
+            Self::Segment(segment) => Some(segment),
+        }
+    }
+}
+
 /// An event to append.
 #[derive(Debug)]
 pub struct NewEvent {

@@ -120,8 +120,8 @@ impl StreamWriters {
     }
 
     /// Gives the parts of the key space that have no writer to the stream's current segments, except those that are given
-    /// up for now. Other parts stay as they
-    /// are: their segments may have events waiting, which come before all that is submitted from now on.
+    /// up for now. Other parts stay as they are: their segments may have events waiting, which come before all that is
+    /// submitted from now on.
     pub(super) async fn fill_gaps(self: &Arc<Self>) -> Result<(), Error> {
         let segments = self.while_reachable(self.current_segments()).await?;
         let _changing = self.changing.lock().await;

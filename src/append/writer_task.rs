@@ -46,7 +46,7 @@ use crate::telemetry::metrics::Metrics;
 pub(super) const BATCH_SUBMISSIONS: usize = 1024;
 
 /// How long nothing is sent before a segment may have been sealed without any sign.
-const QUIET: Duration = Duration::from_secs(1);
+const QUIET: Duration = Duration::from_millis(100);
 
 /// How often withdrawn events are dropped.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(500);

@@ -25,7 +25,7 @@ use crate::append::router::StreamWriters;
 use crate::append::routing::Route;
 use crate::append::segment_writer::SegmentWriter;
 use crate::append::ticket::ticket;
-use crate::append::{Error, NewEvent, StreamAppender, Target};
+use crate::append::{Batch, Error, NewEvent, StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::Size;
 use crate::telemetry::metrics::Metrics;
@@ -182,10 +182,15 @@ async fn many_events_for_a_new_segment_cost_the_controller_few_calls() {
     appender.submit(world.event(0.1)).await.expect("it is taken").outcome().await.expect("it is stored");
     let named = |segment| NewEvent { target: Target::Segment(segment), ..world.event(0.1) };
     let new = SegmentId::new(1, 1);
-    for _ in 0..10 {
-        let error = appender.submit(named(new)).await.expect_err("there is none yet");
+    let mut batch = Batch::default();
+    let tickets: Vec<_> = (0..1000).map(|_| batch.push(named(new))).collect();
+    appender.submit_all(batch).await;
+    for mut ticket in tickets {
+        let error = ticket.outcome().await.expect_err("there is none yet");
         assert!(matches!(error, Error::SegmentNotFound { .. }), "{error}");
     }
+    let calls = world.world.with(|state| state.controller_calls);
+    assert!(calls < 10, "{calls}");
     world.world.with(|state| {
         state.scale(&mut Dice::new(1));
         state.history.announce();

@@ -37,14 +37,49 @@ enum State {
 /// Longer than the gateway believes the controller unasked about any segment.
 const FORGOTTEN_AFTER: Duration = Duration::from_secs(21);
 
-#[tokio::test]
-async fn what_the_controller_said_serves_on_while_it_is_silent() {
+/// A gateway that reaches its controller through a proxy, and a stream.
+async fn behind_proxy() -> (Proxy, Gateway, Stream) {
     let pravega = Pravega::of_this_run();
     let proxy = Proxy::faithful(&pravega.controller).await;
     let through_proxy = Pravega { controller: proxy.address().to_owned(), ..pravega };
     let gateway = Gateway::start(&through_proxy, &[]).await;
     gateway.await_ready().await;
     let stream = Stream::create(&gateway, 1).await;
+    (proxy, gateway, stream)
+}
+
+#[tokio::test]
+async fn event_for_a_sealed_segment_is_503_soon_though_the_controller_was_there_a_moment_ago() {
+    let (proxy, gateway, stream) = behind_proxy().await;
+    stream.append(&gateway, None, "event").await;
+    Answer::of(gateway.post(&path("SealSegment", &stream, 0))).await.expect(200);
+    proxy.treat(Treatment::Severed);
+    for _ in 0..3 {
+        let asked = Instant::now();
+        let answer = Answer::of(gateway.post(&stream.events()).header("Request-Timeout", "20s").body("event")).await;
+        Problem::of(answer, 503, "controller_unavailable").changed_nothing();
+        assert!(asked.elapsed() < REFUSED_WITHIN, "{:?}", asked.elapsed());
+    }
+}
+
+#[tokio::test]
+async fn callers_in_a_hurry_get_there_though_the_controller_takes_longer_than_any_of_them() {
+    let (proxy, gateway, stream) = behind_proxy().await;
+    proxy.treat(Treatment::Late(Duration::from_millis(700)));
+    let asked = Instant::now();
+    loop {
+        let answer = Answer::of(gateway.post(&stream.events()).header("Request-Timeout", "400ms").body("event")).await;
+        if answer.status == 201 {
+            break;
+        }
+        Problem::of(answer, 503, "deadline_exceeded").changed_nothing();
+        assert!(asked.elapsed() < Duration::from_secs(20), "none was ever stored");
+    }
+}
+
+#[tokio::test]
+async fn what_the_controller_said_serves_on_while_it_is_silent() {
+    let (proxy, gateway, stream) = behind_proxy().await;
     stream.append(&gateway, None, "event").await;
     assert_eq!(payloads(&stream.read_all(&gateway).await), [b"event"]);
 
@@ -116,6 +151,8 @@ async fn reconnects_by_a_seal(load_before: Duration) -> u64 {
     let posters = async {
         if load_before.is_zero() {
             state.subscribe().wait_for(|state| *state == State::Sealed).await.expect("it is in our hands");
+            // Before, the writer counts as busy.
+            sleep(Duration::from_secs(1)).await;
         }
         join_all((0..16).map(|number| post_until_over(&gateway, &sealed, number, &state))).await
     };

@@ -90,14 +90,18 @@ impl Cluster {
         Ok(Self { stores, controller, _bookie: bookie, _zookeeper: zookeeper, pravega, _files: files })
     }
 
-    /// Which of the two stores has a segment, if any has.
-    pub(crate) async fn store_of(&self, segment: &str) -> Option<usize> {
-        for (number, store) in self.stores.iter().enumerate() {
-            if store.has(segment).await {
-                return Some(number);
+    /// Which of the two stores has a segment, or would have it if there were one.
+    pub(crate) async fn store_of(&self, segment: &str) -> usize {
+        let looking = async {
+            loop {
+                for (number, store) in self.stores.iter().enumerate() {
+                    if store.has(segment).await {
+                        return number;
+                    }
+                }
             }
-        }
-        None
+        };
+        timeout(PATIENCE, looking).await.expect("a store is responsible for every segment")
     }
 
     /// Waits until the controller's REST listener answers.
@@ -138,7 +142,7 @@ impl Node {
             std::io::Result::Ok(frame)
         };
         let reply = timeout(PATIENCE, asking).await.expect("it answers").expect("it listens");
-        wire::decode_all(&reply).await[0]["name"] == "StreamSegmentInfo"
+        wire::decode_all(&reply).await[0]["name"] != "WrongHost"
     }
 }
 

@@ -32,6 +32,10 @@ pub(crate) enum Treatment {
     Faithful,
     /// None arrive until the treatment changes.
     Stalled,
+    /// Whatever is sent ends its connection, and new ones end at once.
+    Severed,
+    /// They arrive at the store this much later.
+    Late(Duration),
     /// This many per second arrive at the store over all connections.
     Throttled(u32),
 }
@@ -105,6 +109,9 @@ async fn accept(listener: TcpListener, target: String, road: Road) {
     while let Ok((gateway, _)) = listener.accept().await {
         let (target, road) = (target.clone(), road.clone());
         tokio::spawn(async move {
+            if *road.treatment.borrow() == Treatment::Severed {
+                return;
+            }
             // If the store is down, the gateway sees a connection that closes at once.
             if let Ok(store) = TcpStream::connect(&target).await {
                 connect(gateway, store, road).await;
@@ -187,27 +194,35 @@ impl Lane {
     }
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.road.admit(bytes.len(), self.is_to_store).await;
+        self.road.admit(bytes.len(), self.is_to_store).await?;
         self.to.write_all(bytes).await
     }
 }
 
 impl Road {
-    /// Waits until the throttle lets this many bytes pass.
-    async fn admit(&self, bytes: usize, is_to_store: bool) {
+    /// Waits until the treatment lets this many bytes pass, if it does.
+    async fn admit(&self, bytes: usize, is_to_store: bool) -> io::Result<()> {
         let mut treatment = self.treatment.subscribe();
         let moving = treatment.wait_for(|treatment| *treatment != Treatment::Stalled).await;
         let treatment = *moving.expect("the sender is in our hands");
+        if treatment == Treatment::Severed {
+            return Err(io::ErrorKind::ConnectionAborted.into());
+        }
         if !is_to_store {
-            return;
+            return Ok(());
         }
         self.to_store.fetch_add(bytes as u64, Ordering::Relaxed);
-        if let Treatment::Throttled(per_second) = treatment {
-            let mut free_at = self.free_at.lock().await;
-            tokio::time::sleep_until(*free_at).await;
-            // A late timer must not lower the rate.
-            let begun = (*free_at).max(Instant::now() - LATEST);
-            *free_at = begun + Duration::from_secs_f64(bytes as f64 / f64::from(per_second));
+        match treatment {
+            Treatment::Throttled(per_second) => {
+                let mut free_at = self.free_at.lock().await;
+                tokio::time::sleep_until(*free_at).await;
+                // A late timer must not lower the rate.
+                let begun = (*free_at).max(Instant::now() - LATEST);
+                *free_at = begun + Duration::from_secs_f64(bytes as f64 / f64::from(per_second));
+            }
+            Treatment::Late(delay) => tokio::time::sleep(delay).await,
+            Treatment::Faithful | Treatment::Stalled | Treatment::Severed => {}
         }
+        Ok(())
     }
 }
