@@ -64,9 +64,9 @@ impl Peer {
         self.state.deliver_to(request_id, reply).expect("flows have room for the replies to their requests");
     }
 
-    /// Checks that no one waits for anything once the gateway has let go of the session.
-    pub(crate) fn let_go(self) {
-        self.state.check_end(&LostCause::Dropped);
+    /// How many wait for a reply: none, once the gateway has let go of the session.
+    pub(crate) fn waiting(&self) -> usize {
+        self.state.waiting()
     }
 
     /// Ends the session; flows learn of it in their order, where a map and a watch would notify them in any.

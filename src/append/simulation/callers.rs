@@ -35,6 +35,16 @@ pub(super) enum Fate {
     },
 }
 
+impl Fate {
+    pub(super) fn is_certainly_unwritten(&self) -> bool {
+        match self {
+            Self::NeverSubmitted | Self::Withdrawn { may_have_been_written: false } => true,
+            Self::Failed(error) => !error.may_have_been_written(),
+            Self::Open | Self::Written(_) | Self::Withdrawn { .. } => false,
+        }
+    }
+}
+
 /// An event that a caller wanted to append.
 #[derive(Debug, Clone)]
 pub(super) struct EventRecord {
@@ -66,12 +76,8 @@ impl EventRecords {
     /// Whether none of a caller's events may be written later than it was told.
     fn are_settled(&self, caller: usize) -> bool {
         let all = self.0.lock();
-        all.iter().filter(|record| record.caller == caller).all(|record| match &record.fate {
-            Fate::Written(_) | Fate::NeverSubmitted => true,
-            Fate::Failed(error) => !error.may_have_been_written(),
-            Fate::Withdrawn { may_have_been_written } => !may_have_been_written,
-            Fate::Open => false,
-        })
+        let is_settled = |fate: &Fate| matches!(fate, Fate::Written(_)) || fate.is_certainly_unwritten();
+        all.iter().filter(|record| record.caller == caller).all(|record| is_settled(&record.fate))
     }
 
     fn settle(&self, event: usize, fate: Fate) {

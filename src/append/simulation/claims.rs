@@ -38,7 +38,7 @@ pub(super) enum Claim {
     ReadsAreTrue,
     /// Controller and stores are asked no more often than the work and the faults explain.
     Proportion,
-    /// Without callers, nothing is left: bytes of the budget, tasks, writer ids.
+    /// Without callers, nothing is left: bytes of the budget, tasks, writer ids, calls and flows of sessions.
     NothingHeld,
 }
 
@@ -99,7 +99,7 @@ impl<'a> Contents<'a> {
             Fate::Written(Written { place: None, .. }) if state.witness.is_place_known(event) => {
                 breach(Claim::PlaceTold, "was acknowledged alone");
             }
-            fate if is_certainly_unwritten(fate) && !live.is_empty() => breach(Claim::TruthTold, "is stored"),
+            fate if fate.is_certainly_unwritten() && !live.is_empty() => breach(Claim::TruthTold, "is stored"),
             Fate::Withdrawn { may_have_been_written: true } if state.witness.is_never_sent(event) => {
                 breach(Claim::TruthTold, "never left");
             }
@@ -140,14 +140,6 @@ fn is_reported((id, stored): &(SegmentId, &Stored), written: &Written) -> bool {
     let Written { segment, place } = written;
     let is_there = |place: EventPlace| (place.offset, place.next_offset) == (stored.offset, stored.next_offset);
     id == segment && place.is_none_or(is_there)
-}
-
-fn is_certainly_unwritten(fate: &Fate) -> bool {
-    match fate {
-        Fate::NeverSubmitted | Fate::Withdrawn { may_have_been_written: false } => true,
-        Fate::Failed(error) => !error.may_have_been_written(),
-        Fate::Open | Fate::Written(_) | Fate::Withdrawn { .. } => false,
-    }
 }
 
 impl State {

@@ -96,8 +96,10 @@ async fn carry(world: Arc<World>, connection: ConnectionId, mut peer: Peer, mut 
                     Instant::now() + state.pause()
                 }),
                 None => {
-                    peer.let_go();
-                    return world.with(|state| state.connections[connection].is_lost = true);
+                    return world.with(|state| {
+                        state.connections[connection].is_lost = true;
+                        state.left_waiting += peer.waiting();
+                    });
                 }
             },
         }

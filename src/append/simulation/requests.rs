@@ -9,7 +9,7 @@ use pravega_protocol::wire::{
 use tokio::time::Instant;
 
 use super::connection::{ConnectionId, Reason, RefusedAppend, WriterAt, WriterState};
-use super::segment::{Append, Operation, Sight, events_in, short};
+use super::segment::{Append, Operation, Seen, Sight, events_in, short};
 use super::world::{Event, State};
 
 impl State {
@@ -91,6 +91,22 @@ impl State {
         self.after(delay, Event::Install { connection, writer, segment, request_id });
     }
 
+    /// A segment as the store of this connection sees it; where it has none, it says why.
+    fn see(&mut self, connection: ConnectionId, segment: SegmentId, request_id: RequestId) -> Option<Seen<'_>> {
+        let host = self.connections[connection].host;
+        let why = match self.segments.get(&segment).map(|known| known.seen_from(host)) {
+            Some(Sight::Here) => return Some(Seen { known: &self.segments[&segment], stale: None }),
+            Some(Sight::Stale) => {
+                let known = &self.segments[&segment];
+                return Some(Seen { known, stale: known.stale.as_ref() });
+            }
+            Some(Sight::Elsewhere) => Reason::Elsewhere,
+            None | Some(Sight::Missing) => Reason::Missing,
+        };
+        self.reply_reason(connection, why, segment, request_id);
+        None
+    }
+
     pub(super) fn install(
         &mut self,
         connection: ConnectionId,
@@ -98,25 +114,15 @@ impl State {
         segment: SegmentId,
         request_id: RequestId,
     ) {
-        let wire = &self.connections[connection];
-        if wire.is_closed {
+        if self.connections[connection].is_closed {
             return;
         }
-        let known = self.segments.get(&segment);
-        let number = match known.map(|known| (known, known.seen_from(wire.host))) {
-            None | Some((_, Sight::Missing)) => {
-                return self.reply_reason(connection, Reason::Missing, segment, request_id);
-            }
-            Some((_, Sight::Elsewhere)) => {
-                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
-            }
-            Some((known, Sight::Here)) => known.committed.get(&writer).copied(),
-            Some((known, Sight::Stale)) => known.stale.as_ref().and_then(|stale| stale.committed.get(&writer).copied()),
-        };
+        let Some(seen) = self.see(connection, segment, request_id) else { return };
+        let committed = seen.stale.map_or(&seen.known.committed, |stale| &stale.committed);
+        let number = committed.get(&writer).copied();
         self.set_ups += 1;
         let is_deaf = self.dice.chance(self.odds.deaf_acks);
-        let is_first = self.writers_seen.insert(writer);
-        self.witness.is_disturbed |= is_deaf || !is_first;
+        self.witness.sees_set_up(writer, is_deaf);
         let state = WriterState::new(self.set_ups, segment, number, is_deaf);
         let last_number = state.last_number;
         self.connections[connection].writers.insert(writer, state);
@@ -127,21 +133,8 @@ impl State {
     }
 
     pub(super) fn inform(&mut self, connection: ConnectionId, segment: SegmentId, request_id: RequestId) {
-        let host = self.connections[connection].host;
-        let known = self.segments.get(&segment);
-        let (is_sealed, length) = match known.map(|known| (known, known.seen_from(host))) {
-            None | Some((_, Sight::Missing)) => {
-                return self.reply_reason(connection, Reason::Missing, segment, request_id);
-            }
-            Some((_, Sight::Elsewhere)) => {
-                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
-            }
-            Some((known, Sight::Here)) => (known.is_sealed, known.length()),
-            Some((known, Sight::Stale)) => {
-                let stale = known.stale.as_ref().expect("it is seen");
-                (stale.is_sealed, stale.length as i64)
-            }
-        };
+        let Some(seen) = self.see(connection, segment, request_id) else { return };
+        let (is_sealed, length) = (seen.is_sealed(), seen.data().len() as i64);
         self.trace.note(|| format!("c{connection} StreamSegmentInfo {} sealed={is_sealed}", short(segment)));
         let info = StreamSegmentInfo {
             request_id,
@@ -164,21 +157,8 @@ impl State {
         offset: i64,
         most: usize,
     ) {
-        let host = self.connections[connection].host;
-        let known = self.segments.get(&segment);
-        let (data, is_sealed) = match known.map(|known| (known, known.seen_from(host))) {
-            None | Some((_, Sight::Missing)) => {
-                return self.reply_reason(connection, Reason::Missing, segment, request_id);
-            }
-            Some((_, Sight::Elsewhere)) => {
-                return self.reply_reason(connection, Reason::Elsewhere, segment, request_id);
-            }
-            Some((known, Sight::Here)) => (&known.data[..], known.is_sealed),
-            Some((known, Sight::Stale)) => {
-                let stale = known.stale.as_ref().expect("it is seen");
-                (&known.data[..stale.length], stale.is_sealed)
-            }
-        };
+        let Some(seen) = self.see(connection, segment, request_id) else { return };
+        let (data, is_sealed) = (seen.data(), seen.is_sealed());
         let from = usize::try_from(offset).expect("an offset").min(data.len());
         let until = data.len().min(from + most);
         let part = Bytes::copy_from_slice(&data[from..until]);

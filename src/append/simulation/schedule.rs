@@ -87,7 +87,7 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics, budget: Budget) ->
     let held = match calm_from {
         Some(_) => {
             sleep(ALL_GONE_IN).await;
-            what_is_held(&budget, &ids, turning.len())
+            what_is_held(&budget, &ids, turning.len(), world.with(|state| state.left_waiting))
         }
         None => Vec::new(),
     };
@@ -102,10 +102,10 @@ async fn play(mut dice: Dice, traced: bool, metrics: Metrics, budget: Budget) ->
 }
 
 /// What is left once all callers and the gateway are gone.
-fn what_is_held(budget: &Budget, ids: &ReusableIds, others: usize) -> Vec<String> {
+fn what_is_held(budget: &Budget, ids: &ReusableIds, others: usize, waiting: usize) -> Vec<String> {
     let bytes = budget.total() - budget.available();
     let tasks = Handle::current().metrics().num_alive_tasks() - others;
-    let left = [("bytes", bytes), ("tasks", tasks), ("writer ids", ids.in_use())];
+    let left = [("bytes", bytes), ("tasks", tasks), ("writer ids", ids.in_use()), ("calls and flows", waiting)];
     left.into_iter().filter(|(_, count)| *count > 0).map(|(what, count)| format!("{count} {what}")).collect()
 }
 

@@ -132,6 +132,24 @@ impl SimulatedSegment {
     }
 }
 
+/// A segment as one store sees it.
+pub(super) struct Seen<'a> {
+    pub(super) known: &'a SimulatedSegment,
+    /// What a store knows that has lost the segment.
+    pub(super) stale: Option<&'a Stale>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn is_sealed(&self) -> bool {
+        self.stale.map_or(self.known.is_sealed, |stale| stale.is_sealed)
+    }
+
+    pub(super) fn data(&self) -> &'a [u8] {
+        let length = self.stale.map_or(self.known.data.len(), |stale| stale.length);
+        &self.known.data[..length]
+    }
+}
+
 pub(super) enum Sight {
     Here,
     Stale,

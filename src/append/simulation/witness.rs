@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
-use pravega_protocol::wire::{Frame, RequestId, WireCommand};
+use pravega_protocol::wire::{Frame, RequestId, WireCommand, WriterId};
 
 use super::connection::ConnectionId;
 use super::segment::{event_of, events_in};
@@ -23,6 +23,7 @@ pub(super) struct Witness {
     refused: BTreeSet<Flow>,
     /// Blocks that an acknowledgement covered together with others.
     coalesced: BTreeSet<(Flow, i64)>,
+    set_up: BTreeSet<WriterId>,
     /// Flows on which an acknowledgement was sent.
     acknowledged: BTreeSet<Flow>,
     /// Whether anything came between the gateway and an acknowledgement.
@@ -58,6 +59,12 @@ impl Witness {
                 _ => {}
             }
         }
+    }
+
+    /// Acknowledgements of a set-up may not arrive, and another one may stand for some of an earlier one.
+    pub(super) fn sees_set_up(&mut self, writer: WriterId, is_deaf: bool) {
+        let is_first = self.set_up.insert(writer);
+        self.is_disturbed |= is_deaf || !is_first;
     }
 
     pub(super) fn sees_lost(&mut self) {

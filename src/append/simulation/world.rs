@@ -1,6 +1,6 @@
 //! The world around the gateway, and its agenda.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use parking_lot::{Mutex, MutexGuard};
@@ -40,9 +40,10 @@ pub(super) struct State {
     pub(super) set_ups: u64,
     pub(super) controller_calls: usize,
     pub(super) witness: Witness,
-    pub(super) writers_seen: BTreeSet<WriterId>,
     /// What the gateway sent against the protocol.
     pub(super) misdeeds: Vec<String>,
+    /// Calls and flows that waited for replies of sessions that the gateway has let go of.
+    pub(super) left_waiting: usize,
     /// What readers got that is not so.
     pub(super) misreadings: Vec<String>,
     agenda: BTreeMap<(Instant, u64), Event>,
@@ -99,8 +100,8 @@ impl World {
             set_ups: 0,
             controller_calls: 0,
             witness: Witness::default(),
-            writers_seen: BTreeSet::new(),
             misdeeds: Vec::new(),
+            left_waiting: 0,
             misreadings: Vec::new(),
             agenda: BTreeMap::new(),
             noted: 0,

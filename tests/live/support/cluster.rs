@@ -5,14 +5,17 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use serde_json::json;
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use futures::{SinkExt as _, StreamExt as _};
+use pravega_protocol::wire::{
+    DelegationToken, FrameCodec, GetStreamSegmentInfo, JavaStr, RequestId, Segment, WireCommand,
+};
 use tokio::net::TcpStream;
 use tokio::time::{sleep, timeout};
+use tokio_util::codec::Framed;
 
 use super::pravega::variable;
 use super::process::{Signal, signal};
-use super::{Answer, PATIENCE, Pravega, http, wire};
+use super::{Answer, PATIENCE, Pravega, http};
 
 /// Where BookKeeper's ledgers are listed in ZooKeeper.
 const LEDGERS: &str = "/pravega/pravega-cluster/bookkeeper/ledgers";
@@ -129,23 +132,20 @@ impl Node {
 
     /// Asks it, a segment store, for a segment.
     async fn has(&self, segment: &str) -> bool {
-        let fields = json!({ "requestId": 1, "segmentName": segment, "delegationToken": "" });
-        let question = wire::encode("GetStreamSegmentInfo", &fields).await;
-        let asking = async {
-            let mut store = TcpStream::connect(&self.address).await?;
-            store.write_all(&question).await?;
-            let mut frame = vec![0; wire::HEADER_BYTES];
-            store.read_exact(&mut frame).await?;
-            let length = i32::from_be_bytes(frame[4..].try_into().expect("four bytes"));
-            frame.resize(wire::HEADER_BYTES + usize::try_from(length).expect("a length"), 0);
-            store.read_exact(&mut frame[wire::HEADER_BYTES..]).await?;
-            std::io::Result::Ok(frame)
+        let question = GetStreamSegmentInfo {
+            request_id: RequestId(1),
+            segment_name: Segment(JavaStr::new(segment).expect("a short name")),
+            delegation_token: DelegationToken::none(),
         };
         // One that is still starting closes the connection.
-        match timeout(PATIENCE, asking).await.expect("it answers or closes") {
-            Ok(reply) => wire::decode_all(&reply).await[0]["name"] != "WrongHost",
-            Err(_) => false,
-        }
+        let asking = async {
+            let mut frames = Framed::new(TcpStream::connect(&self.address).await.ok()?, FrameCodec::client());
+            frames.send(WireCommand::from(question).frame()).await.ok()?;
+            let frame = frames.next().await?.ok()?;
+            Some(frame.to_command().expect("stores answer as the table says").0)
+        };
+        let reply = timeout(PATIENCE, asking).await.expect("it answers or closes");
+        reply.is_some_and(|reply| !matches!(reply, WireCommand::WrongHost(_)))
     }
 }
 

@@ -6,7 +6,7 @@ use super::process::gateway_cli;
 use super::{Answer, Gateway, Stream};
 
 /// Bytes before a frame's payload.
-pub(crate) const HEADER_BYTES: usize = 8;
+const HEADER_BYTES: usize = 8;
 
 /// A whole frame, header included.
 pub(crate) async fn encode(name: &str, fields: &Value) -> Vec<u8> {
