@@ -34,7 +34,7 @@ pub(super) trait QueuedEvent {
 pub(super) struct BlockLimits {
     /// Bytes of framed events in a block; a larger event gets a block of its own.
     pub(super) max_block_bytes: usize,
-    /// Blocks that may be unacknowledged on a connection.
+    /// Full blocks that may be unacknowledged on a connection.
     pub(super) max_in_flight_blocks: usize,
 }
 
@@ -85,6 +85,8 @@ pub(super) struct UnknownAck {
 pub(super) struct BlockQueue<E> {
     pub(super) limits: BlockLimits,
     waiting: VecDeque<E>,
+    /// Bytes of the waiting events, some of which may be withdrawn.
+    waiting_bytes: usize,
     pub(super) in_flight: VecDeque<Block<E>>,
     /// How many of the blocks in flight were sent on the current connection.
     sent: usize,
@@ -101,6 +103,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
         Self {
             limits,
             waiting: VecDeque::new(),
+            waiting_bytes: 0,
             in_flight: VecDeque::new(),
             sent: 0,
             goes_alone: false,
@@ -111,6 +114,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
 
     /// Queues an event behind all earlier ones.
     pub(super) fn push(&mut self, event: E) {
+        self.waiting_bytes += event.framed_len();
         self.waiting.push_back(event);
     }
 
@@ -128,6 +132,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
     /// be acknowledged if it was sent on this connection, and is not sent again if not.
     pub(super) fn sweep(&mut self) {
         self.waiting.retain(|event| !event.is_withdrawn());
+        self.waiting_bytes = self.waiting.iter().map(QueuedEvent::framed_len).sum();
         let mut unsent = self.in_flight.split_off(self.sent);
         unsent.retain(|block| !block.is_withdrawn());
         for block in self.in_flight.iter_mut().filter(|block| block.is_withdrawn()) {
@@ -139,7 +144,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
     /// Bytes of all events.
     pub(super) fn framed_bytes(&self) -> usize {
         let in_flight = self.in_flight.iter().filter(|block| !block.events.is_empty()).map(|block| block.framed_bytes);
-        in_flight.sum::<usize>() + self.waiting.iter().map(QueuedEvent::framed_len).sum::<usize>()
+        in_flight.sum::<usize>() + self.waiting_bytes
     }
 
     /// Lets nothing follow the next block until it is acknowledged.
@@ -172,8 +177,19 @@ impl<E: QueuedEvent> BlockQueue<E> {
         has_one && self.may_send()
     }
 
+    /// Only a full block follows another one that is unacknowledged. What is less shares the next block, which costs the
+    /// store less; and a store that refuses a block, as its segment is sealed, closes the connection if another one
+    /// comes behind.
     fn may_send(&self) -> bool {
-        self.sent < if self.goes_alone { 1 } else { self.limits.max_in_flight_blocks }
+        match self.sent {
+            0 => true,
+            sent => !self.goes_alone && sent < self.limits.max_in_flight_blocks && self.has_full_block(),
+        }
+    }
+
+    fn has_full_block(&self) -> bool {
+        let sent_before = self.in_flight.range(self.sent..).map(|block| block.framed_bytes).sum::<usize>();
+        sent_before + self.waiting_bytes >= self.limits.max_block_bytes
     }
 
     /// The next block to send on the connection: one that an earlier connection lost, else a new one.
@@ -201,6 +217,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
                 break;
             }
             let event = self.waiting.pop_front().expect("front() returned it");
+            self.waiting_bytes -= event.framed_len();
             if event.begin() {
                 framed_bytes += event.framed_len();
                 events.push(event);
@@ -258,6 +275,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
     /// Takes out everything unacknowledged: events that were sent at some time, and those that never were.
     pub(super) fn drain(&mut self) -> (Vec<E>, Vec<E>) {
         self.sent = 0;
+        self.waiting_bytes = 0;
         let sent = self.in_flight.drain(..).flat_map(|block| block.events).collect();
         (sent, self.waiting.drain(..).collect())
     }
@@ -342,13 +360,18 @@ mod tests {
         let mut queue = queue();
         queue.push(event(1, 10));
         assert_eq!(send(&mut queue), Some((0, vec![1])));
-        queue.push(event(2, 10));
-        assert_eq!(send(&mut queue), Some((1, vec![2])));
-        queue.push(event(3, 10));
-        queue.push(event(4, 10));
+        queue.push(event(2, 49));
+        queue.push(event(3, 50));
+        assert_eq!(send(&mut queue), None, "they do not fill a block");
+        queue.push(event(4, 1));
+        assert_eq!(send(&mut queue), Some((3, vec![2, 3, 4])));
+        queue.push(event(5, 100));
         assert_eq!(send(&mut queue), None, "two blocks are in flight");
         queue.on_ack(0, NO_VALUE, 10).expect("block 0 was sent");
-        assert_eq!(send(&mut queue), Some((3, vec![3, 4])));
+        assert_eq!(send(&mut queue), Some((4, vec![5])));
+        queue.push(event(6, 10));
+        queue.on_ack(4, 3, 210).expect("both were sent");
+        assert_eq!(send(&mut queue), Some((5, vec![6])));
     }
 
     #[test]
@@ -375,10 +398,10 @@ mod tests {
     fn acknowledgement_of_two_blocks_places_none() {
         let mut queue = queue();
         queue.push(event(1, 60));
-        queue.push(event(2, 60));
+        queue.push(event(2, 100));
         send(&mut queue);
         send(&mut queue);
-        let done = queue.on_ack(1, NO_VALUE, 120).expect("both were sent");
+        let done = queue.on_ack(1, NO_VALUE, 160).expect("both were sent");
         assert_eq!((names(&done), offsets(&done)), (vec![1, 2], vec![None, None]));
     }
 
@@ -387,7 +410,7 @@ mod tests {
         let mut queue = queue();
         queue.push(event(1, 60));
         queue.push(event(2, 60));
-        queue.push(event(3, 60));
+        queue.push(event(3, 100));
         send(&mut queue);
         send(&mut queue);
         queue.on_disconnect();
@@ -433,20 +456,20 @@ mod tests {
         let mut queue = queue();
         queue.push(event(1, 10));
         send(&mut queue);
-        queue.push(event(2, 20));
+        queue.push(event(2, 100));
         send(&mut queue);
         queue.in_flight[0].events[0].withdrawn.set(true);
         queue.sweep();
-        assert_eq!((queue.framed_bytes(), queue.in_flight.len()), (20, 2));
+        assert_eq!((queue.framed_bytes(), queue.in_flight.len()), (100, 2));
         assert!(queue.on_ack(0, NO_VALUE, 10).expect("it was sent").is_empty());
-        assert_eq!(names(&queue.on_ack(1, 0, 30).expect("it was sent")), [2]);
+        assert_eq!(names(&queue.on_ack(1, 0, 110).expect("it was sent")), [2]);
         assert!(!queue.has_work());
     }
 
     #[test]
     fn block_that_nobody_waits_for_is_dropped_before_it_is_sent_again() {
         let mut queue = queue();
-        [(1, 60), (2, 60)].into_iter().for_each(|(name, len)| queue.push(event(name, len)));
+        [(1, 60), (2, 100)].into_iter().for_each(|(name, len)| queue.push(event(name, len)));
         send(&mut queue);
         send(&mut queue);
         queue.on_disconnect();
@@ -455,7 +478,7 @@ mod tests {
         queue.in_flight.iter().flat_map(|block| &block.events).for_each(|event| event.withdrawn.set(true));
         queue.sweep();
         assert_eq!((queue.in_flight.len(), queue.framed_bytes()), (1, 0));
-        queue.push(event(3, 10));
+        queue.push(event(3, 100));
         assert_eq!(send(&mut queue), Some((2, vec![3])), "its number is not used again");
         queue.on_ack(0, NO_VALUE, 60).expect("it was sent");
     }
@@ -469,6 +492,7 @@ mod tests {
         queue.on_disconnect();
         assert_eq!(queue.on_ack(0, NO_VALUE, 10).err(), Some(UnknownAck { acknowledged: 0 }), "not on this connection");
     }
+
     #[test]
     fn unstored_events_come_out_in_the_order_of_their_submission() {
         let mut queue = queue();

@@ -119,9 +119,8 @@ async fn segment_that_is_sealed_at_its_store_alone_is_409_for_every_poster() {
 
 /// The store closes the connection if a block arrives while its refusal of the one before is on its way.
 #[tokio::test]
-async fn segment_that_is_sealed_under_load_costs_its_connection_once_at_most() {
-    let reconnects = reconnects_by_a_seal(Duration::from_millis(500)).await;
-    assert!(reconnects <= 1, "{reconnects}");
+async fn segment_that_is_sealed_under_load_costs_no_other_writer_its_connection() {
+    assert_eq!(reconnects_by_a_seal(Duration::from_millis(500)).await, 0, "a block came behind one that was refused");
 }
 
 /// Seals a segment at its store alone, with 16 posters on it that begin this long before, and posts to another stream.
@@ -157,20 +156,28 @@ async fn reconnects_by_a_seal(load_before: Duration) -> u64 {
         join_all((0..16).map(|number| post_until_over(&gateway, &sealed, number, &state))).await
     };
     let ((), stored_elsewhere, stored) = tokio::join!(sealing, posts_elsewhere, posters);
+    let (stored, longest): (Vec<_>, Vec<_>) = stored.into_iter().unzip();
+    println!("16 posters on a sealed segment: 409 after {:?} at most", longest.into_iter().max());
     assert_eq!(sealed.read_all(&gateway).await.len(), 1 + stored.iter().sum::<usize>());
     assert_eq!(other.read_all(&gateway).await.len(), stored_elsewhere);
     count(&gateway, "pravega_gateway_store_reconnects_total{kind=\"append\"}").await
 }
 
-/// Posts again and again; once the segment is sealed, every event must be refused. Returns how many were stored before.
-async fn post_until_over(gateway: &Gateway, stream: &Stream, number: usize, state: &watch::Sender<State>) -> usize {
+/// Posts again and again; once the segment is sealed, every event must be refused. Returns how many were stored before,
+/// and how long the slowest refusal took.
+async fn post_until_over(
+    gateway: &Gateway,
+    stream: &Stream,
+    number: usize,
+    state: &watch::Sender<State>,
+) -> (usize, Duration) {
     let keyed = format!("{}&routing-key=k{number}", stream.events());
-    let (mut stored, mut refused) = (0, 0);
+    let (mut stored, mut refused, mut longest) = (0, 0, Duration::ZERO);
     loop {
         let (began, asked) = (*state.borrow(), Instant::now());
         if began == State::Over {
             assert!(refused > 1);
-            return stored;
+            return (stored, longest);
         }
         let answer = Answer::of(gateway.post(&keyed).header("Request-Timeout", "10s").body("event")).await;
         if began == State::Open && answer.status == 201 {
@@ -178,7 +185,8 @@ async fn post_until_over(gateway: &Gateway, stream: &Stream, number: usize, stat
             continue;
         }
         Problem::of(answer, 409, "segment_sealed").changed_nothing();
-        assert!(asked.elapsed() < REFUSED_WITHIN, "{:?}", asked.elapsed());
+        longest = longest.max(asked.elapsed());
+        assert!(longest < REFUSED_WITHIN, "{longest:?}");
         refused += 1;
         sleep(Duration::from_millis(20)).await;
     }
