@@ -4,11 +4,12 @@ use std::hash::Hash;
 use std::sync::Arc;
 
 use http_server::shutdown::Phases;
+use pravega_protocol::stream::ScopedStream;
 
 use crate::append::{Appenders, WriterIds};
 use crate::budget::Budget;
 use crate::config::Config;
-use crate::controller::{Controller, RestProxy};
+use crate::controller::{Access, Controller, Credentials, Error, Grant, RestProxy};
 use crate::read::{SegmentReader, Tails};
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
@@ -18,12 +19,13 @@ use crate::telemetry::metrics::Metrics;
 pub struct App {
     parts: Arc<Parts>,
     budget: Budget,
+    /// Asks with the caller's credentials.
+    controller: Controller,
 }
 
 #[derive(Debug)]
 struct Parts {
     config: Config,
-    controller: Controller,
     rest: RestProxy,
     store: SegmentStore,
     appenders: Appenders,
@@ -46,11 +48,11 @@ impl App {
     ) -> Self {
         let writer_ids = WriterIds::new(&gateway_name(&config));
         let reader = SegmentReader::new(store.clone(), metrics.clone());
+        let controller = store.controller().clone();
         let parts = Parts {
             appenders: Appenders::new(store.clone(), &config.append, stalled_bytes(&config), metrics.clone()),
-            tails: Tails::new(reader.clone()),
+            tails: Tails::default(),
             reader,
-            controller: store.controller().clone(),
             store,
             rest,
             config,
@@ -58,13 +60,24 @@ impl App {
             writer_ids,
             phases,
         };
-        Self { parts: Arc::new(parts), budget }
+        Self { parts: Arc::new(parts), budget, controller }
     }
 
-    /// The same, with no more of the budget than the caller may have that is known by `name`.
+    /// The same, with no more of the budget than the caller may have that is known by `name`, and with what that caller
+    /// shows.
     #[must_use]
-    pub fn of_caller(&self, name: impl Hash) -> Self {
-        Self { parts: Arc::clone(&self.parts), budget: self.budget.of_caller(name) }
+    pub fn of_caller(&self, name: impl Hash, credentials: Credentials) -> Self {
+        let controller = self.controller.of_caller(credentials);
+        Self { parts: Arc::clone(&self.parts), budget: self.budget.of_caller(name), controller }
+    }
+
+    /// What the caller may do with a stream: shows that the controller sells a token of that level. Must come before
+    /// anything else is asked or done for the caller with that stream, as what is known of it is shared by all callers.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::Forbidden`]; others as the controller gives them.
+    pub async fn grant(&self, stream: &ScopedStream, access: Access) -> Result<Grant, Error> {
+        self.controller.grant(stream, access).await
     }
 
     /// The settings.
@@ -72,9 +85,9 @@ impl App {
         &self.parts.config
     }
 
-    /// What the controller knows.
+    /// What the controller knows, asked with the caller's credentials.
     pub fn controller(&self) -> &Controller {
-        &self.parts.controller
+        &self.controller
     }
 
     /// The controller's REST API.
@@ -82,7 +95,7 @@ impl App {
         &self.parts.rest
     }
 
-    /// Segments, wherever they are.
+    /// Segments, wherever they are, for callers who show nothing.
     pub fn store(&self) -> &SegmentStore {
         &self.parts.store
     }
@@ -92,9 +105,9 @@ impl App {
         &self.parts.appenders
     }
 
-    /// Reads segments.
-    pub fn reader(&self) -> &SegmentReader {
-        &self.parts.reader
+    /// Reads segments for a caller.
+    pub fn reader(&self, grant: &Grant) -> SegmentReader {
+        self.parts.reader.with_grant(grant)
     }
 
     /// Waits where segments end.

@@ -40,8 +40,7 @@ pub enum StartError {
     Embedded(#[from] embedded::StartError),
     /// The embedded Pravega would not let the gateway in.
     #[error(
-        "embedded.users, embedded.tls-certificate: the gateway cannot present credentials or trust an authority yet; \
-         run `pravega-gateway embedded` with them instead"
+        "embedded.tls-certificate: the gateway cannot trust an authority yet; run `pravega-gateway embedded` with it instead"
     )]
     EmbeddedGuarded,
     /// Traces cannot be sent.
@@ -184,7 +183,7 @@ async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> 
     if !settings.enabled {
         return Ok(None);
     }
-    if settings.users.is_some() || settings.tls_certificate.is_some() {
+    if settings.tls_certificate.is_some() {
         return Err(StartError::EmbeddedGuarded);
     }
     Ok(Some(Embedded::bind(config).await?))

@@ -10,7 +10,6 @@ use pravega_protocol::stream::SegmentName;
 use tokio::time::timeout;
 
 use crate::api::management::{Probe, Readiness};
-use crate::controller;
 use crate::segment_store::{self, Purpose, SegmentStore};
 
 /// Pause after Pravega was reached.
@@ -78,7 +77,8 @@ async fn ask(store: &SegmentStore) -> Result<(), String> {
 
 async fn reach_store(store: &SegmentStore, number: u32) -> Result<(), segment_store::Error> {
     match store.session(&any_segment(number), Purpose::Read).await {
-        Ok(_) | Err(segment_store::Error::Controller(controller::Error::Unauthenticated { .. })) => Ok(()),
+        Ok(_) => Ok(()),
+        Err(segment_store::Error::Controller(error)) if error.is_refusal() => Ok(()),
         Err(error) => Err(error),
     }
 }

@@ -6,10 +6,12 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
+use http::StatusCode;
+use http::header::WWW_AUTHENTICATE;
 use http_body_util::BodyExt as _;
 
 use crate::api::edge::deadline::Deadline;
-use crate::api::error::{ApiError, ErrorCode};
+use crate::api::error::{ApiError, CHALLENGE, ErrorCode};
 use crate::api::request::body::read_error;
 use crate::app::App;
 use crate::controller::RestError;
@@ -20,12 +22,20 @@ pub(crate) async fn forward(app: App, deadline: Deadline, request: Request) -> R
     let broken = Arc::new(OnceLock::new());
     let request = request.map(|body| watched(body, broken.clone()));
     match deadline.timeout(app.rest().forward(request)).await {
-        Ok(Ok(answer)) => Ok(answer.map(Body::new)),
+        Ok(Ok(answer)) => Ok(challenged(answer.map(Body::new))),
         Ok(Err(_)) if broken.get().is_some() => Err(broken.get().cloned().expect("just seen")),
         Ok(Err(error)) => Err(api_error(&error, is_safe)),
         Err(elapsed) if is_safe => Err(elapsed.into()),
         Err(elapsed) => Err(ApiError::from(elapsed).possible()),
     }
+}
+
+/// The controller says 401 without saying how to show credentials.
+fn challenged(mut answer: Response) -> Response {
+    if answer.status() == StatusCode::UNAUTHORIZED {
+        answer.headers_mut().entry(WWW_AUTHENTICATE).or_insert(CHALLENGE);
+    }
+    answer
 }
 
 /// The body, noting what is wrong with it: that it ends early is the caller's doing, not the controller's.

@@ -16,6 +16,10 @@ use crate::telemetry::labels::Limit;
 /// How long a caller is asked to wait when nothing better is known.
 const DEFAULT_RETRY_AFTER: Duration = Duration::from_secs(1);
 
+/// How callers are to show who they are. The realm is the same wherever the gateway runs, as it is Pravega that decides.
+pub(crate) const CHALLENGE: HeaderValue =
+    HeaderValue::from_static("Basic realm=\"Pravega\", charset=\"UTF-8\", Bearer");
+
 macro_rules! error_codes {
     ($( $(#[$doc:meta])* $variant:ident = $text:literal, $status:ident, $retryable:literal; )*) => {
         /// Why a request failed: the closed set that callers may program against, sorted by name.
@@ -304,6 +308,9 @@ impl IntoResponse for ApiError {
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if this.status() == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, CHALLENGE);
+        }
         response.extensions_mut().insert(this.0.code);
         if let Some(limit) = this.0.limit {
             response.extensions_mut().insert(limit);

@@ -19,7 +19,13 @@ pub(crate) fn controller(error: &controller::Error) -> ApiError {
         Error::Unavailable { .. } | Error::Timeout { .. } => ErrorCode::ControllerUnavailable,
         Error::Rejected { .. } | Error::Protocol { .. } => ErrorCode::UpstreamError,
     };
-    ApiError::new(code, error.to_string())
+    match error {
+        Error::Unauthenticated { .. } => {
+            ApiError::new(code, "Pravega demands credentials, or did not accept those in the header Authorization")
+        }
+        Error::Forbidden { .. } => ApiError::new(code, "Pravega does not allow the caller to do this"),
+        error => ApiError::new(code, error.to_string()),
+    }
 }
 
 impl From<segment_store::Error> for ApiError {

@@ -8,6 +8,7 @@ use pravega_protocol::stream::ScopedStream;
 
 use super::batch::{Batch, submit_by_segment};
 use super::block_queue::BlockLimits;
+use super::callers::Callers;
 use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Submission, fail};
 use super::reusable_ids::ReusableIds;
@@ -16,6 +17,7 @@ use super::segment_writer::WriterSettings;
 use super::stalls::Stalls;
 use super::ticket::{Ticket, ticket};
 use crate::config;
+use crate::controller::Grant;
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
 
@@ -28,7 +30,7 @@ const MOST_STREAMS: u64 = 10_000;
 /// The appenders of all streams in use. Clones share them.
 #[derive(Debug, Clone)]
 pub struct Appenders {
-    streams: Cache<ScopedStream, StreamAppender>,
+    streams: Cache<ScopedStream, Arc<StreamWriters>>,
     context: WriterContext,
 }
 
@@ -45,21 +47,29 @@ impl Appenders {
         Self { streams, context: WriterContext { store, settings, stalls, ids, metrics } }
     }
 
-    /// The appender of a stream, which need not exist: [`StreamAppender::ready`] finds out.
-    pub fn stream(&self, stream: &ScopedStream) -> StreamAppender {
-        self.streams.get_with_by_ref(stream, || StreamAppender::new(stream.clone(), self.context.clone()))
+    /// The appender of a stream, which need not exist: [`StreamAppender::ready`] finds out. It is its caller's, who has
+    /// shown with `grant` that the stream may be appended to; its writers are shared.
+    pub fn stream(&self, stream: &ScopedStream, grant: &Grant) -> StreamAppender {
+        let writers = self.streams.get_with_by_ref(stream, || writers_of(stream.clone(), self.context.clone()));
+        StreamAppender { writers, callers: Callers::one(grant) }
     }
 }
 
-/// Appends to one stream. Clones share its writers, which end with the last clone.
+fn writers_of(stream: ScopedStream, context: WriterContext) -> Arc<StreamWriters> {
+    Arc::new(StreamWriters::new(stream, context))
+}
+
+/// Appends to one stream for one caller. Clones share its writers, which end with the last clone.
 #[derive(Debug, Clone)]
 pub struct StreamAppender {
     writers: Arc<StreamWriters>,
+    callers: Callers,
 }
 
 impl StreamAppender {
+    #[cfg(test)]
     pub(super) fn new(stream: ScopedStream, context: WriterContext) -> Self {
-        Self { writers: Arc::new(StreamWriters::new(stream, context)) }
+        Self { writers: writers_of(stream, context), callers: Callers::default() }
     }
 
     /// Finds out whether the stream takes events.
@@ -70,10 +80,10 @@ impl StreamAppender {
     /// # Cancel safety
     /// Awaits only the controller; nothing is left half done.
     pub async fn ready(&self) -> Result<(), Error> {
-        let known = self.writers.routing().await?;
+        let known = self.writers.routing(&self.callers).await?;
         // Parts that have a writer take events whatever became of the others.
         if known.is_vacant() {
-            self.writers.fill_gaps().await?;
+            self.writers.fill_gaps(&self.callers).await?;
         }
         Ok(())
     }
@@ -92,9 +102,9 @@ impl StreamAppender {
         let event = PendingEvent::new(event, sender);
         let target = event.event.target;
         loop {
-            let known = self.writers.routing().await?;
-            let Some(writer) = self.writers.find(&known, target).await? else {
-                self.writers.fill_gaps().await?;
+            let known = self.writers.routing(&self.callers).await?;
+            let Some(writer) = self.writers.find(&self.callers, &known, target).await? else {
+                self.writers.fill_gaps(&self.callers).await?;
                 continue;
             };
             writer.admit(event.event.payload.len())?;
@@ -118,8 +128,8 @@ impl StreamAppender {
     pub async fn submit_all(&self, batch: Batch) {
         let mut left = batch.events;
         while !left.is_empty() {
-            left = match self.writers.routing().await {
-                Ok(known) => submit_by_segment(&self.writers, &known, left).await,
+            left = match self.writers.routing(&self.callers).await {
+                Ok(known) => submit_by_segment(&self.writers, &self.callers, &known, left).await,
                 Err(error) => return fail(left, &error),
             };
         }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use pravega_protocol::stream::SegmentId;
 
+use super::callers::Callers;
 use super::error::Error;
 use super::event::{NewEvent, PendingEvent, Submission, fail};
 use super::recovery::Routing;
@@ -48,10 +49,11 @@ struct Parts {
 /// Submits each segment's events as one. Returns those that need the next routing, each segment's in their order.
 pub(super) async fn submit_by_segment(
     writers: &Arc<StreamWriters>,
+    callers: &Callers,
     known: &Arc<Routing>,
     events: Vec<PendingEvent>,
 ) -> Vec<PendingEvent> {
-    let Parts { of_writers, unrouted } = divide(writers, known, events).await;
+    let Parts { of_writers, unrouted } = divide(writers, callers, known, events).await;
     let mut left = Vec::new();
     for (writer, events) in of_writers {
         writer.admitted(events.iter().map(|event| event.event.payload.len()).sum()).await;
@@ -66,7 +68,7 @@ pub(super) async fn submit_by_segment(
         }
         return left;
     }
-    match writers.fill_gaps().await {
+    match writers.fill_gaps(callers).await {
         Ok(()) => left.extend(unrouted),
         Err(error) => fail(unrouted, &error),
     }
@@ -75,7 +77,7 @@ pub(super) async fn submit_by_segment(
 
 /// Sorts events by their writers, in their order. Events that cannot have a writer are answered with the reason, which is
 /// asked for once where they name the same segment.
-async fn divide(writers: &Arc<StreamWriters>, known: &Routing, events: Vec<PendingEvent>) -> Parts {
+async fn divide(writers: &Arc<StreamWriters>, callers: &Callers, known: &Routing, events: Vec<PendingEvent>) -> Parts {
     let mut parts = Parts::default();
     let mut indices: HashMap<SegmentId, usize> = HashMap::new();
     let mut refused: HashMap<SegmentId, Error> = HashMap::new();
@@ -85,7 +87,7 @@ async fn divide(writers: &Arc<StreamWriters>, known: &Routing, events: Vec<Pendi
             event.ticket.resolve(Err(error.clone()));
             continue;
         }
-        match writers.find(known, event.event.target).await {
+        match writers.find(callers, known, event.event.target).await {
             Ok(Some(writer)) => {
                 let index = *indices.entry(writer.segment().id).or_insert(parts.of_writers.len());
                 match parts.of_writers.get_mut(index) {

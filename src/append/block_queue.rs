@@ -123,6 +123,19 @@ impl<E: QueuedEvent> BlockQueue<E> {
         !self.waiting.is_empty() || !self.in_flight.is_empty()
     }
 
+    /// Every event, in their order.
+    pub(super) fn events(&self) -> impl Iterator<Item = &E> {
+        self.in_flight.iter().flat_map(|block| &block.events).chain(&self.waiting)
+    }
+
+    /// Takes out the events that were never sent and are `unwanted`.
+    pub(super) fn take_waiting(&mut self, unwanted: impl Fn(&E) -> bool) -> VecDeque<E> {
+        let (taken, kept): (_, VecDeque<_>) = self.waiting.drain(..).partition(|event| unwanted(event));
+        self.waiting = kept;
+        self.waiting_bytes = self.waiting.iter().map(QueuedEvent::framed_len).sum();
+        taken
+    }
+
     /// Whether any event is unacknowledged that was sent on this connection or an earlier one.
     pub(super) fn has_in_flight(&self) -> bool {
         !self.in_flight.is_empty()

@@ -9,6 +9,7 @@ use super::error::Error;
 use super::recovery::begin_sending;
 use super::ticket::TicketSender;
 use crate::budget::Permit;
+use crate::controller::Grant;
 
 /// Bytes that an event takes beside its payload until it is answered: its place in queues and blocks, its ticket,
 /// allocator overhead. Counted from the types, rounded up.
@@ -38,6 +39,8 @@ impl Target {
 pub struct NewEvent {
     /// Where the event goes.
     pub target: Target,
+    /// Whose event it is: what it takes to get it there is asked of Pravega with this caller's credentials.
+    pub caller: Grant,
     /// The user's bytes.
     pub payload: Bytes,
     /// Stands for the payload, and is held until the event is answered.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pravega_protocol::wire::{CommandType, ServerErrorCode, WireCommand};
 
-use crate::segment_store;
 use crate::telemetry::labels::StoreError;
+use crate::{controller, segment_store};
 
 /// Why a writer cannot go on with its connection.
 #[derive(Debug)]
@@ -42,6 +42,14 @@ pub(super) fn failure_of(reply: &WireCommand) -> Failure {
 }
 
 impl Failure {
+    /// Whether the controller refused the caller for whom it was asked.
+    pub(super) fn refusal(&self) -> Option<&controller::Error> {
+        match self {
+            Self::Unreachable(segment_store::Error::Controller(error)) if error.is_refusal() => Some(error),
+            _ => None,
+        }
+    }
+
     /// The error to count against the store; `None` where it was counted already.
     pub(super) fn of_store(&self) -> Option<StoreError> {
         match self {

@@ -20,6 +20,7 @@ use pravega_protocol::stream::{SegmentName, Successor};
 use tokio::sync::{OwnedMutexGuard, mpsc};
 use tokio::time::{interval, sleep, timeout};
 
+use super::callers::Callers;
 use super::error::Error;
 use super::event::{PendingEvent, Submission, fail};
 use super::failure::Failure;
@@ -64,8 +65,8 @@ impl Handover {
     pub(super) async fn settle_final_number(&mut self) {
         let mut backoff = Backoff::default();
         while self.queue.has_in_flight() {
-            let setup = self.setup.clone();
-            let asking = timeout(setup.reply_timeout, setup.final_number());
+            let (setup, callers) = (self.setup.clone(), Callers::of(self.queue.events(), &Callers::default()));
+            let asking = timeout(setup.reply_timeout, setup.final_number(&callers));
             match self.keep_queueing(asking).await {
                 Ok(Ok(Some(last_number))) => {
                     let stored = self.queue.on_setup(last_number);
@@ -141,7 +142,7 @@ async fn reroute(
 async fn give_to_successors(writers: &Arc<StreamWriters>, events: &mut VecDeque<PendingEvent>) -> Result<(), Error> {
     let mut routing = match writers.routing.get() {
         Some(known) => (*known).clone(),
-        None => writers.ask_routing().await?,
+        None => writers.ask_routing(&callers_of(events)).await?,
     };
     loop {
         routing = replace_closed(writers, routing, events).await?;
@@ -162,8 +163,8 @@ async fn replace_closed(
 ) -> Result<Routing, Error> {
     let mut backoff = Backoff::default();
     while let Some(closed) = routing.closed() {
-        let segment = closed.segment().clone();
-        let asking = writers.while_reachable(routing_after(writers, &segment, &routing));
+        let (segment, callers) = (closed.segment().clone(), callers_of(events));
+        let asking = writers.while_reachable(routing_after(writers, &callers, &segment, &routing));
         match timeout(ASK_TIMEOUT, asking).await {
             Ok(Ok(next)) => routing = next,
             Ok(Err(error)) if !may_pass(&error) => return Err(error),
@@ -180,16 +181,22 @@ async fn replace_closed(
 /// because they may hold events that came earlier.
 async fn routing_after(
     writers: &Arc<StreamWriters>,
+    callers: &Callers,
     segment: &SegmentName,
     routing: &Routing,
 ) -> Result<Routing, Error> {
-    let successors = ask_successors(writers, segment).await?;
+    let successors = ask_successors(writers, callers, segment).await?;
     let route = |successor: &Successor| Route { range: successor.range, writer: Some(writers.writer_of(successor.id)) };
     let following = if successors.is_empty() {
-        let stand_ins = ask_stand_ins(writers, segment).await?;
+        let stand_ins = ask_stand_ins(writers, callers, segment).await?;
         writers.routes_to(&stand_ins)
     } else {
         successors.iter().map(route).collect()
     };
     Ok(routing.replace(segment.id, &following))
+}
+
+/// Those for whom the controller is asked what follows.
+fn callers_of(events: &VecDeque<PendingEvent>) -> Callers {
+    Callers::of(events, &Callers::default())
 }

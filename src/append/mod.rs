@@ -12,6 +12,7 @@
 
 mod appender;
 mod batch;
+mod callers;
 mod router;
 mod routing;
 

@@ -18,6 +18,7 @@ use parking_lot::Mutex;
 use pravega_protocol::stream::{ScopedStream, SegmentId, SegmentName, StreamSegments};
 use tokio::sync::OwnedMutexGuard;
 
+use super::callers::Callers;
 use super::current_routing::CurrentRouting;
 use super::error::Error;
 use super::event::{PendingEvent, Submission, Target};
@@ -66,12 +67,12 @@ impl StreamWriters {
     }
 
     /// The current routing, asked of the controller by the first caller.
-    pub(super) async fn routing(self: &Arc<Self>) -> Result<Arc<Routing>, Error> {
+    pub(super) async fn routing(self: &Arc<Self>, callers: &Callers) -> Result<Arc<Routing>, Error> {
         if let Some(routing) = self.routing.get() {
             return Ok(routing);
         }
         // Asked before the turn is awaited, so that all callers share the answer, be it that there is none.
-        let segments = self.current_segments().await?;
+        let segments = self.current_segments(callers).await?;
         let _changing = self.changing.lock().await;
         if let Some(routing) = self.routing.get() {
             return Ok(routing);
@@ -79,8 +80,8 @@ impl StreamWriters {
         Ok(self.routing.publish(Routing::new(self.routes_to(&segments))))
     }
 
-    pub(super) async fn ask_routing(self: &Arc<Self>) -> Result<Routing, Error> {
-        let segments = self.current_segments().await?;
+    pub(super) async fn ask_routing(self: &Arc<Self>, callers: &Callers) -> Result<Routing, Error> {
+        let segments = self.current_segments(callers).await?;
         Ok(Routing::new(self.routes_to(&segments)))
     }
 
@@ -94,14 +95,16 @@ impl StreamWriters {
         }
     }
 
-    pub(super) async fn current_segments(&self) -> Result<Arc<StreamSegments>, Error> {
-        let segments = self.controller().segments_to_append(&self.stream).await?;
+    pub(super) async fn current_segments(&self, callers: &Callers) -> Result<Arc<StreamSegments>, Error> {
+        let ask = |controller: Controller| async move { controller.segments_to_append(&self.stream).await };
+        let segments = callers.ask(self.controller(), ask).await?;
         if segments.is_empty() { Err(Error::StreamSealed(self.stream.clone())) } else { Ok(segments) }
     }
 
     /// The writer for a target; `None` where that part of the key space has no writer yet.
     pub(super) async fn find(
         self: &Arc<Self>,
+        callers: &Callers,
         routing: &Routing,
         target: Target,
     ) -> Result<Option<SegmentWriter>, Error> {
@@ -109,21 +112,21 @@ impl StreamWriters {
             (Some(writer), _) => Ok(Some(writer.clone())),
             (None, Target::Position(_)) if !self.retried.has_given_up() => Ok(None),
             (None, Target::Position(position)) => {
-                let segments = self.while_reachable(self.current_segments()).await?;
+                let segments = self.while_reachable(self.current_segments(callers)).await?;
                 match segments.segment_for(position).filter(|segment| self.retried.is_given_up(*segment)) {
                     Some(sealed) => Err(Error::SegmentSealed(self.name_of(sealed))),
                     None => Ok(None),
                 }
             }
-            (None, Target::Segment(segment)) => self.writer_ahead(segment).await.map(Some),
+            (None, Target::Segment(segment)) => self.writer_ahead(callers, segment).await.map(Some),
         }
     }
 
     /// Gives the parts of the key space that have no writer to the stream's current segments, except those that are given
     /// up for now. Other parts stay as they are: their segments may have events waiting, which come before all that is
     /// submitted from now on.
-    pub(super) async fn fill_gaps(self: &Arc<Self>) -> Result<(), Error> {
-        let segments = self.while_reachable(self.current_segments()).await?;
+    pub(super) async fn fill_gaps(self: &Arc<Self>, callers: &Callers) -> Result<(), Error> {
+        let segments = self.while_reachable(self.current_segments(callers)).await?;
         let _changing = self.changing.lock().await;
         let known = self.routing.get();
         if let Some(known) = known.filter(|known| !known.is_whole()) {
@@ -138,20 +141,25 @@ impl StreamWriters {
 
     /// The writer of a segment that the routing lacks. A caller may know of a scale before the routing does, which
     /// changes only where a seal is met, so that events of one key keep their order.
-    async fn writer_ahead(self: &Arc<Self>, segment: SegmentId) -> Result<SegmentWriter, Error> {
+    async fn writer_ahead(self: &Arc<Self>, callers: &Callers, segment: SegmentId) -> Result<SegmentWriter, Error> {
         let is_open = |writer: &SegmentWriter| writer.segment().id == segment && !writer.is_closed();
         if let Some(writer) = self.open.lock().iter().find(|writer| is_open(writer)) {
             return Ok(writer.clone());
         }
-        if self.controller().current_segments_with(&self.stream, segment).await?.contains(segment) {
+        let current =
+            |controller: Controller| async move { controller.current_segments_with(&self.stream, segment).await };
+        if callers.ask(self.controller(), current).await?.contains(segment) {
             return Ok(self.writer_of(segment));
         }
-        let readable = self.controller().readable_segments_with(&self.stream, |other| *other == segment).await?;
-        if !readable.contains(&segment) {
+        let readable = |controller: Controller| async move {
+            controller.readable_segments_with(&self.stream, |other| *other == segment).await
+        };
+        if !callers.ask(self.controller(), readable).await?.contains(&segment) {
             return Err(Error::SegmentNotFound { stream: self.stream.clone(), segment });
         }
         // It may have come between the two answers.
-        if self.controller().current_segments_now(&self.stream).await?.contains(segment) {
+        let now = |controller: Controller| async move { controller.current_segments_now(&self.stream).await };
+        if callers.ask(self.controller(), now).await?.contains(segment) {
             return Ok(self.writer_of(segment));
         }
         Err(Error::SegmentSealed(self.name_of(segment)))

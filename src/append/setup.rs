@@ -15,8 +15,10 @@ use pravega_protocol::wire::{
 };
 use tokio::time::timeout;
 
+use super::callers::Callers;
 use super::failure::Failure;
 use super::recovery::failure_of;
+use crate::controller::{Grant, Token};
 use crate::segment_store::{Flow, Purpose, SegmentStore, wire_name};
 
 /// Event numbers that a store may report; larger ones would overflow before the segment is full.
@@ -44,22 +46,26 @@ impl Setup {
         Self { store, segment, writer_id, reply_timeout }
     }
 
-    /// Sets the writer up. Nothing may be sent before, because the reply decides what is to be sent.
-    pub(super) async fn open(&self) -> Result<ReadyFlow, Failure> {
-        self.set_up(self.open_flow().await?).await
+    /// Sets the writer up with the token of one of its callers, the first one who is not refused. Nothing may be sent
+    /// before, because the reply decides what is to be sent.
+    pub(super) async fn open(&self, callers: &Callers) -> Result<ReadyFlow, Failure> {
+        for_one(callers, |grant| async move { self.set_up(self.open_flow(&grant).await?, &grant).await }).await
     }
 
     /// The number of the writer's last event in a sealed segment; `None` while the segment does not say that it is
     /// sealed, since earlier appends may still be committed until then.
     ///
     /// One connection answers both, as another one may lead to a store that lags behind.
-    pub(super) async fn final_number(&self) -> Result<Option<i64>, Failure> {
-        let mut flow = self.open_flow().await?;
-        if !self.is_sealed(&mut flow).await? {
-            return Ok(None);
-        }
-        let ready = self.set_up(flow).await?;
-        Ok(Some(ready.last_number))
+    pub(super) async fn final_number(&self, callers: &Callers) -> Result<Option<i64>, Failure> {
+        for_one(callers, |grant| async move {
+            let mut flow = self.open_flow(&grant).await?;
+            if !self.is_sealed(&mut flow, &grant).await? {
+                return Ok(None);
+            }
+            let ready = self.set_up(flow, &grant).await?;
+            Ok(Some(ready.last_number))
+        })
+        .await
     }
 
     /// Makes the next connection ask the controller where the segment is.
@@ -67,16 +73,18 @@ impl Setup {
         self.store.forget_endpoint(&self.segment);
     }
 
-    pub(super) async fn open_flow(&self) -> Result<Flow, Failure> {
-        let session = self.store.session(&self.segment, Purpose::Append).await.map_err(Failure::Unreachable)?;
+    pub(super) async fn open_flow(&self, grant: &Grant) -> Result<Flow, Failure> {
+        let store = self.store.with_grant(grant);
+        let session = store.session(&self.segment, Purpose::Append).await.map_err(Failure::Unreachable)?;
         session.open_flow().await.map_err(|_| Failure::Disconnected)
     }
 
-    pub(super) async fn is_sealed(&self, flow: &mut Flow) -> Result<bool, Failure> {
+    pub(super) async fn is_sealed(&self, flow: &mut Flow, grant: &Grant) -> Result<bool, Failure> {
+        let token = bought(grant).await?;
         let question = GetStreamSegmentInfo {
             request_id: flow.next_request_id(),
             segment_name: wire_name(&self.segment),
-            delegation_token: DelegationToken::none(),
+            delegation_token: token.shown(),
         };
         match self.ask(flow, question).await? {
             WireCommand::StreamSegmentInfo(info) => Ok(info.is_sealed),
@@ -84,10 +92,17 @@ impl Setup {
         }
     }
 
-    pub(super) async fn set_up(&self, mut flow: Flow) -> Result<ReadyFlow, Failure> {
-        let request = self.request(&mut flow);
-        match self.ask(&mut flow, request).await? {
+    pub(super) async fn set_up(&self, mut flow: Flow, grant: &Grant) -> Result<ReadyFlow, Failure> {
+        let token = bought(grant).await?;
+        let request = self.request(&mut flow, token.shown());
+        let asked = self.ask(&mut flow, request).await;
+        // A store that finds a token expired closes without a reply.
+        if matches!(asked, Err(Failure::Disconnected) | Ok(WireCommand::AuthTokenCheckFailed(_))) {
+            grant.doubt_token();
+        }
+        match asked? {
             WireCommand::AppendSetup(setup) => {
+                flow.note_token(token.life());
                 let last_number = setup.last_event_number.0;
                 if last_number != NO_VALUE && !PLAUSIBLE_NUMBERS.contains(&last_number) {
                     return Err(Failure::Refused("AppendSetup with an invalid event number"));
@@ -102,12 +117,12 @@ impl Setup {
         }
     }
 
-    pub(super) fn request(&self, flow: &mut Flow) -> SetupAppend {
+    pub(super) fn request(&self, flow: &mut Flow, delegation_token: DelegationToken) -> SetupAppend {
         SetupAppend {
             request_id: flow.next_request_id(),
             writer_id: self.writer_id,
             segment: wire_name(&self.segment),
-            delegation_token: DelegationToken::none(),
+            delegation_token,
         }
     }
 
@@ -118,6 +133,25 @@ impl Setup {
             Ok(Err(_)) | Err(_) => Err(Failure::Disconnected),
         }
     }
+}
+
+/// Tries something for one caller after the other, until the controller does not refuse one.
+async fn for_one<T, F: Future<Output = Result<T, Failure>>>(
+    callers: &Callers,
+    attempt: impl Fn(Grant) -> F,
+) -> Result<T, Failure> {
+    let mut refused = None;
+    for grant in callers.grants() {
+        match attempt(grant).await {
+            Err(failure) if failure.refusal().is_some() => refused = Some(failure),
+            outcome => return outcome,
+        }
+    }
+    Err(refused.expect("there is at least one"))
+}
+
+async fn bought(grant: &Grant) -> Result<Token, Failure> {
+    grant.token().await.map_err(|error| Failure::Unreachable(error.into()))
 }
 
 pub(super) async fn send(flow: &Flow, request: impl Command) -> Result<(), Failure> {

@@ -2,13 +2,20 @@ use std::sync::Arc;
 
 use pravega_protocol::stream::{SegmentName, StreamSegments, Successor};
 
+use super::callers::Callers;
 use super::error::Error;
 use super::router::StreamWriters;
+use crate::controller::Controller;
 
 /// Asks the controller what follows a segment. What it said before the segment was found closed does not count.
-pub(super) async fn ask_successors(writers: &StreamWriters, segment: &SegmentName) -> Result<Vec<Successor>, Error> {
+pub(super) async fn ask_successors(
+    writers: &StreamWriters,
+    callers: &Callers,
+    segment: &SegmentName,
+) -> Result<Vec<Successor>, Error> {
     writers.controller().forget_stream(&writers.stream);
-    Ok(writers.controller().successors(segment).await?)
+    let ask = |controller: Controller| async move { controller.successors(segment).await };
+    Ok(callers.ask(writers.controller(), ask).await?)
 }
 
 /// Asks for the stream's current segments, which take the part of one without successors: no segment follows the last
@@ -20,9 +27,10 @@ pub(super) async fn ask_successors(writers: &StreamWriters, segment: &SegmentNam
 /// [`Error::SegmentSealed`] once it was tried often enough; [`Error::StreamSealed`], [`Error::Controller`].
 pub(super) async fn ask_stand_ins(
     writers: &StreamWriters,
+    callers: &Callers,
     segment: &SegmentName,
 ) -> Result<Arc<StreamSegments>, Error> {
-    let segments = writers.current_segments().await?;
+    let segments = writers.current_segments(callers).await?;
     if segments.contains(segment.id) {
         let pause = writers.retried.next_pause(segment.id).ok_or_else(|| Error::SegmentSealed(segment.clone()))?;
         tracing::warn!(segment = %segment, "closed for its store, current for the controller: trying it again");

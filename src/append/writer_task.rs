@@ -27,8 +27,9 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use super::block;
 use super::block_queue::Acknowledged;
+use super::callers::Callers;
 use super::error::Error;
-use super::event::{PendingEvent, Submission};
+use super::event::{PendingEvent, Submission, fail};
 use super::failure::Failure;
 use super::recovery::{BlockQueue, Handover, Setup, failure_of};
 use super::reusable_ids::ReusableId;
@@ -41,6 +42,7 @@ use crate::retry::Backoff;
 use crate::segment_store::{Flow, FlowStep, Lost};
 use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
+use crate::{controller, segment_store};
 
 /// Submissions taken from the queue at once.
 pub(super) const BATCH_SUBMISSIONS: usize = 1024;
@@ -90,6 +92,10 @@ struct WriterTask {
     inbox: mpsc::Receiver<Submission>,
     queue: BlockQueue<PendingEvent>,
     link: Link,
+    /// Those with whose credentials the link is opened.
+    callers: Callers,
+    /// Callers whom the controller refused since the last set-up.
+    refused: Callers,
     /// Whether a block waits for room in the session.
     wants_room: bool,
     backoff: Backoff,
@@ -145,6 +151,8 @@ impl WriterTask {
             id,
             inbox,
             link: Link::Down,
+            callers: Callers::default(),
+            refused: Callers::default(),
             wants_room: false,
             backoff: Backoff::default(),
             sent: VecDeque::new(),
@@ -244,12 +252,15 @@ impl WriterTask {
     /// Sends what may be sent, and connects where there is something to send.
     fn pump(&mut self) {
         if matches!(self.link, Link::Down) && self.queue.has_work() {
-            self.link = Link::opening(self.setup.clone(), Duration::ZERO);
+            self.open_link(Duration::ZERO);
         }
         let Link::Open(flow) = &mut self.link else {
             return;
         };
         self.wants_room = false;
+        if flow.is_ending() {
+            return self.move_on();
+        }
         while self.queue.has_next_block() {
             if !flow.has_room() {
                 self.wants_room = true;
@@ -281,6 +292,7 @@ impl WriterTask {
                 let stored = self.queue.on_setup(last_number);
                 self.acknowledge(stored);
                 self.sent_before = self.highest_sent;
+                (self.callers, self.refused) = Default::default();
                 self.queue.begin_alone();
                 self.progressed();
                 self.link = Link::Open(flow);
@@ -367,6 +379,7 @@ impl WriterTask {
                 message: Arc::clone(&message),
                 may_have_been_written,
             }),
+            Failure::Unreachable(segment_store::Error::Controller(error)) if error.is_refusal() => self.refuse(&error),
             Failure::Unreachable(error) => {
                 self.fail_all(|_, may_have_been_written| Error::Store { error: error.clone(), may_have_been_written })
             }
@@ -408,11 +421,40 @@ impl WriterTask {
         self.leave_connection();
         self.queue.on_disconnect();
         self.sent.clear();
-        self.link = if self.queue.has_work() {
-            Link::opening(self.setup.clone(), self.backoff.next_delay())
+        self.link = Link::Down;
+        if self.queue.has_work() {
+            let delay = self.backoff.next_delay();
+            self.open_link(delay);
+        }
+    }
+
+    fn open_link(&mut self, delay: Duration) {
+        self.callers = Callers::of(self.queue.events(), &self.refused);
+        self.link = Link::opening(self.setup.clone(), self.callers.clone(), delay);
+    }
+
+    /// Leaves a connection that the store will close, once everything that was sent on it is acknowledged.
+    fn move_on(&mut self) {
+        if self.sent.is_empty() && self.queue.has_work() {
+            self.queue.on_disconnect();
+            self.open_link(Duration::ZERO);
+        }
+    }
+
+    /// The controller refused the callers with whose credentials it was asked. Others may have come meanwhile, and have
+    /// more luck.
+    fn refuse(&mut self, error: &controller::Error) {
+        self.refused.add_all(std::mem::take(&mut self.callers));
+        let refused = &self.refused;
+        let of_refused = self.queue.take_waiting(|event| refused.include(&event.event.caller));
+        fail(of_refused, &Error::Controller(error.clone()));
+        if Callers::of(self.queue.events(), &self.refused).is_empty() {
+            self.refused = Callers::default();
+            let error = segment_store::Error::Controller(error.clone());
+            self.fail_all(|_, may_have_been_written| Error::Store { error: error.clone(), may_have_been_written });
         } else {
-            Link::Down
-        };
+            self.reconnect();
+        }
     }
 
     /// Takes note of what is on its way on the connection.
@@ -446,10 +488,10 @@ pub(super) fn acknowledge(stored: Vec<Acknowledged<PendingEvent>>, segment: Segm
 }
 
 impl Link {
-    fn opening(setup: Setup, delay: Duration) -> Self {
+    fn opening(setup: Setup, callers: Callers, delay: Duration) -> Self {
         Self::Opening(Box::pin(async move {
             sleep(delay).await;
-            setup.open().await
+            setup.open(&callers).await
         }))
     }
 

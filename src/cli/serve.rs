@@ -1,5 +1,6 @@
 //! `serve`: the gateway itself.
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use anyhow::Context as _;
@@ -56,7 +57,8 @@ fn welcome(
         Some(ListenAddress::Tcp(address)) => format!("curl 'http://{address}"),
         None => return Vec::new(),
     };
-    let events = format!("{curl}/v1/events?scope=demo&stream=hello'");
+    let user = settings.users.as_deref().and_then(first_user).map(|user| format!(" -u {user}")).unwrap_or_default();
+    let events = format!("{curl}/v1/events?scope=demo&stream=hello'{user}");
     vec![
         format!("gateway  {gateway}, health and metrics {management}"),
         pravega,
@@ -64,4 +66,10 @@ fn welcome(
         format!("write    {events} -d 'hello, Pravega'"),
         format!("read     {events}"),
     ]
+}
+
+/// The name of the first user in a file: curl asks for the password.
+fn first_user(users: &Path) -> Option<String> {
+    let users = std::fs::read_to_string(users).ok()?;
+    users.lines().find_map(|line| Some(line.split_once(':')?.0.trim().to_owned()))
 }

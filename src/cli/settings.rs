@@ -20,6 +20,9 @@ pub(crate) struct SettingsArgs {
     /// Pravega's controller, as host:port, tcp://… or tls://…; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     controller: Vec<String>,
+    /// Who decides what callers may do: passthrough, Pravega by the credentials that each of them shows
+    #[arg(long, value_name = "MODE")]
+    auth_mode: Option<String>,
     /// The controller's REST API; by default it is searched for on the controller's host
     #[arg(long, value_name = "URL")]
     controller_rest: Option<String>,
@@ -51,6 +54,12 @@ pub(crate) struct NodeArgs {
     /// Another port of the embedded controller, where clients look for REST; 0 picks a free one
     #[arg(long, value_name = "PORT")]
     rest_port: Option<String>,
+    /// The embedded Pravega admits only the users in this file: lines of user:HASH:resource,PERMISSION;… in Pravega's format
+    #[arg(long, value_name = "FILE")]
+    users: Option<String>,
+    /// Lifetime of a delegation token, with --users; 0s for unlimited
+    #[arg(long, value_name = "DURATION")]
+    token_life: Option<String>,
 }
 
 impl NodeArgs {
@@ -60,6 +69,8 @@ impl NodeArgs {
             ("embedded.segment-store-port", &self.segment_store_port),
             ("embedded.controller-port", &self.controller_port),
             ("embedded.rest-port", &self.rest_port),
+            ("embedded.users", &self.users),
+            ("embedded.token-life", &self.token_life),
         ];
         flags.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)))
     }
@@ -74,12 +85,6 @@ pub(crate) struct EmbeddedArgs {
     /// Keeps everything in DIR; by default in memory
     #[arg(long, value_name = "DIR")]
     data: Option<String>,
-    /// Admits only the users in this file: lines of user:HASH:resource,PERMISSION;… in Pravega's format
-    #[arg(long, value_name = "FILE")]
-    users: Option<String>,
-    /// Lifetime of a delegation token, with --users; 0s for unlimited
-    #[arg(long, value_name = "DURATION")]
-    token_life: Option<String>,
     /// Speaks TLS with the certificates in this PEM file, the leaf first
     #[arg(long, value_name = "FILE", requires = "tls_key")]
     tls_certificate: Option<String>,
@@ -98,8 +103,6 @@ impl EmbeddedArgs {
     pub(crate) fn load(&self) -> Result<Config, ConfigError> {
         let own = [
             ("embedded.data", &self.data),
-            ("embedded.users", &self.users),
-            ("embedded.token-life", &self.token_life),
             ("embedded.tls-certificate", &self.tls_certificate),
             ("embedded.tls-key", &self.tls_key),
         ];
@@ -133,7 +136,11 @@ impl SettingsArgs {
             ("controller.address", &self.controller),
             ("segment-store.rewrite", &self.segment_store_rewrite),
         ];
-        let one = [("management", &self.management), ("controller.rest", &self.controller_rest)];
+        let one = [
+            ("management", &self.management),
+            ("auth.mode", &self.auth_mode),
+            ("controller.rest", &self.controller_rest),
+        ];
         let many = many.into_iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
         let one = one.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));
         let named = many.chain(one).chain(self.node.flags()).map(|(key, value)| (key.to_owned(), value.clone()));

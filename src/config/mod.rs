@@ -22,4 +22,4 @@ pub use load::environment;
 pub use sections::{
     Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry,
 };
-pub use value::{LogFormat, Percent, Size, Webhook, WebhookError};
+pub use value::{AuthMode, LogFormat, Percent, Size, Webhook, WebhookError};

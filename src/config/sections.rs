@@ -12,7 +12,7 @@ use reqwest::Url;
 
 use super::setting::within;
 use super::table::settings;
-use super::value::{LogFormat, Percent, Size, Webhook};
+use super::value::{AuthMode, LogFormat, Percent, Size, Webhook};
 use crate::controller::{ControllerAddresses, RewriteRule};
 
 /// The most that an event may have, and its default.
@@ -54,6 +54,8 @@ settings! {
     sections {
         /// The Pravega in this process.
         embedded: Embedded;
+        /// Who may do what.
+        auth: Auth;
         /// How to reach Pravega's controller.
         controller: Controller;
         /// How to reach Pravega's segment stores.
@@ -90,8 +92,7 @@ settings! {
         controller_port: u16 = 9090, anything;
         /// Another port of its controller, where clients look for REST; 0 picks a free one. Default 9091.
         rest_port: u16 = 9091, anything;
-        /// File of the users it admits, in Pravega's format. Default: none, every caller may do everything. Not together
-        /// with a gateway, which cannot present credentials yet.
+        /// File of the users it admits, in Pravega's format. Default: none, every caller may do everything.
         users: Option<PathBuf> = None, anything;
         /// Lifetime of a delegation token; 0 for unlimited. Default 10 min.
         token_life: Duration = Duration::from_secs(600), within(Duration::ZERO..=24 * HOUR);
@@ -100,6 +101,15 @@ settings! {
         tls_certificate: Option<PathBuf> = None, anything;
         /// PEM file of the key. Default: none.
         tls_key: Option<PathBuf> = None, anything;
+    }
+}
+
+settings! {
+    /// Who may do what.
+    pub struct Auth {
+        /// Who decides: `passthrough`, Pravega by the credentials that each caller shows. Default `passthrough`; where
+        /// Pravega has authentication off, no one is asked for any.
+        mode: AuthMode = AuthMode::Passthrough, anything;
     }
 }
 

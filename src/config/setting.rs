@@ -11,7 +11,7 @@ use pravega_protocol::stream::{Scope, StreamName};
 use reqwest::Url;
 use toml::Value;
 
-use super::value::{LogFormat, Percent, Size, UNITS, Webhook};
+use super::value::{AuthMode, LogFormat, Percent, Size, UNITS, Webhook};
 use crate::controller::{ControllerAddresses, RewriteRule};
 
 /// A type that a key may have. Reasons say what is expected, not what was found.
@@ -224,6 +224,22 @@ impl Setting for Percent {
 
     fn to_toml(&self) -> Value {
         Value::String(self.to_string())
+    }
+}
+
+impl Setting for AuthMode {
+    fn from_text(text: &str) -> Result<Self, String> {
+        match text {
+            "passthrough" => Ok(Self::Passthrough),
+            "service" => Err("service is not supported by this version".to_owned()),
+            _ => Err("expected passthrough".to_owned()),
+        }
+    }
+
+    fn to_toml(&self) -> Value {
+        match self {
+            Self::Passthrough => "passthrough".into(),
+        }
     }
 }
 

@@ -77,6 +77,13 @@ impl fmt::Display for Percent {
     }
 }
 
+/// Who decides what a caller may do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AuthMode {
+    /// Pravega, to whose controller the caller's own credentials are shown.
+    Passthrough,
+}
+
 /// How log lines are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum LogFormat {

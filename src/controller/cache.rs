@@ -7,10 +7,16 @@ use std::time::Duration;
 use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 
 use super::client::{Access, ControllerClient};
+use super::credentials::{Credentials, Fingerprint};
 use super::endpoint::{Endpoint, RewriteRule};
 use super::error::Error;
+use super::grant::Grant;
 use super::health::{Health, HealthWatch};
 use super::single_flight::{Fetch, SingleFlightCache};
+use super::token::Token;
+
+/// How long it is believed whether the controller has authentication on.
+const OPENNESS_FOR: Duration = Duration::from_secs(60);
 
 /// How long callers wait for the controller where they could do with what it said before.
 const PATIENCE: Duration = Duration::from_millis(500);
@@ -60,7 +66,10 @@ impl CacheSettings {
     }
 }
 
-/// The gateway's view of the controller; a cheap handle to shared memory.
+/// One caller's view of the controller, who is asked with that caller's credentials; a cheap handle to shared memory.
+///
+/// What is remembered of segments and stores is shared by all callers: who is not allowed to know it must be refused
+/// before, by [`grant`](Self::grant).
 ///
 /// Transient errors are retried with growing pauses for 30 s, so callers put a deadline around every call. The
 /// exception is a controller that cannot be reached and has not answered within the last 30 s: that is
@@ -74,6 +83,7 @@ impl CacheSettings {
 #[derive(Clone)]
 pub struct Controller {
     inner: Arc<Inner>,
+    credentials: Credentials,
 }
 
 struct Inner {
@@ -83,7 +93,13 @@ struct Inner {
     current: SingleFlightCache<ScopedStream, Arc<StreamSegments>>,
     readable: SingleFlightCache<ScopedStream, Arc<[SegmentId]>>,
     endpoints: SingleFlightCache<SegmentName, Endpoint>,
+    /// Whether callers need no credentials.
+    openness: SingleFlightCache<(), bool>,
+    tokens: SingleFlightCache<TokenKey, Token>,
 }
+
+/// Whose token it is, for what, and of which level.
+type TokenKey = (Option<Fingerprint>, ScopedStream, Access);
 
 impl std::fmt::Debug for Controller {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -102,9 +118,59 @@ impl Controller {
             readable: SingleFlightCache::new(settings.capacity, PATIENCE),
             // A store that does not have a segment any more says so.
             endpoints: SingleFlightCache::new(settings.capacity, Duration::ZERO),
+            openness: SingleFlightCache::new(1, PATIENCE),
+            tokens: SingleFlightCache::new(settings.capacity, PATIENCE),
             settings,
         };
-        Self { inner: Arc::new(inner) }
+        Self { inner: Arc::new(inner), credentials: Credentials::none() }
+    }
+
+    /// The same controller, asked with these credentials.
+    #[must_use]
+    pub fn of_caller(&self, credentials: Credentials) -> Self {
+        Self { inner: Arc::clone(&self.inner), credentials }
+    }
+
+    /// Whom it is asked for.
+    #[must_use]
+    pub fn credentials(&self) -> &Credentials {
+        &self.credentials
+    }
+
+    /// Buys the caller a token, unless there is one that is still good, or authentication is off.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`], [`Error::Forbidden`]; others as the controller gives them.
+    pub async fn grant(&self, stream: &ScopedStream, access: Access) -> Result<Grant, Error> {
+        if self.is_open(stream).await? {
+            return Ok(Grant::open());
+        }
+        let token = self.token(stream, access).await?;
+        Ok(Grant::sold(self.clone(), stream.clone(), access, token))
+    }
+
+    /// The caller's token, from memory while it is good.
+    ///
+    /// # Errors
+    /// As [`grant`](Self::grant).
+    pub(super) async fn token(&self, stream: &ScopedStream, access: Access) -> Result<Token, Error> {
+        let key = (self.credentials.fingerprint(), stream.clone(), access);
+        let caller = self.credentials.fingerprint();
+        let buy = || self.token_to_keep(stream, access);
+        let known = self.inner.tokens.get_or_fetch(&key, caller, buy).await?;
+        // The cache returns what has expired where the controller is silent.
+        if known.is_good() { Ok(known) } else { self.inner.tokens.fetch(&key, caller, buy).await }
+    }
+
+    /// Takes note that a store did not take the caller's token: another one is bought.
+    pub(super) fn forget_token(&self, stream: &ScopedStream, access: Access) {
+        self.inner.tokens.forget(&(self.credentials.fingerprint(), stream.clone(), access));
+    }
+
+    /// Whether a caller who shows nothing is sold the empty token, as where authentication is off.
+    async fn is_open(&self, stream: &ScopedStream) -> Result<bool, Error> {
+        let ask = || self.of_caller(Credentials::none()).openness_to_keep(stream);
+        self.inner.openness.get_or_fetch(&(), None, ask).await
     }
 
     /// The segments that take appends, none if the stream is sealed. Cached; callers that ask at once share
@@ -117,7 +183,7 @@ impl Controller {
     /// [`Error::ScopeNotFound`] or [`Error::StreamNotFound`], which are remembered as briefly; others as the
     /// controller gives them.
     pub async fn current_segments(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
-        self.inner.current.get_or_fetch(stream, || self.inner.current_to_keep(stream)).await
+        self.inner.current.get_or_fetch(stream, self.caller(), || self.current_to_keep(stream)).await
     }
 
     /// As [`current_segments`](Self::current_segments), asked for again if this one is not among them.
@@ -133,7 +199,7 @@ impl Controller {
         if known.contains(segment) {
             return Ok(known);
         }
-        self.inner.current.fetch(stream, || self.inner.current_to_keep(stream)).await
+        self.inner.current.fetch(stream, self.caller(), || self.current_to_keep(stream)).await
     }
 
     /// As [`current_segments`](Self::current_segments), for appends: creates scope and stream where they
@@ -144,7 +210,7 @@ impl Controller {
     pub async fn segments_to_append(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
         match (self.current_segments(stream).await, self.inner.settings.create_missing) {
             (Err(error), Some(segments)) if error.is_not_found() => {
-                self.inner.create(stream, segments).await?;
+                self.create(stream, segments).await?;
                 self.forget_stream(stream);
                 self.current_segments(stream).await
             }
@@ -157,7 +223,7 @@ impl Controller {
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
     pub async fn current_segments_now(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
-        self.inner.fetch_current(stream).await
+        self.fetch_current(stream).await
     }
 
     /// The segments that took appends in an epoch. Never remembered.
@@ -166,8 +232,9 @@ impl Controller {
     /// As [`current_segments`](Self::current_segments); an unknown epoch is an unknown stream.
     pub async fn epoch_segments(&self, stream: &ScopedStream, epoch: u32) -> Result<StreamSegments, Error> {
         let inner = &*self.inner;
-        let outcome = inner.health.persist("getEpochSegments", || inner.client.epoch_segments(stream, epoch)).await;
-        inner.scope_or_stream(outcome).await
+        let ask = || inner.client.epoch_segments(&self.credentials, stream, epoch);
+        let outcome = inner.health.persist("getEpochSegments", ask).await;
+        self.scope_or_stream(outcome).await
     }
 
     /// Every segment that can be read, from the head of the stream on, oldest epoch first. Remembered
@@ -176,7 +243,7 @@ impl Controller {
     /// # Errors
     /// As [`current_segments`](Self::current_segments).
     pub async fn readable_segments(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
-        self.inner.readable.get_or_fetch(stream, || self.inner.readable_to_keep(stream)).await
+        self.inner.readable.get_or_fetch(stream, self.caller(), || self.readable_to_keep(stream)).await
     }
 
     /// As [`readable_segments`](Self::readable_segments), asked for again if none of them is the one that is sought: it
@@ -193,7 +260,7 @@ impl Controller {
         if known.iter().any(is_sought) {
             return Ok(known);
         }
-        self.inner.readable.fetch(stream, || self.inner.readable_to_keep(stream)).await
+        self.inner.readable.fetch(stream, self.caller(), || self.readable_to_keep(stream)).await
     }
 
     /// What follows a sealed segment, each with all its predecessors; none if the stream ends there (or the
@@ -203,9 +270,9 @@ impl Controller {
     /// As [`current_segments`](Self::current_segments).
     pub async fn successors(&self, segment: &SegmentName) -> Result<Vec<Successor>, Error> {
         let inner = &*self.inner;
-        let ask = || inner.client.segments_following(segment);
+        let ask = || inner.client.segments_following(&self.credentials, segment);
         let outcome = inner.health.persist("getSegmentsImmediatelyFollowing", ask).await;
-        inner.scope_or_stream(outcome).await
+        self.scope_or_stream(outcome).await
     }
 
     /// Where to dial for a segment: rewritten, and never unspecified. After [`CacheSettings::endpoint_for`] the
@@ -214,17 +281,7 @@ impl Controller {
     /// # Errors
     /// As the controller gives them. It names a place for segments that do not exist, too.
     pub async fn endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
-        self.inner.endpoints.get_or_fetch(segment, || self.inner.endpoint_to_keep(segment)).await
-    }
-
-    /// A token to show to the segment store, empty where authentication is off. Never remembered.
-    ///
-    /// # Errors
-    /// [`Error::Unauthenticated`] and [`Error::Forbidden`]; others as the controller gives them.
-    pub async fn delegation_token(&self, stream: &ScopedStream, access: Access) -> Result<String, Error> {
-        let inner = &*self.inner;
-        let ask = || inner.client.delegation_token(stream, access);
-        inner.health.persist("getDelegationToken", ask).await
+        self.inner.endpoints.get_or_fetch(segment, self.caller(), || self.endpoint_to_keep(segment)).await
     }
 
     /// The segment's store could not be reached where [`endpoint`](Self::endpoint) said: the next caller asks again, and
@@ -253,7 +310,7 @@ impl Controller {
     /// [`Error::Unavailable`] and [`Error::Timeout`].
     pub async fn probe(&self) -> Result<(), Error> {
         let system = Scope::new("_system").expect("a valid name");
-        match self.inner.health.attempt(self.inner.client.scope_exists(&system)).await {
+        match self.inner.health.attempt(self.inner.client.scope_exists(&self.credentials, &system)).await {
             Err(error) if !error.is_answer() => Err(error),
             _ => Ok(()),
         }
@@ -275,55 +332,102 @@ impl Controller {
     }
 }
 
-impl Inner {
+/// What is asked, and by tasks that no caller owns.
+impl Controller {
+    fn caller(&self) -> Option<Fingerprint> {
+        self.credentials.fingerprint()
+    }
+
     async fn create(&self, stream: &ScopedStream, segments: NonZeroU32) -> Result<(), Error> {
-        self.health.persist("createScope", || self.client.create_scope(&stream.scope)).await?;
-        self.health.persist("createStream", || self.client.create_stream(stream, segments)).await?;
+        let Inner { health, client, .. } = &*self.inner;
+        let create_scope = || client.create_scope(&self.credentials, &stream.scope);
+        match health.persist("createScope", create_scope).await {
+            // Who may create streams in a scope need not have the right to create scopes.
+            Err(Error::Forbidden { .. }) if self.scope_exists(&stream.scope).await => {}
+            created => created?,
+        }
+        let create_stream = || client.create_stream(&self.credentials, stream, segments);
+        health.persist("createStream", create_stream).await?;
         tracing::info!(%stream, segments, "created a stream for an append");
         Ok(())
     }
 
-    fn current_to_keep(self: &Arc<Self>, stream: &ScopedStream) -> impl Fetch<Arc<StreamSegments>> + use<> {
-        let (inner, stream) = (Arc::clone(self), stream.clone());
+    fn current_to_keep(&self, stream: &ScopedStream) -> impl Fetch<Arc<StreamSegments>> + use<> {
+        let (controller, stream) = (self.clone(), stream.clone());
         async move {
-            let outcome = inner.fetch_current(&stream).await;
+            let outcome = controller.fetch_current(&stream).await;
+            let settings = &controller.inner.settings;
             let kept_for = match &outcome {
-                Ok(segments) if segments.is_empty() => inner.settings.missing_for,
-                outcome => inner.settings.keep(inner.settings.current_segments_for, outcome),
+                Ok(segments) if segments.is_empty() => settings.missing_for,
+                outcome => settings.keep(settings.current_segments_for, outcome),
             };
             (outcome, kept_for)
         }
     }
 
-    fn readable_to_keep(self: &Arc<Self>, stream: &ScopedStream) -> impl Fetch<Arc<[SegmentId]>> + use<> {
-        let (inner, stream) = (Arc::clone(self), stream.clone());
+    fn readable_to_keep(&self, stream: &ScopedStream) -> impl Fetch<Arc<[SegmentId]>> + use<> {
+        let (controller, stream) = (self.clone(), stream.clone());
         async move {
-            let outcome = inner.fetch_readable(&stream).await;
-            let kept_for = inner.settings.keep(inner.settings.readable_segments_for, &outcome);
+            let outcome = controller.fetch_readable(&stream).await;
+            let settings = &controller.inner.settings;
+            let kept_for = settings.keep(settings.readable_segments_for, &outcome);
             (outcome, kept_for)
         }
     }
 
-    fn endpoint_to_keep(self: &Arc<Self>, segment: &SegmentName) -> impl Fetch<Endpoint> + use<> {
-        let (inner, segment) = (Arc::clone(self), segment.clone());
+    fn endpoint_to_keep(&self, segment: &SegmentName) -> impl Fetch<Endpoint> + use<> {
+        let (controller, segment) = (self.clone(), segment.clone());
         async move {
-            let outcome = inner.fetch_endpoint(&segment).await;
-            let kept_for = inner.settings.keep(inner.settings.endpoint_for, &outcome);
+            let outcome = controller.fetch_endpoint(&segment).await;
+            let settings = &controller.inner.settings;
+            let kept_for = settings.keep(settings.endpoint_for, &outcome);
             (outcome, kept_for)
         }
+    }
+
+    fn token_to_keep(&self, stream: &ScopedStream, access: Access) -> impl Fetch<Token> + use<> {
+        let (controller, stream) = (self.clone(), stream.clone());
+        async move {
+            let outcome = controller.buy_token(&stream, access).await;
+            let kept_for = match &outcome {
+                Ok(token) => token.kept_for(),
+                // So that a caller who keeps asking does not keep the controller busy.
+                Err(error) if error.is_refusal() => controller.inner.settings.missing_for,
+                Err(_) => Duration::ZERO,
+            };
+            (outcome, kept_for)
+        }
+    }
+
+    fn openness_to_keep(&self, stream: &ScopedStream) -> impl Fetch<bool> + use<> {
+        let (controller, stream) = (self.clone(), stream.clone());
+        async move {
+            match controller.buy_token(&stream, Access::Read).await {
+                Ok(token) => (Ok(token.is_empty()), OPENNESS_FOR),
+                Err(error) if error.is_refusal() => (Ok(false), OPENNESS_FOR),
+                Err(error) => (Err(error), Duration::ZERO),
+            }
+        }
+    }
+
+    async fn buy_token(&self, stream: &ScopedStream, access: Access) -> Result<Token, Error> {
+        let Inner { health, client, .. } = &*self.inner;
+        let ask = || client.delegation_token(&self.credentials, stream, access);
+        Token::sold(health.persist("getDelegationToken", ask).await?)
     }
 
     async fn fetch_current(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {
-        let ask = || self.client.current_segments(stream);
-        let outcome = self.health.persist("getCurrentSegments", ask).await;
+        let ask = || self.inner.client.current_segments(&self.credentials, stream);
+        let outcome = self.inner.health.persist("getCurrentSegments", ask).await;
         self.scope_or_stream(outcome).await.map(Arc::new)
     }
 
     async fn fetch_readable(&self, stream: &ScopedStream) -> Result<Arc<[SegmentId]>, Error> {
-        let outcome = self.health.persist("getSegments", || self.client.head_segments(stream)).await;
+        let Inner { health, client, .. } = &*self.inner;
+        let outcome = health.persist("getSegments", || client.head_segments(&self.credentials, stream)).await;
         let head = self.scope_or_stream(outcome).await?;
-        let ask = || self.client.segments_between(stream, &head, &[]);
-        let outcome = self.health.persist("getSegmentsBetween", ask).await;
+        let ask = || client.segments_between(&self.credentials, stream, &head, &[]);
+        let outcome = health.persist("getSegmentsBetween", ask).await;
         let mut segments = self.scope_or_stream(outcome).await?;
         segments.sort_unstable();
         segments.dedup();
@@ -331,8 +435,9 @@ impl Inner {
     }
 
     async fn fetch_endpoint(&self, segment: &SegmentName) -> Result<Endpoint, Error> {
-        let placement = self.health.persist("getURI", || self.client.get_uri(segment)).await?;
-        Ok(placement.said.resolved(&self.settings.rewrite, &placement.controller_host))
+        let Inner { health, client, settings, .. } = &*self.inner;
+        let placement = health.persist("getURI", || client.get_uri(&self.credentials, segment)).await?;
+        Ok(placement.said.resolved(&settings.rewrite, &placement.controller_host))
     }
 
     /// Finds out which of the two is missing. When that is unknown, it is the stream.
@@ -341,11 +446,16 @@ impl Inner {
             Err(Error::StreamNotFound(stream)) => stream,
             outcome => return outcome,
         };
-        let exists = self.health.attempt(self.client.scope_exists(&stream.scope)).await;
+        let exists = self.inner.health.attempt(self.inner.client.scope_exists(&self.credentials, &stream.scope)).await;
         match exists {
             Ok(false) => Err(Error::ScopeNotFound(stream.scope)),
             _ => Err(Error::StreamNotFound(stream)),
         }
+    }
+
+    async fn scope_exists(&self, scope: &Scope) -> bool {
+        let asked = self.inner.health.attempt(self.inner.client.scope_exists(&self.credentials, scope)).await;
+        asked.unwrap_or(false)
     }
 }
 

@@ -110,6 +110,12 @@ impl Error {
         !matches!(self, Self::Unavailable { .. } | Self::Timeout { .. })
     }
 
+    /// Whether the credentials are what is wrong: with others the answer may be another.
+    #[must_use]
+    pub fn is_refusal(&self) -> bool {
+        matches!(self, Self::Unauthenticated { .. } | Self::Forbidden { .. })
+    }
+
     /// Whether scope or stream is missing.
     #[must_use]
     pub fn is_not_found(&self) -> bool {

@@ -17,11 +17,12 @@ use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, Stre
 use thiserror::Error as ThisError;
 use tokio::time::timeout;
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as Target};
-use tonic::{Code, Response, Status};
+use tonic::{Code, Request, Response, Status};
 
 use super::address::ControllerAddresses;
 use super::client::{Access, ControllerClient, Placement, SegmentLocation};
 use super::convert;
+use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::error::Error;
 use super::tls::Roots;
@@ -116,8 +117,9 @@ impl GrpcClient {
     async fn call<R, T, F>(
         &self,
         call: &'static str,
-        request: R,
-        send: impl Fn(Client, R) -> F,
+        caller: &Credentials,
+        message: R,
+        send: impl Fn(Client, Request<R>) -> F,
     ) -> Result<(T, &Endpoint), Error>
     where
         R: Clone,
@@ -128,7 +130,7 @@ impl GrpcClient {
         loop {
             let index = (first + turn) % self.hosts.len();
             let host = &self.hosts[index];
-            let send = |client| send(client, request.clone());
+            let send = |client| send(client, with_credentials(message.clone(), caller));
             let outcome = host.ask(call, self.call_timeout, send).await;
             let is_of_use = outcome.as_ref().err().is_none_or(|error| !error.is_retryable());
             // After a transient error the repetition begins with another controller.
@@ -205,6 +207,14 @@ impl Host {
     }
 }
 
+fn with_credentials<R>(message: R, caller: &Credentials) -> Request<R> {
+    let mut request = Request::new(message);
+    if let Some(authorization) = caller.authorization() {
+        request.metadata_mut().insert("authorization", authorization.clone());
+    }
+    request
+}
+
 fn causes<'a>(first: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(first), |error| (*error).source())
 }
@@ -234,13 +244,17 @@ fn about(stream: &ScopedStream) -> impl FnOnce(Error) -> Error + '_ {
 }
 
 impl ControllerClient for GrpcClient {
-    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+    fn current_segments<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
         const CALL: &str = "getCurrentSegments";
         async move {
             // NONE: no token is wanted, so READ suffices.
             let request = convert::stream_info(stream, AccessOperation::None);
             let send = |mut client: Client, request| async move { client.get_current_segments(request).await };
-            let (ranges, _) = self.call(CALL, request, send).await.map_err(about(stream))?;
+            let (ranges, _) = self.call(CALL, caller, request, send).await.map_err(about(stream))?;
             convert::stream_segments(CALL, ranges)
         }
         .boxed()
@@ -248,6 +262,7 @@ impl ControllerClient for GrpcClient {
 
     fn epoch_segments<'a>(
         &'a self,
+        caller: &'a Credentials,
         stream: &'a ScopedStream,
         epoch: u32,
     ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
@@ -257,19 +272,23 @@ impl ControllerClient for GrpcClient {
             let epoch = i32::try_from(epoch).map_err(|_| Error::StreamNotFound(stream.clone()))?;
             let request = proto::GetEpochSegmentsRequest { stream_info, epoch };
             let send = |mut client: Client, request| async move { client.get_epoch_segments(request).await };
-            let (ranges, _) = self.call(CALL, request, send).await.map_err(about(stream))?;
+            let (ranges, _) = self.call(CALL, caller, request, send).await.map_err(about(stream))?;
             convert::stream_segments(CALL, ranges)
         }
         .boxed()
     }
 
-    fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+    fn head_segments<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         const CALL: &str = "getSegments";
         async move {
             let stream_info = Some(convert::stream_info(stream, AccessOperation::None));
             let request = proto::GetSegmentsRequest { stream_info, timestamp: 0 };
             let send = |mut client: Client, request| async move { client.get_segments(request).await };
-            let (head, _) = self.call(CALL, request, send).await.map_err(about(stream))?;
+            let (head, _) = self.call(CALL, caller, request, send).await.map_err(about(stream))?;
             convert::locations(CALL, head)
         }
         .boxed()
@@ -277,6 +296,7 @@ impl ControllerClient for GrpcClient {
 
     fn segments_between<'a>(
         &'a self,
+        caller: &'a Credentials,
         stream: &'a ScopedStream,
         from: &'a [SegmentLocation],
         to: &'a [SegmentLocation],
@@ -288,72 +308,89 @@ impl ControllerClient for GrpcClient {
                 to: convert::cut(to),
             };
             let send = |mut client: Client, request| async move { client.get_segments_between(request).await };
-            let (answer, _) = self.call("getSegmentsBetween", request, send).await.map_err(about(stream))?;
+            let (answer, _) = self.call("getSegmentsBetween", caller, request, send).await.map_err(about(stream))?;
             Ok(answer.segments.iter().map(|id| SegmentId::from_i64(id.segment_id)).collect())
         }
         .boxed()
     }
 
-    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+    fn segments_following<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
         const CALL: &str = "getSegmentsImmediatelyFollowing";
         async move {
             let request = convert::segment_id(segment);
             let send =
                 |mut client: Client, request| async move { client.get_segments_immediately_following(request).await };
-            let (answer, _) = self.call(CALL, request, send).await.map_err(about(&segment.stream))?;
+            let (answer, _) = self.call(CALL, caller, request, send).await.map_err(about(&segment.stream))?;
             convert::successors(CALL, answer)
         }
         .boxed()
     }
 
-    fn get_uri<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+    fn get_uri<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Placement, Error>> {
         const CALL: &str = "getURI";
         async move {
             let request = convert::segment_id(segment);
             let send = |mut client: Client, request| async move { client.get_uri(request).await };
-            let (node, controller) = self.call(CALL, request, send).await.map_err(about(&segment.stream))?;
+            let (node, controller) = self.call(CALL, caller, request, send).await.map_err(about(&segment.stream))?;
             convert::placement(CALL, &node, &controller.host)
         }
         .boxed()
     }
 
-    fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+    fn scope_exists<'a>(&'a self, caller: &'a Credentials, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
         async move {
             let request = convert::scope_info(scope);
             let send = |mut client: Client, request| async move { client.check_scope_exists(request).await };
-            let (answer, _) = self.call("checkScopeExists", request, send).await?;
+            let (answer, _) = self.call("checkScopeExists", caller, request, send).await?;
             Ok(answer.exists)
         }
         .boxed()
     }
 
-    fn create_scope<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+    fn create_scope<'a>(&'a self, caller: &'a Credentials, scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
         const CALL: &str = "createScope";
         async move {
             let request = convert::scope_info(scope);
             let send = |mut client: Client, request| async move { client.create_scope(request).await };
-            let (answer, _) = self.call(CALL, request, send).await?;
+            let (answer, _) = self.call(CALL, caller, request, send).await?;
             convert::created(CALL, answer.status().as_str_name(), "SCOPE_EXISTS")
         }
         .boxed()
     }
 
-    fn create_stream<'a>(&'a self, stream: &'a ScopedStream, segments: NonZeroU32) -> BoxFuture<'a, Result<(), Error>> {
+    fn create_stream<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        stream: &'a ScopedStream,
+        segments: NonZeroU32,
+    ) -> BoxFuture<'a, Result<(), Error>> {
         const CALL: &str = "createStream";
         async move {
             let request = convert::fixed_stream(stream, segments);
             let send = |mut client: Client, request| async move { client.create_stream(request).await };
-            let (answer, _) = self.call(CALL, request, send).await?;
+            let (answer, _) = self.call(CALL, caller, request, send).await?;
             convert::created(CALL, answer.status().as_str_name(), "STREAM_EXISTS")
         }
         .boxed()
     }
 
-    fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+    fn stream_exists<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         async move {
             let request = convert::stream_info(stream, AccessOperation::Unspecified);
             let send = |mut client: Client, request| async move { client.check_stream_exists(request).await };
-            let (answer, _) = self.call("checkStreamExists", request, send).await?;
+            let (answer, _) = self.call("checkStreamExists", caller, request, send).await?;
             Ok(answer.exists)
         }
         .boxed()
@@ -361,13 +398,14 @@ impl ControllerClient for GrpcClient {
 
     fn delegation_token<'a>(
         &'a self,
+        caller: &'a Credentials,
         stream: &'a ScopedStream,
         access: Access,
     ) -> BoxFuture<'a, Result<String, Error>> {
         async move {
             let request = convert::stream_info(stream, convert::access_operation(access));
             let send = |mut client: Client, request| async move { client.get_delegation_token(request).await };
-            let (token, _) = self.call("getDelegationToken", request, send).await.map_err(about(stream))?;
+            let (token, _) = self.call("getDelegationToken", caller, request, send).await.map_err(about(stream))?;
             Ok(token.delegation_token)
         }
         .boxed()

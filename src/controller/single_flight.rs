@@ -8,6 +8,9 @@
 //!   └─────────────────────────────────────┴──────────── fetched ◀────────┘
 //! ```
 //! What was known goes on serving while it cannot be asked for again, until it is forgotten.
+//!
+//! A fetch runs with the credentials of the caller who began it. That these were refused concerns no other caller: each
+//! of those who waited fetches again, with credentials of his own.
 
 use std::hash::Hash;
 use std::sync::Arc;
@@ -20,6 +23,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinError;
 use tokio::time::{Instant, timeout_at};
 
+use super::credentials::Fingerprint;
 use super::error::Error;
 
 /// Entries that were not asked for in this time are dropped, to free their memory.
@@ -67,6 +71,8 @@ struct Known<V> {
 #[derive(Clone)]
 struct Fetching<V> {
     began: Instant,
+    /// Whose credentials it runs with.
+    caller: Option<Fingerprint>,
     outcome: Shared<BoxFuture<'static, Result<V, Error>>>,
 }
 
@@ -96,9 +102,15 @@ impl<V: Clone> State<V> {
                 known.fresh_until = now + ASK_AGAIN_AFTER;
                 known.patience = Duration::ZERO;
             }
+            _ if kept_for.is_zero() && is_refusal(&outcome) => {}
             _ => self.known = Some(Known { outcome, fresh_until: now + kept_for, patience }),
         }
     }
+}
+
+/// Whether the controller did not like the credentials that it was shown.
+fn is_refusal<V>(outcome: &Result<V, Error>) -> bool {
+    outcome.as_ref().is_err_and(Error::is_refusal)
 }
 
 /// Whether the controller said nothing at all.
@@ -118,24 +130,37 @@ where
         Self { slots, patience }
     }
 
-    /// The remembered answer, or else that of `fetch`, which is called only then. If nothing can be fetched, the answer
-    /// that has expired.
+    /// The remembered answer, or else that of `fetch`, which is called only then, with the credentials of `caller`. If
+    /// nothing can be fetched, the answer that has expired.
     ///
     /// # Cancel safety
     /// The fetch goes on without its caller, for those who wait for it and who come later.
-    pub(super) async fn get_or_fetch<F: Fetch<V>>(&self, key: &K, fetch: impl FnOnce() -> F) -> Result<V, Error> {
-        let slot = self.slots.get_with_by_ref(key, Arc::default);
-        let (fallback, fetching) = {
-            let mut state = slot.0.lock();
-            if let Some(outcome) = state.fresh() {
+    pub(super) async fn get_or_fetch<F: Fetch<V>>(
+        &self,
+        key: &K,
+        caller: Option<Fingerprint>,
+        fetch: impl Fn() -> F,
+    ) -> Result<V, Error> {
+        loop {
+            let slot = self.slots.get_with_by_ref(key, Arc::default);
+            let (fallback, fetching) = {
+                let mut state = slot.0.lock();
+                if let Some(outcome) = state.fresh() {
+                    return outcome;
+                }
+                (state.fallback(), self.join_or_begin(&slot, &mut state, caller, &fetch))
+            };
+            let is_own = fetching.caller == caller;
+            let outcome = match fallback {
+                None => fetching.outcome.await,
+                Some((value, patience)) => match timeout_at(fetching.began + patience, fetching.outcome).await {
+                    Ok(outcome) if !is_silence(&outcome) => outcome,
+                    _ => Ok(value),
+                },
+            };
+            if is_own || !is_refusal(&outcome) {
                 return outcome;
             }
-            (state.fallback(), self.join_or_begin(&slot, &mut state, fetch))
-        };
-        let Some((value, patience)) = fallback else { return fetching.outcome.await };
-        match timeout_at(fetching.began + patience, fetching.outcome).await {
-            Ok(outcome) if !is_silence(&outcome) => outcome,
-            _ => Ok(value),
         }
     }
 
@@ -143,17 +168,28 @@ where
     ///
     /// # Cancel safety
     /// As [`get_or_fetch`](Self::get_or_fetch).
-    pub(super) async fn fetch<F: Fetch<V>>(&self, key: &K, fetch: impl FnOnce() -> F) -> Result<V, Error> {
-        let slot = self.slots.get_with_by_ref(key, Arc::default);
-        let fetching = self.join_or_begin(&slot, &mut slot.0.lock(), fetch);
-        fetching.outcome.await
+    pub(super) async fn fetch<F: Fetch<V>>(
+        &self,
+        key: &K,
+        caller: Option<Fingerprint>,
+        fetch: impl Fn() -> F,
+    ) -> Result<V, Error> {
+        loop {
+            let slot = self.slots.get_with_by_ref(key, Arc::default);
+            let fetching = self.join_or_begin(&slot, &mut slot.0.lock(), caller, &fetch);
+            let outcome = fetching.outcome.await;
+            if fetching.caller == caller || !is_refusal(&outcome) {
+                return outcome;
+            }
+        }
     }
 
     fn join_or_begin<F: Fetch<V>>(
         &self,
         slot: &Arc<Slot<V>>,
         state: &mut State<V>,
-        fetch: impl FnOnce() -> F,
+        caller: Option<Fingerprint>,
+        fetch: impl Fn() -> F,
     ) -> Fetching<V> {
         // One that panicked has an outcome already.
         if let Some(fetching) = state.fetching.as_ref().filter(|fetching| fetching.outcome.peek().is_none()) {
@@ -167,7 +203,7 @@ where
             outcome
         });
         let outcome = fetch.map(|joined| joined.unwrap_or_else(|error| Err(failed(&error))));
-        let fetching = Fetching { began: Instant::now(), outcome: outcome.boxed().shared() };
+        let fetching = Fetching { began: Instant::now(), caller, outcome: outcome.boxed().shared() };
         state.fetching = Some(fetching.clone());
         fetching
     }
@@ -253,7 +289,7 @@ mod tests {
     }
 
     async fn get(memory: &SingleFlightCache<u8, u32>, source: &Source) -> Result<u32, Error> {
-        memory.get_or_fetch(&7, || source.clone().fetch_to_keep()).await
+        memory.get_or_fetch(&7, None, || source.clone().fetch_to_keep()).await
     }
 
     #[tokio::test(start_paused = true)]
@@ -330,7 +366,7 @@ mod tests {
     async fn what_was_known_does_not_outlive_an_answer() {
         let (memory, source) = (memory(), Source::default());
         assert_eq!(get(&memory, &source).await.ok(), Some(1));
-        *source.fails.lock() = Some(Error::Forbidden { call: "test" });
+        *source.fails.lock() = Some(Error::Protocol { call: "test", what: "no".into() });
         advance(MINUTE).await;
         assert_eq!(get(&memory, &source).await.ok(), Some(1));
         sleep(Duration::from_secs(1)).await;
@@ -354,7 +390,7 @@ mod tests {
     async fn fetch_does_not_take_what_was_known() {
         let (memory, source) = (memory(), Source::default());
         assert_eq!(get(&memory, &source).await.ok(), Some(1));
-        let again = || memory.fetch(&7, || source.clone().fetch_to_keep());
+        let again = || memory.fetch(&7, None, || source.clone().fetch_to_keep());
         let (one, other) = tokio::join!(again(), again());
         assert_eq!((one.ok(), other.ok()), (Some(2), Some(2)));
         assert_eq!(get(&memory, &source).await.ok(), Some(2));

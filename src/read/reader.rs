@@ -5,11 +5,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::stream::{self, Stream};
 use pravega_protocol::stream::SegmentName;
-use pravega_protocol::wire::{DelegationToken, GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
+use pravega_protocol::wire::{GetStreamSegmentInfo, Offset, ReadSegment, SegmentRead, WireCommand};
 
 use super::error::Error;
 use super::event_sizes::EventSizes;
 use crate::budget::Permit;
+use crate::controller::Grant;
 use crate::retry::Backoff;
 use crate::segment_store::{SegmentStore, wire_name};
 use crate::telemetry::metrics::Metrics;
@@ -42,6 +43,12 @@ impl SegmentReader {
         Self { store, sizes: EventSizes::default(), metrics }
     }
 
+    /// The same, for another caller.
+    #[must_use]
+    pub fn with_grant(&self, grant: &Grant) -> Self {
+        Self { store: self.store.with_grant(grant), ..self.clone() }
+    }
+
     /// Asks where a segment begins and ends.
     ///
     /// # Errors
@@ -50,10 +57,10 @@ impl SegmentReader {
     /// # Cancel safety
     /// Awaits only the store, and changes nothing.
     pub async fn state(&self, segment: &SegmentName) -> Result<SegmentState, Error> {
-        let question = |request_id| GetStreamSegmentInfo {
+        let question = |request_id, delegation_token| GetStreamSegmentInfo {
             request_id,
             segment_name: wire_name(segment),
-            delegation_token: DelegationToken::none(),
+            delegation_token,
         };
         match self.store.call(segment, question).await? {
             WireCommand::StreamSegmentInfo(info) if info.exists => {
@@ -89,11 +96,11 @@ impl SegmentReader {
     /// Awaits only the store, which may keep the read until it has an answer; that is discarded.
     pub async fn bytes(&self, segment: &SegmentName, offset: i64, most: usize) -> Result<Bytes, Error> {
         let length = i32::try_from(most.min(MAX_READ_BYTES)).expect("2 MiB fit an i32");
-        let request = |request_id| ReadSegment {
+        let request = |request_id, delegation_token| ReadSegment {
             segment: wire_name(segment),
             offset: Offset(offset),
             suggested_length: length,
-            delegation_token: DelegationToken::none(),
+            delegation_token,
             request_id,
         };
         let mut backoff = Backoff::default();
@@ -111,6 +118,27 @@ impl SegmentReader {
                 }
                 other => return Err(refusal(segment, offset, other)),
             }
+        }
+    }
+
+    /// Waits at the tail until there is something to read, or the store says something else, or cannot be reached any more.
+    ///
+    /// # Errors
+    /// [`Error`]
+    ///
+    /// # Cancel safety
+    /// As [`bytes`](Self::bytes).
+    pub(super) async fn park(self, segment: &SegmentName, tail: i64) -> Result<(), Error> {
+        let request = |request_id, delegation_token| ReadSegment {
+            segment: wire_name(segment),
+            offset: Offset(tail),
+            suggested_length: 1,
+            delegation_token,
+            request_id,
+        };
+        match self.store.call_once(segment, request).await? {
+            WireCommand::SegmentRead(_) => Ok(()),
+            other => Err(refusal(segment, tail, other)),
         }
     }
 

@@ -30,9 +30,8 @@ const LINGER: Duration = Duration::from_secs(60);
 pub struct TooManyWaits;
 
 /// Waits at the tails of segments. Clones share the parked reads.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Tails {
-    reader: SegmentReader,
     parked: Arc<Mutex<HashMap<WaitPoint, Parked>>>,
 }
 
@@ -48,27 +47,32 @@ struct Parked {
 }
 
 impl Tails {
-    /// Waits by means of this reader.
-    pub fn new(reader: SegmentReader) -> Self {
-        Self { reader, parked: Arc::default() }
-    }
-
     /// Waits at a segment's tail, `offset`, until it is worth looking again: there is something to read, or the segment
-    /// was sealed, truncated or deleted, or could not be read.
+    /// was sealed, truncated or deleted, or could not be read. The first who waits there reads, with `reader`.
     ///
     /// # Errors
     /// [`TooManyWaits`]
     ///
     /// # Cancel safety
     /// The read stays parked for a while, for the next request that waits at the same offset.
-    pub async fn wait_for_change(&self, segment: &SegmentName, offset: i64) -> Result<(), TooManyWaits> {
-        let mut answered = self.park(segment, offset)?;
+    pub async fn wait_for_change(
+        &self,
+        reader: &SegmentReader,
+        segment: &SegmentName,
+        offset: i64,
+    ) -> Result<(), TooManyWaits> {
+        let mut answered = self.park(reader, segment, offset)?;
         // Nothing is ever sent: the answer closes the channel.
         let _ = answered.changed().await;
         Ok(())
     }
 
-    fn park(&self, segment: &SegmentName, offset: i64) -> Result<watch::Receiver<()>, TooManyWaits> {
+    fn park(
+        &self,
+        reader: &SegmentReader,
+        segment: &SegmentName,
+        offset: i64,
+    ) -> Result<watch::Receiver<()>, TooManyWaits> {
         let point = (segment.clone(), offset);
         let mut parked = self.lock();
         if let Some(read) = parked.get(&point) {
@@ -78,15 +82,15 @@ impl Tails {
             return Err(TooManyWaits);
         }
         let (answer, answered) = watch::channel(());
-        let task = tokio::spawn(self.clone().ask(point.clone(), answer));
+        let task = tokio::spawn(self.clone().ask(reader.clone(), point.clone(), answer));
         parked.insert(point, Parked { answered: answered.clone(), _task: AbortOnDropHandle::new(task) });
         Ok(answered)
     }
 
-    async fn ask(self, point: WaitPoint, answer: watch::Sender<()>) {
+    async fn ask(self, reader: SegmentReader, point: WaitPoint, answer: watch::Sender<()>) {
         let (segment, offset) = &point;
         tokio::select! {
-            answered = self.reader.bytes(segment, *offset, 1) => {
+            answered = reader.park(segment, *offset) => {
                 if let Err(error) = answered {
                     tracing::debug!(segment = %segment, offset, %error, "a parked read ended");
                 }

@@ -9,6 +9,7 @@ use tokio::sync::mpsc;
 use super::error::Lost;
 use super::session::Session;
 use super::task::Message;
+use crate::controller::Life;
 
 /// One writer's share of a session: requests that get any number of replies.
 ///
@@ -42,6 +43,16 @@ impl Flow {
     pub fn next_request_id(&mut self) -> RequestId {
         self.sequence = self.sequence.wrapping_add(1);
         RequestId::of_flow(self.id, self.sequence)
+    }
+
+    /// Takes note of the token that this flow's writer was set up with.
+    pub fn note_token(&self, life: Option<Life>) {
+        self.session.note_token(life);
+    }
+
+    /// Whether the store will close the connection soon, as a token ends: what is sent may not be answered any more.
+    pub fn is_ending(&self) -> bool {
+        self.session.is_ending()
     }
 
     /// Hands whole frames to the session, which writes them in order.

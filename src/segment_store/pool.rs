@@ -256,10 +256,11 @@ impl Failed {
 }
 
 impl SlotState {
-    /// A session that has been used up is left to those who still use it.
+    /// A session that has been used up, or is about to end with a token, is left to those who still use it.
     fn open_session(&mut self, health: &StoreHealth) -> Option<Session> {
         let session = self.session.take()?;
-        if session.flows_opened() >= MOST_FLOWS {
+        if session.flows_opened() >= MOST_FLOWS || !session.takes_writers() {
+            self.was_open = false;
             return None;
         }
         if session.is_open() {

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http_server::GaugeGuard;
+use parking_lot::Mutex;
 use pravega_protocol::wire::{Command, RequestId, WireCommand};
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::sync::{mpsc, oneshot, watch};
@@ -15,7 +16,7 @@ use super::error::{Error, Lost, LostCause};
 use super::flow::Flow;
 use super::handshake;
 use super::task::{self, Message};
-use crate::controller::Endpoint;
+use crate::controller::{Endpoint, Life};
 
 /// The flow of requests with one reply each. Its request ids are negative, so that none is ever the offset that a
 /// store puts in the place of a refused read's request id.
@@ -53,6 +54,8 @@ struct SessionShared {
     next_flow: AtomicU32,
     next_call: AtomicU32,
     end: watch::Receiver<Option<Arc<Lost>>>,
+    /// Of the token that ends first among those that writers were set up with: the store closes the connection then.
+    life: Mutex<Option<Life>>,
 }
 
 impl Session {
@@ -77,13 +80,39 @@ impl Session {
         messages: mpsc::Sender<Message>,
         end: watch::Receiver<Option<Arc<Lost>>>,
     ) -> Self {
-        let shared = SessionShared { endpoint, next_flow: AtomicU32::new(1), next_call: AtomicU32::new(0), end };
+        let shared = SessionShared {
+            endpoint,
+            next_flow: AtomicU32::new(1),
+            next_call: AtomicU32::new(0),
+            end,
+            life: Mutex::default(),
+        };
         Self { messages, shared: Arc::new(shared) }
     }
 
     /// How many flows were opened on the connection so far.
     pub(super) fn flows_opened(&self) -> u32 {
         self.shared.next_flow.load(Ordering::Relaxed) - 1
+    }
+
+    /// Takes note that a writer was set up with a token, at whose end the store will close the connection.
+    pub(super) fn note_token(&self, life: Option<Life>) {
+        let mut first = self.shared.life.lock();
+        *first = match (*first, life) {
+            (Some(first), Some(life)) if first.ends <= life.ends => Some(first),
+            (first, None) => first,
+            (_, life) => life,
+        };
+    }
+
+    /// Whether it will last long enough for another writer.
+    pub(super) fn takes_writers(&self) -> bool {
+        self.shared.life.lock().is_none_or(|life| Instant::now() < life.reserve_from)
+    }
+
+    /// Whether the writers on it should move to another one.
+    pub(super) fn is_ending(&self) -> bool {
+        self.shared.life.lock().is_some_and(|life| Instant::now() >= life.farewell_from)
     }
 
     /// Whether the connection is open, as far as is known.

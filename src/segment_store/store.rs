@@ -3,29 +3,42 @@
 use std::sync::Arc;
 
 use pravega_protocol::stream::SegmentName;
-use pravega_protocol::wire::{Command, CommandType, JavaStr, RequestId, Segment, WireCommand};
+use pravega_protocol::wire::{Command, CommandType, DelegationToken, JavaStr, RequestId, Segment, WireCommand};
 
 use super::error::Error;
 use super::exclusive::{Lease, LeaseKind};
 use super::pool::{Pool, Purpose};
 use super::session::Session;
-use crate::controller::{Controller, Endpoint};
+use crate::controller::{Controller, Endpoint, Grant};
 use crate::retry::Backoff;
 use crate::telemetry::labels::{RequestOutcome, StoreError, StoreRequestLabels};
 use crate::telemetry::metrics::Metrics;
 
-/// Reaches segments by name: the controller says where, the pool connects. Clones share both.
+/// Reaches segments by name for one caller: the controller says where, the pool connects. Clones share both.
 #[derive(Debug, Clone)]
 pub struct SegmentStore {
     controller: Controller,
     pool: Arc<Pool>,
     metrics: Metrics,
+    grant: Grant,
 }
 
 impl SegmentStore {
-    /// Joins the two.
+    /// Joins the two, for a caller who shows nothing.
     pub fn new(controller: Controller, pool: Arc<Pool>, metrics: Metrics) -> Self {
-        Self { controller, pool, metrics }
+        Self { controller, pool, metrics, grant: Grant::open() }
+    }
+
+    /// The same for another caller: with the credentials of this grant the controller is asked, and its tokens are shown
+    /// to the stores.
+    #[must_use]
+    pub fn with_grant(&self, grant: &Grant) -> Self {
+        Self { controller: self.controller.of_caller(grant.credentials()), grant: grant.clone(), ..self.clone() }
+    }
+
+    /// What the caller may do.
+    pub fn grant(&self) -> &Grant {
+        &self.grant
     }
 
     /// A session with the store that has the segment.
@@ -89,8 +102,9 @@ impl SegmentStore {
         self.controller.forget_endpoint(segment);
     }
 
-    /// Asks the segment's store, and asks again while the segment moves or a session is lost. For requests that may
-    /// be repeated. Ends with the reply, or when the caller's deadline cancels it.
+    /// Asks the segment's store, and asks again while the segment moves or a session is lost, and once with another token
+    /// where the caller's was refused. For requests that may be repeated. Ends with the reply, or when the caller's
+    /// deadline cancels it.
     ///
     /// # Errors
     /// [`Error::Controller`], [`Error::Connect`], [`Error::Undecodable`].
@@ -100,15 +114,21 @@ impl SegmentStore {
     pub async fn call<C: Command>(
         &self,
         segment: &SegmentName,
-        request: impl Fn(RequestId) -> C,
+        request: impl Fn(RequestId, DelegationToken) -> C,
     ) -> Result<WireCommand, Error> {
         let mut backoff = Backoff::default();
+        let mut was_refused = false;
         loop {
             let session = self.session(segment, Purpose::Read).await?;
-            let answered = session.call(&request).await;
+            let token = self.grant.token().await?.shown();
+            let answered = session.call(|request_id| request(request_id, token)).await;
             self.count(C::TYPE, &answered);
             match answered {
                 Ok(WireCommand::WrongHost(_)) => self.forget_endpoint(segment),
+                Ok(WireCommand::AuthTokenCheckFailed(_)) if !self.grant.is_open() && !was_refused => {
+                    was_refused = true;
+                    self.grant.doubt_token();
+                }
                 Err(Error::Lost(lost)) => {
                     tracing::debug!(segment = %segment, cause = %lost.cause, "retrying a request whose session was lost")
                 }
@@ -116,6 +136,30 @@ impl SegmentStore {
             }
             tokio::time::sleep(backoff.next_delay()).await;
         }
+    }
+
+    /// Asks the segment's store once, and holds the caller's credentials only until the request is sent.
+    ///
+    /// # Errors
+    /// As [`call`](Self::call), and [`Error::Lost`].
+    ///
+    /// # Cancel safety
+    /// As [`call`](Self::call).
+    pub async fn call_once<C: Command>(
+        self,
+        segment: &SegmentName,
+        request: impl FnOnce(RequestId, DelegationToken) -> C,
+    ) -> Result<WireCommand, Error> {
+        let session = self.session(segment, Purpose::Read).await?;
+        let token = self.grant.token().await?.shown();
+        let counted = self.with_grant(&Grant::open());
+        drop(self);
+        let answered = session.call(|request_id| request(request_id, token)).await;
+        counted.count(C::TYPE, &answered);
+        if let Ok(WireCommand::WrongHost(_)) = answered {
+            counted.forget_endpoint(segment);
+        }
+        answered
     }
 
     fn count(&self, command: CommandType, answered: &Result<WireCommand, Error>) {

@@ -9,11 +9,12 @@ use pravega_protocol::wire::{
 };
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
+use tokio::time::Instant;
 use tokio_util::codec::Framed;
 
 use super::*;
 use crate::config;
-use crate::controller::Endpoint;
+use crate::controller::{Endpoint, Life};
 use crate::telemetry::metrics::Metrics;
 
 const TIMES: SessionTimes = SessionTimes {
@@ -297,4 +298,27 @@ async fn flow_hears_replies_while_there_is_no_room_to_send() {
     assert!(matches!(step, FlowStep::Room) && matches!(taken, Some(task::Message::Send { .. })));
     flow.send_now(bytes::Bytes::from_static(b"second"));
     assert!(matches!(inbox.recv().await, Some(task::Message::Send { .. })));
+}
+
+#[tokio::test]
+async fn session_on_which_a_token_ends_takes_no_new_writers_and_then_sends_its_own_away() {
+    let (store, endpoint) = Store::start().await;
+    let pool =
+        Pool::new(config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() }, Metrics::default());
+    let (first, _peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
+    let first = first.expect("connected");
+    let flow = first.open_flow().await.expect("open");
+    let sold_ago = |seconds| Instant::now().checked_sub(Duration::from_secs(seconds)).expect("the machine is up");
+    let life = |sold: Instant, seconds| Some(Life::new(sold, Duration::from_secs(seconds)));
+    flow.note_token(life(sold_ago(0), 600));
+    flow.note_token(None);
+    let same = pool.session(&endpoint, Purpose::Append).await.expect("it is open");
+    assert!(same.takes_writers() && !flow.is_ending(), "its end is far away");
+    flow.note_token(life(sold_ago(41), 60));
+    flow.note_token(life(sold_ago(0), 600));
+    assert!(!first.takes_writers() && !flow.is_ending(), "what ends first counts");
+    let (second, _other_peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
+    assert!(second.expect("connected").takes_writers());
+    flow.note_token(life(sold_ago(51), 60));
+    assert!(flow.is_ending() && first.is_open());
 }

@@ -24,6 +24,7 @@ use crate::api::request::target::take_stream;
 use crate::app::App;
 use crate::append::{EVENT_OVERHEAD_BYTES, NewEvent, StreamAppender, Written};
 use crate::budget::Permit;
+use crate::controller::{Access, Grant};
 use crate::telemetry::labels::Limit;
 
 /// Every parameter.
@@ -85,6 +86,7 @@ pub(crate) struct Appending {
     pub(crate) deadline: Deadline,
     routing: RequestRouting,
     segment: Option<SegmentId>,
+    grant: Grant,
     appender: StreamAppender,
 }
 
@@ -95,14 +97,15 @@ impl Appending {
         routing: RequestRouting,
         deadline: Deadline,
     ) -> Result<Self, ApiError> {
+        let grant = deadline.timeout(app.grant(&stream, Access::ReadWrite)).await??;
         let segment = match &routing {
             RequestRouting::Segment(named) => Some(deadline.timeout(named.resolve(&app, &stream)).await??),
             _ => None,
         };
-        let appender = app.appenders().stream(&stream);
+        let appender = app.appenders().stream(&stream, &grant);
         // A missing stream is reported before the body is read.
         deadline.timeout(appender.ready()).await??;
-        Ok(Self { app, stream, deadline, routing, segment, appender })
+        Ok(Self { app, stream, deadline, routing, segment, grant, appender })
     }
 
     async fn append_one(self, body: Body) -> Result<Response, ApiError> {
@@ -132,7 +135,7 @@ impl Appending {
             Some(key) => self.routing.target_of_own(key)?,
             None => self.routing.target(self.segment, &payload)?,
         };
-        Ok(NewEvent { target, payload, permit })
+        Ok(NewEvent { target, caller: self.grant.clone(), payload, permit })
     }
 
     pub(crate) fn appender(&self) -> &StreamAppender {

@@ -1,6 +1,5 @@
-//! Whose request it is, as far as a caller's share of the bytes in flight is concerned.
+//! Whose request it is: for the caller's share of the bytes in flight, and for what is shown to the controller.
 
-use std::convert::Infallible;
 use std::net::IpAddr;
 
 use axum::extract::FromRequestParts;
@@ -8,26 +7,28 @@ use http::header::AUTHORIZATION;
 use http::request::Parts;
 use http_server::{Arrival, Peer};
 
+use crate::api::error::{ApiError, ErrorCode};
 use crate::app::App;
+use crate::controller::Credentials;
 
-/// What distinguishes callers. Only a keyed hash of it is kept.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-enum CallerIdentity<'a> {
-    /// By the value of its `Authorization`.
-    Shows(&'a [u8]),
+/// What distinguishes callers.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum CallerIdentity {
+    /// By what it shows.
+    Shows(Credentials),
     /// By its address.
     At(IpAddr),
     /// On this machine, behind a unix socket.
     Local,
 }
 
-impl<'a> CallerIdentity<'a> {
-    fn of(parts: &'a Parts) -> Self {
+impl CallerIdentity {
+    fn of(parts: &Parts, credentials: &Credentials) -> Self {
         let peer = parts.extensions.get::<Arrival>().map(|arrival| arrival.peer);
-        match (parts.headers.get(AUTHORIZATION), peer) {
-            (Some(shown), _) => Self::Shows(shown.as_bytes()),
-            (None, Some(Peer::Tcp(address))) => Self::At(address.ip().to_canonical()),
-            (None, Some(Peer::Unix) | None) => Self::Local,
+        match peer {
+            _ if !credentials.is_none() => Self::Shows(credentials.clone()),
+            Some(Peer::Tcp(address)) => Self::At(address.ip().to_canonical()),
+            Some(Peer::Unix) | None => Self::Local,
         }
     }
 }
@@ -43,13 +44,27 @@ impl SharedApp {
     }
 }
 
-/// The gateway as the caller of this request may use it: its budget is the caller's share.
+/// The gateway as the caller of this request may use it: its budget is the caller's share, and the controller is asked
+/// with the caller's credentials.
 impl FromRequestParts<SharedApp> for App {
-    type Rejection = Infallible;
+    type Rejection = ApiError;
 
-    async fn from_request_parts(parts: &mut Parts, SharedApp(app): &SharedApp) -> Result<Self, Infallible> {
-        Ok(app.of_caller(CallerIdentity::of(parts)))
+    /// # Errors
+    /// `400` if there are two different `Authorization` headers.
+    async fn from_request_parts(parts: &mut Parts, SharedApp(app): &SharedApp) -> Result<Self, ApiError> {
+        let credentials = credentials(parts)?;
+        Ok(app.of_caller(CallerIdentity::of(parts, &credentials), credentials))
     }
+}
+
+fn credentials(parts: &Parts) -> Result<Credentials, ApiError> {
+    let mut shown = parts.headers.get_all(AUTHORIZATION).iter();
+    let Some(first) = shown.next() else { return Ok(Credentials::none()) };
+    if shown.any(|other| other != first) {
+        let detail = "header Authorization is given more than once, with different values";
+        return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
+    }
+    Ok(Credentials::of(first))
 }
 
 #[cfg(test)]
@@ -65,6 +80,10 @@ mod tests {
         request.body(()).expect("a request").into_parts().0
     }
 
+    fn identity(request: &Parts) -> CallerIdentity {
+        CallerIdentity::of(request, &credentials(request).expect("one header at most"))
+    }
+
     fn tcp(address: &str) -> Peer {
         Peer::Tcp(address.parse().expect("an address"))
     }
@@ -72,19 +91,31 @@ mod tests {
     #[test]
     fn caller_is_what_it_shows_wherever_it_is() {
         let (here, there) = (request(tcp("10.0.0.1:1"), Some("Basic YQ==")), request(Peer::Unix, Some("Basic YQ==")));
-        assert_eq!(CallerIdentity::of(&here), CallerIdentity::of(&there));
-        assert_ne!(CallerIdentity::of(&here), CallerIdentity::of(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
+        assert_eq!(identity(&here), identity(&there));
+        assert_ne!(identity(&here), identity(&request(tcp("10.0.0.1:1"), Some("Basic Yg=="))));
     }
 
     #[test]
     fn caller_that_shows_nothing_is_its_address_whatever_the_port() {
         let (one, other) = (request(tcp("10.0.0.1:1"), None), request(tcp("[::ffff:10.0.0.1]:2"), None));
-        assert_eq!(CallerIdentity::of(&one), CallerIdentity::of(&other));
-        assert_ne!(CallerIdentity::of(&one), CallerIdentity::of(&request(tcp("10.0.0.2:1"), None)));
+        assert_eq!(identity(&one), identity(&other));
+        assert_ne!(identity(&one), identity(&request(tcp("10.0.0.2:1"), None)));
     }
 
     #[test]
     fn callers_on_a_unix_socket_are_one() {
-        assert_eq!(CallerIdentity::of(&request(Peer::Unix, None)), CallerIdentity::Local);
+        assert_eq!(identity(&request(Peer::Unix, None)), CallerIdentity::Local);
+    }
+
+    #[test]
+    fn header_that_is_given_twice_says_the_same() {
+        let request = |second: &str| {
+            let request = Request::builder().header(AUTHORIZATION, "Basic YQ==").header(AUTHORIZATION, second);
+            request.body(()).expect("a request").into_parts().0
+        };
+        assert!(credentials(&request("Basic YQ==")).is_ok());
+        let refused = credentials(&request("Basic Yg==")).expect_err("which one?");
+        assert_eq!(refused.code(), ErrorCode::HeaderInvalid);
+        assert!(!format!("{refused:?}").contains("Yg=="));
     }
 }

@@ -11,6 +11,7 @@ use axum::extract::{FromRequestParts, Request};
 use axum::response::{IntoResponse, Response};
 use futures::FutureExt;
 use futures::future::BoxFuture;
+use http::header::AUTHORIZATION;
 use http::request::Parts;
 use tower::{Layer, Service};
 use tracing::{Instrument, Span};
@@ -108,6 +109,9 @@ where
 
     fn call(&mut self, request: Request) -> Self::Future {
         let (mut parts, body) = request.into_parts();
+        if let Some(credentials) = parts.headers.get_mut(AUTHORIZATION) {
+            credentials.set_sensitive(true);
+        }
         let id = HttpRequestId::taken_up(&parts.headers);
         let settings = &self.context.0;
         let record =

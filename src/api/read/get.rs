@@ -23,6 +23,7 @@ use crate::api::request::prefer::{PREFERENCE_APPLIED, Wait};
 use crate::api::request::target::{SegmentRef, only_segment, take_segment, take_stream};
 use crate::app::App;
 use crate::budget::{Part, Permit};
+use crate::controller::Access;
 use crate::read::{self, MAX_READ_BYTES, Page, PageLimits, SegmentReader, SegmentState};
 use crate::telemetry::labels::Limit;
 
@@ -47,9 +48,10 @@ pub(crate) async fn get(app: App, deadline: Deadline, request: Request) -> Resul
     params.finish(PARAMETERS)?;
     let form = PageForm::of(&head.headers, encoding)?;
     let wait = Wait::of(&head.headers);
+    let grant = deadline.timeout(app.grant(&stream, Access::Read)).await??;
     let segment = deadline.timeout(resolve(&app, segment, &stream)).await??;
     let segment = SegmentName::new(stream, segment);
-    let (reading, has_waited) = read(&app, deadline, segment, offset, wait).await?;
+    let (reading, has_waited) = read(&app, app.reader(&grant), deadline, segment, offset, wait).await?;
     let mut response = if has_waited && reading.is_at_open_tail() {
         reading.nothing()
     } else {
@@ -71,12 +73,13 @@ async fn resolve(app: &App, segment: Option<SegmentRef>, stream: &ScopedStream) 
 /// Reads at once, or waits for something to read.
 async fn read(
     app: &App,
+    reader: SegmentReader,
     deadline: Deadline,
     segment: SegmentName,
     offset: Option<i64>,
     wait: Option<Wait>,
 ) -> Result<(Reading<'_>, bool), ApiError> {
-    let reading = deadline.timeout(Reading::begin(app, segment, offset)).await??;
+    let reading = deadline.timeout(Reading::begin(app, reader, segment, offset)).await??;
     let Some(Wait(wait)) = wait.filter(|_| reading.is_at_open_tail()) else {
         return Ok((reading, false));
     };
@@ -94,15 +97,15 @@ async fn read(
         () = app.stopping() => {}
     }
     // What is answered holds now, not when the wait began.
-    let now = Reading::begin(app, reading.segment, Some(reading.offset));
+    let now = Reading::begin(app, reading.reader, reading.segment, Some(reading.offset));
     Ok((deadline.renewed().timeout(now).await??, true))
 }
 
 /// The segment's state once there is something at the offset, or never will be.
 async fn wait_for_change<'a>(app: &'a App, deadline: Deadline, from: &Reading<'a>) -> Result<Reading<'a>, ApiError> {
     loop {
-        app.tails().wait_for_change(&from.segment, from.offset).await?;
-        let now = Reading::begin(app, from.segment.clone(), Some(from.offset));
+        app.tails().wait_for_change(&from.reader, &from.segment, from.offset).await?;
+        let now = Reading::begin(app, from.reader.clone(), from.segment.clone(), Some(from.offset));
         let now = deadline.renewed().timeout(now).await??;
         if !now.is_at_open_tail() {
             return Ok(now);
@@ -171,17 +174,23 @@ impl PageForm {
 /// A segment whose bounds are known, and where to begin in it.
 struct Reading<'a> {
     app: &'a App,
+    reader: SegmentReader,
     segment: SegmentName,
     state: SegmentState,
     offset: i64,
 }
 
 impl<'a> Reading<'a> {
-    async fn begin(app: &'a App, segment: SegmentName, offset: Option<i64>) -> Result<Self, ApiError> {
-        let state = app.reader().state(&segment).await?;
+    async fn begin(
+        app: &'a App,
+        reader: SegmentReader,
+        segment: SegmentName,
+        offset: Option<i64>,
+    ) -> Result<Self, ApiError> {
+        let state = reader.state(&segment).await?;
         let offset = offset.unwrap_or(state.head);
         SegmentReader::check(&segment, state, offset)?;
-        Ok(Self { app, segment, state, offset })
+        Ok(Self { app, reader, segment, state, offset })
     }
 
     /// Whether there is nothing at the offset, and may be later.
@@ -222,7 +231,7 @@ impl<'a> Reading<'a> {
     }
 
     async fn page(&self, limits: PageLimits, permit: &mut Permit) -> Result<Page, read::Error> {
-        self.app.reader().page(&self.segment, self.state, self.offset, limits, permit).await
+        self.reader.page(&self.segment, self.state, self.offset, limits, permit).await
     }
 
     /// The limit of every page that ended this one, if it was not the caller's own.
@@ -259,7 +268,7 @@ impl<'a> Reading<'a> {
         let begin = offset + EVENT_HEADER_BYTES as i64;
         let next_offset = begin + length as i64;
         let patience = self.app.config().request.timeout;
-        let bytes = self.app.reader().clone().stream(self.segment.clone(), begin, length, patience, permit);
+        let bytes = self.reader.clone().stream(self.segment.clone(), begin, length, patience, permit);
         let mut response = typed("application/octet-stream", Body::from_stream(bytes));
         response.headers_mut().insert(http::header::CONTENT_LENGTH, HeaderValue::from(length));
         let up_to_date = next_offset == self.state.tail;

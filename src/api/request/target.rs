@@ -5,7 +5,7 @@ use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, Stre
 use crate::api::error::{ApiError, ErrorCode};
 use crate::api::request::params::{Params, invalid, missing};
 use crate::app::App;
-use crate::controller::Error as ControllerError;
+use crate::controller::{Access, Error as ControllerError};
 
 /// A segment as callers name it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -93,6 +93,7 @@ impl SegmentRef {
             Self::Id(id) => *segment == id,
             Self::Number(number) => segment.number() == number,
         };
+        app.grant(stream, Access::Read).await?;
         let segments = app.controller().readable_segments_with(stream, is_sought).await?;
         let found = segments.iter().copied().filter(is_sought).max_by_key(|segment| segment.epoch());
         found.ok_or_else(|| self.not_found(stream, &segments))
@@ -119,6 +120,7 @@ impl SegmentRef {
 
 /// The only segment of a stream that has one and never had another.
 pub(crate) async fn only_segment(app: &App, stream: &ScopedStream) -> Result<SegmentId, ApiError> {
+    app.grant(stream, Access::Read).await?;
     let segments = app.controller().readable_segments(stream).await?;
     match segments.as_ref() {
         [only] if only.epoch() == 0 => Ok(*only),

@@ -18,9 +18,11 @@ use crate::api::wire::by_fields_append::append;
 use crate::api::wire::exchange::Replies;
 use crate::api::wire::field_values::{FieldSource, FieldValues};
 use crate::api::wire::reply_fields::respond;
+use crate::api::wire::rights::Rights;
 use crate::api::wire::route::{FixedFrames, any_segment, check_direction, check_name, check_sources, converse};
 use crate::app::App;
 use crate::append::BorrowedId;
+use crate::controller::Access;
 use crate::telemetry::labels::Limit;
 
 /// What a message's request id is where the caller gives none.
@@ -56,6 +58,7 @@ async fn append_bytes(
 ) -> Result<Replies, ApiError> {
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;
+    deadline.timeout(app.grant(&segment.stream, Access::ReadWrite)).await??;
     let limit = app.config().limits.raw_message.as_usize();
     let (bytes, _permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
     append(app, deadline, command, &segment, values, bytes).await
@@ -82,7 +85,10 @@ async fn ask(
     let request = build(command, &segment, values, borrowed.as_ref().map(BorrowedId::id))?;
     check_sources(app, &request)?;
     check_size(&request, limits.raw_message.as_usize())?;
-    converse(app, deadline, &segment, &FixedFrames(&[request.frame()])).await
+    let mut frames = [request.frame()];
+    let rights = deadline.timeout(Rights::show(app, &segment, &frames)).await??;
+    deadline.timeout(rights.fill_in(&mut frames)).await??;
+    converse(app, deadline, &rights, &segment, &FixedFrames(&frames)).await
 }
 
 fn named_command(name: &str) -> Result<CommandType, ApiError> {

@@ -15,6 +15,7 @@ use crate::api::error::{ApiError, ErrorCode};
 use crate::api::wire::by_fields::check_size;
 use crate::api::wire::exchange::{Exchange, Replies, Reply};
 use crate::api::wire::field_values::FieldValues;
+use crate::api::wire::rights::Rights;
 use crate::api::wire::route::{PlayError, Script, converse};
 use crate::app::App;
 use crate::retry::Backoff;
@@ -44,7 +45,12 @@ pub(crate) async fn append(
     body: Bytes,
 ) -> Result<Replies, ApiError> {
     let given_id = take_writer_id(&mut values)?;
-    let plan = Plan::take(app, command, values, body)?;
+    let mut plan = Plan::take(app, command, values, body)?;
+    let setup = plan.setup(WriterId(uuid::Uuid::nil())).frame();
+    let rights = deadline.timeout(Rights::show(app, segment, &[setup])).await??;
+    if plan.token == DelegationToken::none() {
+        plan.token = deadline.timeout(rights.token_for(&plan.segment)).await??;
+    }
     let borrowed = match given_id {
         Some(_) => None,
         None => Some(deadline.timeout(app.writer_ids().borrow(segment)).await?),
@@ -53,7 +59,7 @@ pub(crate) async fn append(
     let script = AppendScript { plan, writer_id };
     let mut backoff = Backoff::default();
     loop {
-        let replies = converse(app, deadline, segment, &script).await?;
+        let replies = converse(app, deadline, &rights, segment, &script).await?;
         if !script.was_overtaken(&replies.list) || deadline.timeout(sleep(backoff.next_delay())).await.is_err() {
             return Ok(replies);
         }

@@ -7,4 +7,5 @@ mod field_values;
 pub(crate) mod passthrough;
 mod reply_fields;
 pub(crate) mod reply_status;
+mod rights;
 mod route;

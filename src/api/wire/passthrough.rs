@@ -23,6 +23,7 @@ use crate::api::request::content_type::ContentType;
 use crate::api::request::params::Params;
 use crate::api::wire::exchange::{Replies, Reply};
 use crate::api::wire::reply_status::{status_of, with_retry};
+use crate::api::wire::rights::Rights;
 use crate::api::wire::route::{
     FixedFrames, check_direction, check_name, check_sources, converse, default_segment, named_segment,
 };
@@ -74,9 +75,7 @@ async fn put_message(
     let limit = app.config().limits.raw_message.as_usize();
     let (payload, _permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
     check_length(length, payload.len() as u64)?;
-    let frames = [Frame { code, payload }];
-    let route = route(app, &frames, named)?;
-    let replies = converse(app, deadline, &route, &FixedFrames(&frames)).await?;
+    let replies = pass_on(app, deadline, named, [Frame { code, payload }]).await?;
     Ok(message_response(replies))
 }
 
@@ -96,9 +95,21 @@ async fn put_sequence(
     let frames = parse_sequence(bytes)?;
     let names_segment = frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment);
     let named = if names_segment { named } else { Some(or_default(app, deadline, named).await?) };
-    let route = route(app, &frames, named)?;
-    let replies = converse(app, deadline, &route, &FixedFrames(&frames)).await?;
+    let replies = pass_on(app, deadline, named, frames).await?;
     Ok(sequence_response(replies))
+}
+
+/// Sends frames that the caller is allowed to send.
+async fn pass_on(
+    app: &App,
+    deadline: Deadline,
+    named: Option<SegmentName>,
+    mut frames: impl AsMut<[Frame]> + AsRef<[Frame]>,
+) -> Result<Replies, ApiError> {
+    let route = route(app, frames.as_ref(), named)?;
+    let rights = deadline.timeout(Rights::show(app, &route, frames.as_ref())).await??;
+    deadline.timeout(rights.fill_in(frames.as_mut())).await??;
+    converse(app, deadline, &rights, &route, &FixedFrames(frames.as_ref())).await
 }
 
 fn names_segment(command: CommandType) -> bool {

@@ -12,10 +12,12 @@ use crate::api::request::params::Params;
 use crate::api::request::target::{take_segment, take_stream};
 use crate::api::wire::exchange::{Exchange, ExchangeError, Replies, Reply};
 use crate::api::wire::reply_status::status_of;
+use crate::api::wire::rights::Rights;
 use crate::app::App;
 use crate::budget::{Overloaded, Part};
+use crate::controller::Access;
 use crate::retry::Backoff;
-use crate::segment_store::{self, LeaseKind};
+use crate::segment_store::{self, LeaseKind, SegmentStore};
 use crate::telemetry::labels::{Limit, StoreError};
 
 /// Refuses what no client may send, and what only the admin port takes.
@@ -79,6 +81,7 @@ pub(crate) async fn named_segment(app: &App, params: &mut Params) -> Result<Opti
 
 /// Any segment will do to find a store of the stream.
 pub(crate) async fn any_segment(app: &App, stream: ScopedStream) -> Result<SegmentName, ApiError> {
+    app.grant(&stream, Access::Read).await?;
     let segments = app.controller().readable_segments(&stream).await?;
     let first = segments.first().copied().unwrap_or(SegmentId::new(0, 0));
     Ok(SegmentName::new(stream, first))
@@ -112,6 +115,7 @@ impl Script for FixedFrames<'_> {
 /// played again where the controller then says that the segment is.
 async fn play(
     app: &App,
+    store: &SegmentStore,
     route: &SegmentName,
     script: &impl Script,
     exchange: &mut Option<Exchange>,
@@ -120,29 +124,31 @@ async fn play(
     let kind = if script.may_wait() { LeaseKind::Patient } else { LeaseKind::Short };
     loop {
         *exchange = None;
-        let lease = app.store().lease(route, kind).await?;
+        let lease = store.lease(route, kind).await?;
         let playing = exchange.insert(Exchange::new(lease, app.budget().nothing(Part::Pages)));
         let played = script.run(playing).await;
         if !playing.is_redirected() {
             return played;
         }
-        app.store().forget_endpoint(route);
+        store.forget_endpoint(route);
         tokio::time::sleep(backoff.next_delay()).await;
     }
 }
 
-/// Plays a script within the deadline and returns the replies.
+/// Plays a script, to which the caller has shown to have the `rights`, within the deadline and returns the replies.
 ///
 /// Once bytes were sent, an end without all answers is `502 outcome_unknown`; that there is no room for the answers to
 /// commands that only read is `503 overloaded`.
 pub(crate) async fn converse(
     app: &App,
     deadline: Deadline,
+    rights: &Rights,
     route: &SegmentName,
     script: &impl Script,
 ) -> Result<Replies, ApiError> {
     let mut exchange = None;
-    let played = deadline.timeout(play(app, route, script, &mut exchange)).await;
+    let store = app.store().with_grant(rights.route());
+    let played = deadline.timeout(play(app, &store, route, script, &mut exchange)).await;
     let cause = match played {
         Ok(Ok(())) => {
             let replies = exchange.expect("a script is played on one").finish();

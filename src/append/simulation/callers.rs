@@ -19,6 +19,7 @@ use super::world::World;
 use crate::append::router::WriterContext;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target, Ticket, Written};
 use crate::budget::Budget;
+use crate::controller::Grant;
 
 /// What happened to an event, as far as its caller knows.
 #[derive(Debug, Clone)]
@@ -208,7 +209,7 @@ impl Caller {
         payload.put_bytes(0, if self.dice.chance(0.05) { 500 } else { self.dice.below(40) });
         let permit =
             self.budget.try_reserve_for_stream(payload.len()).expect("schedules take far less than the budget");
-        (event, NewEvent { target, payload: payload.freeze(), permit })
+        (event, NewEvent { target, caller: Grant::open(), payload: payload.freeze(), permit })
     }
 
     /// Records what happens to an event.

@@ -13,7 +13,7 @@ use tonic::Code;
 
 use super::history::{Reported, segment_of_neighbour, the_neighbour, the_stream};
 use super::world::{State, World};
-use crate::controller::{Access, ControllerClient, Endpoint, Error, Placement, SegmentLocation};
+use crate::controller::{Access, ControllerClient, Credentials, Endpoint, Error, Placement, SegmentLocation};
 
 /// Answers from the world's history, late, stale or not at all.
 pub(super) struct SimulatedController(pub(super) Arc<World>);
@@ -86,20 +86,34 @@ impl SimulatedController {
 }
 
 impl ControllerClient for SimulatedController {
-    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+    fn current_segments<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
         self.answer("current", |state| state.segments_of(stream)).boxed()
     }
 
-    fn epoch_segments<'a>(&'a self, stream: &'a ScopedStream, _: u32) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+    fn epoch_segments<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        stream: &'a ScopedStream,
+        _: u32,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
         self.answer("epoch", |state| state.segments_of(stream)).boxed()
     }
 
-    fn head_segments<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+    fn head_segments<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        _: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         self.answer("head", |state| state.existing(Vec::new())).boxed()
     }
 
     fn segments_between<'a>(
         &'a self,
+        _caller: &'a Credentials,
         _: &'a ScopedStream,
         _: &'a [SegmentLocation],
         _: &'a [SegmentLocation],
@@ -107,11 +121,19 @@ impl ControllerClient for SimulatedController {
         self.answer("between", |state| state.existing(state.history.all_named())).boxed()
     }
 
-    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+    fn segments_following<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
         self.answer("following", |state| state.existing(state.history.successors(segment.id))).boxed()
     }
 
-    fn get_uri<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+    fn get_uri<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Placement, Error>> {
         let place = |state: &mut State| {
             let known = state.segments.get(&segment.id);
             let stale = known.and_then(|known| known.stale.as_ref()).filter(|stale| stale.until > Instant::now());
@@ -122,23 +144,37 @@ impl ControllerClient for SimulatedController {
         self.answer("place", place).boxed()
     }
 
-    fn scope_exists<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+    fn scope_exists<'a>(&'a self, _caller: &'a Credentials, _: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
         self.answer("scope", |_| Ok(true)).boxed()
     }
 
-    fn create_scope<'a>(&'a self, _: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+    fn create_scope<'a>(&'a self, _caller: &'a Credentials, _: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
         unreachable!("streams are not created by the gateway here")
     }
 
-    fn create_stream<'a>(&'a self, _: &'a ScopedStream, _: NonZeroU32) -> BoxFuture<'a, Result<(), Error>> {
+    fn create_stream<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        _: &'a ScopedStream,
+        _: NonZeroU32,
+    ) -> BoxFuture<'a, Result<(), Error>> {
         unreachable!("streams are not created by the gateway here")
     }
 
-    fn stream_exists<'a>(&'a self, _: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+    fn stream_exists<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        _: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         self.answer("stream", |state| Ok(state.history.reported != Reported::Missing)).boxed()
     }
 
-    fn delegation_token<'a>(&'a self, _: &'a ScopedStream, _: Access) -> BoxFuture<'a, Result<String, Error>> {
+    fn delegation_token<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        _: &'a ScopedStream,
+        _: Access,
+    ) -> BoxFuture<'a, Result<String, Error>> {
         self.answer("token", |_| Ok(String::new())).boxed()
     }
 }

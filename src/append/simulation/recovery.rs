@@ -8,12 +8,13 @@ use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use pravega_protocol::stream::{KeyRange, SegmentId, SegmentName, StreamSegments, Successor};
-use pravega_protocol::wire::{NO_VALUE, WireCommand, WriterId};
+use pravega_protocol::wire::{DelegationToken, NO_VALUE, WireCommand, WriterId};
 use tokio::sync::{Mutex, OwnedMutexGuard, mpsc};
 use tokio::time::sleep;
 
 use super::rules::{Rule, leaves_out};
 use crate::append::block_queue::{self, Acknowledged, BlockLimits, QueuedEvent};
+use crate::append::callers::Callers;
 use crate::append::error::Error;
 use crate::append::event::{self, PendingEvent, Submission};
 use crate::append::failure::{self, Failure};
@@ -22,6 +23,7 @@ use crate::append::routing::{self, Route, overlap};
 use crate::append::setup::{self, ReadyFlow, send};
 use crate::append::ticket::{self, TicketSender};
 use crate::append::{handover, successors};
+use crate::controller::Grant;
 use crate::segment_store::SegmentStore;
 use crate::telemetry::metrics::Metrics;
 
@@ -144,31 +146,31 @@ impl Setup {
         Self(setup::Setup::new(store, segment, writer_id, reply_timeout))
     }
 
-    pub(in crate::append) async fn open(&self) -> Result<ReadyFlow, Failure> {
+    pub(in crate::append) async fn open(&self, callers: &Callers) -> Result<ReadyFlow, Failure> {
         if leaves_out(Rule::SetupIsAwaited) {
-            let mut flow = self.0.open_flow().await?;
-            let request = self.0.request(&mut flow);
+            let mut flow = self.0.open_flow(&Grant::open()).await?;
+            let request = self.0.request(&mut flow, DelegationToken::none());
             send(&flow, request).await?;
             return Ok(ReadyFlow { flow, last_number: NO_VALUE });
         }
-        self.0.open().await
+        self.0.open(callers).await
     }
 
-    pub(in crate::append) async fn final_number(&self) -> Result<Option<i64>, Failure> {
+    pub(in crate::append) async fn final_number(&self, callers: &Callers) -> Result<Option<i64>, Failure> {
         let (ignores_seal, asks_another) =
             (leaves_out(Rule::SealedBeforeFinal), leaves_out(Rule::FinalOnOneConnection));
         if !ignores_seal && !asks_another {
-            return self.0.final_number().await;
+            return self.0.final_number(callers).await;
         }
-        let mut flow = self.0.open_flow().await?;
-        if !self.0.is_sealed(&mut flow).await? && !ignores_seal {
+        let mut flow = self.0.open_flow(&Grant::open()).await?;
+        if !self.0.is_sealed(&mut flow, &Grant::open()).await? && !ignores_seal {
             return Ok(None);
         }
         if asks_another {
             self.forget_endpoint();
-            flow = self.0.open_flow().await?;
+            flow = self.0.open_flow(&Grant::open()).await?;
         }
-        let ready = self.0.set_up(flow).await?;
+        let ready = self.0.set_up(flow, &Grant::open()).await?;
         Ok(Some(ready.last_number))
     }
 
@@ -237,25 +239,27 @@ pub(in crate::append) async fn submit_in_order(
 
 pub(in crate::append) async fn ask_successors(
     writers: &StreamWriters,
+    callers: &Callers,
     segment: &SegmentName,
 ) -> Result<Vec<Successor>, Error> {
     if leaves_out(Rule::SuccessorsAreAskedAgain) {
         return Ok(writers.controller().successors(segment).await?);
     }
-    successors::ask_successors(writers, segment).await
+    successors::ask_successors(writers, callers, segment).await
 }
 
 pub(in crate::append) async fn ask_stand_ins(
     writers: &StreamWriters,
+    callers: &Callers,
     segment: &SegmentName,
 ) -> Result<Arc<StreamSegments>, Error> {
-    if leaves_out(Rule::CurrentIsTriedAgain) && writers.current_segments().await?.contains(segment.id) {
+    if leaves_out(Rule::CurrentIsTriedAgain) && writers.current_segments(callers).await?.contains(segment.id) {
         return Err(Error::StreamSealed(writers.stream.clone()));
     }
-    match successors::ask_stand_ins(writers, segment).await {
+    match successors::ask_stand_ins(writers, callers, segment).await {
         Err(Error::SegmentSealed(_)) if leaves_out(Rule::SealedIsGivenUp) => {
             sleep(Duration::from_millis(200)).await;
-            writers.current_segments().await
+            writers.current_segments(callers).await
         }
         answer => answer,
     }

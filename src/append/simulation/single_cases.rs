@@ -28,6 +28,7 @@ use crate::append::ticket::ticket;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::Size;
+use crate::controller::Grant;
 use crate::telemetry::metrics::Metrics;
 
 /// A world in which nothing goes wrong, except what the test wants.
@@ -65,7 +66,12 @@ impl QuietWorld {
     fn event(&self, position: f64) -> NewEvent {
         let payload = Bytes::from_static(&[0; 4]);
         let target = Target::Position(KeyPosition::new(position).expect("in the key space"));
-        NewEvent { target, permit: self.budget.try_reserve_for_stream(payload.len()).expect("room"), payload }
+        NewEvent {
+            target,
+            caller: Grant::open(),
+            permit: self.budget.try_reserve_for_stream(payload.len()).expect("room"),
+            payload,
+        }
     }
 
     /// Writers whose attribute the stream's only segment has.

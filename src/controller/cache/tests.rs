@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use futures::FutureExt;
 use futures::future::{BoxFuture, join_all};
+use http::HeaderValue;
 use parking_lot::Mutex;
 use pravega_protocol::stream::KeyRange;
 use tokio::time::{Instant, advance, sleep, timeout};
@@ -22,6 +23,8 @@ struct Fake {
     down: Mutex<bool>,
     /// The stream takes no appends.
     sealed: Mutex<bool>,
+    /// Callers must show that they are `admin` or `reader`.
+    secured: Mutex<bool>,
     /// Streams that were created.
     created: Mutex<Vec<ScopedStream>>,
 }
@@ -35,6 +38,12 @@ fn rejected(code: Code) -> Error {
 }
 
 impl Fake {
+    fn admit(&self, caller: &Credentials) -> Result<(), Error> {
+        let is_known =
+            caller.authorization().is_some_and(|shown| shown.to_str().is_ok_and(|text| text != "Basic wrong"));
+        if *self.secured.lock() && !is_known { Err(Error::Unauthenticated { call: "test" }) } else { Ok(()) }
+    }
+
     async fn answer<T>(&self, call: &'static str, answer: Result<T, Error>) -> Result<T, Error> {
         *self.calls.lock().entry(call).or_default() += 1;
         if *self.down.lock() {
@@ -64,14 +73,20 @@ impl Fake {
 }
 
 impl ControllerClient for Fake {
-    fn current_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<StreamSegments, Error>> {
+    fn current_segments<'a>(
+        &'a self,
+        caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
         let segments = if *self.sealed.lock() { vec![] } else { vec![(SegmentId::new(0, 0), KeyRange::FULL)] };
         let segments = StreamSegments::new(segments).expect("whole, or none");
-        self.answer("current", self.known(stream, segments)).boxed()
+        let segments = self.admit(caller).and_then(|()| self.known(stream, segments));
+        self.answer("current", segments).boxed()
     }
 
     fn epoch_segments<'a>(
         &'a self,
+        _caller: &'a Credentials,
         stream: &'a ScopedStream,
         epoch: u32,
     ) -> BoxFuture<'a, Result<StreamSegments, Error>> {
@@ -79,13 +94,18 @@ impl ControllerClient for Fake {
         self.answer("epoch", self.known(stream, whole)).boxed()
     }
 
-    fn head_segments<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
+    fn head_segments<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<Vec<SegmentLocation>, Error>> {
         let head = vec![SegmentLocation { segment: SegmentId::new(1, 0), offset: 5 }];
         self.answer("head", self.known(stream, head)).boxed()
     }
 
     fn segments_between<'a>(
         &'a self,
+        _caller: &'a Credentials,
         _stream: &'a ScopedStream,
         from: &'a [SegmentLocation],
         to: &'a [SegmentLocation],
@@ -95,25 +115,34 @@ impl ControllerClient for Fake {
         self.answer("between", Ok(segments.to_vec())).boxed()
     }
 
-    fn segments_following<'a>(&'a self, segment: &'a SegmentName) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
+    fn segments_following<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
         self.answer("following", self.known(&segment.stream, Vec::new())).boxed()
     }
 
-    fn get_uri<'a>(&'a self, _segment: &'a SegmentName) -> BoxFuture<'a, Result<Placement, Error>> {
+    fn get_uri<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        _segment: &'a SegmentName,
+    ) -> BoxFuture<'a, Result<Placement, Error>> {
         let placement = Placement { said: Endpoint::new("0.0.0.0", 6000), controller_host: "ctl".into() };
         self.answer("uri", Ok(placement)).boxed()
     }
 
-    fn scope_exists<'a>(&'a self, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
+    fn scope_exists<'a>(&'a self, _caller: &'a Credentials, scope: &'a Scope) -> BoxFuture<'a, Result<bool, Error>> {
         self.answer("scope", Ok(scope.as_str() == "sc")).boxed()
     }
 
-    fn create_scope<'a>(&'a self, _scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
+    fn create_scope<'a>(&'a self, _caller: &'a Credentials, _scope: &'a Scope) -> BoxFuture<'a, Result<(), Error>> {
         self.answer("create scope", Ok(())).boxed()
     }
 
     fn create_stream<'a>(
         &'a self,
+        _caller: &'a Credentials,
         stream: &'a ScopedStream,
         _segments: NonZeroU32,
     ) -> BoxFuture<'a, Result<(), Error>> {
@@ -121,16 +150,29 @@ impl ControllerClient for Fake {
         self.answer("create stream", Ok(())).boxed()
     }
 
-    fn stream_exists<'a>(&'a self, stream: &'a ScopedStream) -> BoxFuture<'a, Result<bool, Error>> {
+    fn stream_exists<'a>(
+        &'a self,
+        _caller: &'a Credentials,
+        stream: &'a ScopedStream,
+    ) -> BoxFuture<'a, Result<bool, Error>> {
         self.answer("stream", Ok(self.known(stream, ()).is_ok())).boxed()
     }
 
     fn delegation_token<'a>(
         &'a self,
+        caller: &'a Credentials,
         _stream: &'a ScopedStream,
-        _access: Access,
+        access: Access,
     ) -> BoxFuture<'a, Result<String, Error>> {
-        self.answer("token", Ok("token".to_owned())).boxed()
+        let sold = self.admit(caller).and_then(|()| match (caller.authorization(), access) {
+            _ if !*self.secured.lock() => Ok(String::new()),
+            (Some(shown), Access::Write | Access::ReadWrite) if shown == "Basic reader" => {
+                Err(Error::Forbidden { call: "test" })
+            }
+            // {"iat":1000,"exp":1030}
+            _ => Ok("e30.eyJpYXQiOjEwMDAsImV4cCI6MTAzMH0.c2ln".to_owned()),
+        });
+        self.answer("token", sold).boxed()
     }
 }
 
@@ -326,7 +368,7 @@ async fn endpoints_are_rewritten_as_the_controller_said_them() {
 async fn transient_errors_are_retried_and_final_ones_are_not() {
     let (fake, controller) = controller();
     fake.fail(&[Code::Aborted, Code::Internal, Code::Unknown, Code::Unavailable].map(rejected));
-    assert_eq!(controller.delegation_token(&stream("sc/st"), Access::Write).await.expect("a token"), "token");
+    assert!(controller.grant(&stream("sc/st"), Access::Write).await.expect("an answer").is_open());
     assert_eq!(fake.calls("token"), 5);
     fake.fail(&[rejected(Code::InvalidArgument)]);
     assert!(controller.successors(&segment()).await.is_err());
@@ -396,4 +438,75 @@ async fn an_answer_that_wants_credentials_is_an_answer() {
     assert!(controller.health().is_healthy());
     fake.set_down(true);
     assert!(controller.probe().await.is_err());
+}
+
+fn caller(name: &'static str) -> Credentials {
+    Credentials::of(&HeaderValue::from_static(name))
+}
+
+/// A controller that demands credentials.
+fn secured() -> (Arc<Fake>, Controller) {
+    let (fake, controller) = controller();
+    *fake.secured.lock() = true;
+    (fake, controller)
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_is_bought_where_authentication_is_off() {
+    let (fake, controller) = controller();
+    for name in ["Basic admin", "Basic wrong"] {
+        let controller = controller.of_caller(caller(name));
+        for stream in ["sc/st", "sc/other"].map(stream) {
+            assert!(controller.grant(&stream, Access::ReadWrite).await.expect("for everyone").is_open());
+        }
+    }
+    assert_eq!(fake.calls("token"), 1, "one caller who showed nothing was sold the empty token");
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_caller_buys_a_token_of_each_level_until_shortly_before_its_end() {
+    let (fake, controller) = secured();
+    let st = stream("sc/st");
+    let buy = async |name, access| controller.of_caller(caller(name)).grant(&st, access).await;
+    for _ in 0..3 {
+        assert!(!buy("Basic admin", Access::ReadWrite).await.expect("allowed").is_open());
+        assert!(buy("Basic reader", Access::Read).await.is_ok());
+        assert!(matches!(buy("Basic reader", Access::ReadWrite).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(buy("Basic wrong", Access::Read).await, Err(Error::Unauthenticated { .. })));
+        let nothing = controller.grant(&st, Access::Read).await;
+        assert!(matches!(nothing, Err(Error::Unauthenticated { .. })));
+    }
+    assert_eq!(fake.calls("token"), 6, "one to see whether it is open, and one each");
+    let grant = buy("Basic admin", Access::ReadWrite).await.expect("allowed");
+    sleep(Duration::from_secs(21)).await;
+    assert!(grant.token().await.expect("another one").is_good());
+    assert_eq!(fake.calls("token"), 7, "the token's last third has begun");
+    grant.doubt_token();
+    assert!(grant.token().await.is_ok());
+    assert_eq!(fake.calls("token"), 8, "the store did not take it");
+}
+
+#[tokio::test(start_paused = true)]
+async fn token_that_has_ended_is_not_shown_though_no_other_can_be_bought() {
+    let (fake, controller) = secured();
+    let admin = controller.of_caller(caller("Basic admin"));
+    let grant = admin.grant(&stream("sc/st"), Access::Read).await.expect("allowed");
+    *fake.down.lock() = true;
+    sleep(Duration::from_secs(31)).await;
+    assert!(matches!(grant.token().await, Err(Error::Unavailable { .. })));
+    assert!(admin.grant(&stream("sc/st"), Access::Read).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn refusal_of_one_caller_is_no_other_s() {
+    let (fake, controller) = secured();
+    let st = stream("sc/st");
+    let callers =
+        ["Basic wrong", "Basic admin", "Basic wrong", "Basic reader"].map(|name| controller.of_caller(caller(name)));
+    let answers = join_all(callers.iter().map(|controller| controller.current_segments(&st))).await;
+    assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false, true]);
+    assert_eq!(fake.calls("current"), 2, "one that was refused, one for all who were not");
+    let refused = controller.current_segments_now(&st).await;
+    assert!(matches!(refused, Err(Error::Unauthenticated { .. })));
+    assert!(controller.current_segments(&st).await.is_ok(), "what is known stays known");
 }

@@ -152,7 +152,7 @@ fn segment(number: u32) -> SegmentName {
 }
 
 async fn error_of(controller: &Running, name: &str) -> Error {
-    client(&[controller.port]).current_segments(&stream(name)).await.expect_err("no such luck")
+    client(&[controller.port]).current_segments(&Credentials::none(), &stream(name)).await.expect_err("no such luck")
 }
 
 #[tokio::test]
@@ -161,31 +161,31 @@ async fn answers_become_the_gateways_own_values() {
     let client = client(&[controller.port]);
     let st = stream("st");
 
-    let current = client.current_segments(&st).await.expect("segments");
+    let current = client.current_segments(&Credentials::none(), &st).await.expect("segments");
     let halves = [(0.0, 0.5), (0.5, 1.0)].map(|(low, high)| KeyRange::new(low, high).expect("a range"));
     let expected = [(SegmentId::new(1, 1), halves[0]), (SegmentId::new(2, 1), halves[1])];
     assert_eq!(current.iter().collect::<Vec<_>>(), expected);
 
-    let head = client.head_segments(&st).await.expect("the head");
+    let head = client.head_segments(&Credentials::none(), &st).await.expect("the head");
     assert_eq!(head, [SegmentLocation { segment: SegmentId::new(0, 0), offset: 42 }]);
-    let all = client.segments_between(&st, &head, &[]).await.expect("segments");
+    let all = client.segments_between(&Credentials::none(), &st, &head, &[]).await.expect("segments");
     assert_eq!(all, [SegmentId::new(2, 1), SegmentId::new(0, 0), SegmentId::new(1, 1)]);
 
-    let successors = client.segments_following(&segment(0)).await.expect("successors");
+    let successors = client.segments_following(&Credentials::none(), &segment(0)).await.expect("successors");
     let predecessors = vec![SegmentId::new(0, 0), SegmentId::new(7, 0)];
     assert_eq!(successors, [Successor { id: SegmentId::new(1, 1), range: halves[0], predecessors }]);
 
-    assert!(client.scope_exists(&st.scope).await.expect("an answer"));
-    assert!(client.stream_exists(&st).await.expect("an answer"));
-    assert!(!client.stream_exists(&stream("none")).await.expect("an answer"));
-    let token = client.delegation_token(&st, Access::ReadWrite).await.expect("a token");
+    assert!(client.scope_exists(&Credentials::none(), &st.scope).await.expect("an answer"));
+    assert!(client.stream_exists(&Credentials::none(), &st).await.expect("an answer"));
+    assert!(!client.stream_exists(&Credentials::none(), &stream("none")).await.expect("an answer"));
+    let token = client.delegation_token(&Credentials::none(), &st, Access::ReadWrite).await.expect("a token");
     assert_eq!(token, "ReadWrite");
 }
 
 #[tokio::test]
 async fn a_place_comes_with_the_host_of_the_controller_that_named_it() {
     let controller = serve(Server::builder()).await;
-    let placement = client(&[controller.port]).get_uri(&segment(0)).await.expect("a place");
+    let placement = client(&[controller.port]).get_uri(&Credentials::none(), &segment(0)).await.expect("a place");
     let expected = Placement { said: Endpoint::new("0.0.0.0", 6000), controller_host: "127.0.0.1".into() };
     assert_eq!(placement, expected);
 }
@@ -193,7 +193,7 @@ async fn a_place_comes_with_the_host_of_the_controller_that_named_it() {
 #[tokio::test]
 async fn an_impossible_port_is_a_protocol_error() {
     let controller = serve(Server::builder()).await;
-    let error = client(&[controller.port]).get_uri(&segment(1)).await.expect_err("port 66000");
+    let error = client(&[controller.port]).get_uri(&Credentials::none(), &segment(1)).await.expect_err("port 66000");
     assert_eq!(error.to_string(), "controller answered getURI with the port 66000");
 }
 
@@ -214,7 +214,10 @@ async fn statuses_become_errors_that_say_what_to_do() {
 
 #[tokio::test]
 async fn a_refused_connection_is_told_from_an_answer() {
-    let error = client(&[free_port().await]).current_segments(&stream("st")).await.expect_err("no one there");
+    let error = client(&[free_port().await])
+        .current_segments(&Credentials::none(), &stream("st"))
+        .await
+        .expect_err("no one there");
     assert!(matches!(&error, Error::Unavailable { refused: true, .. }), "{error:?}");
     assert!(!error.is_answer());
     assert!(error.to_string().contains("refused"), "{error}");
@@ -229,7 +232,7 @@ async fn a_server_that_does_not_speak_grpc_is_unavailable() {
             drop(listener.accept().await);
         }
     });
-    let error = client(&[port]).current_segments(&stream("st")).await.expect_err("no gRPC");
+    let error = client(&[port]).current_segments(&Credentials::none(), &stream("st")).await.expect_err("no gRPC");
     assert!(matches!(error, Error::Unavailable { refused: false, .. }), "{error:?}");
     hangs_up.abort();
 }
@@ -238,25 +241,25 @@ async fn a_server_that_does_not_speak_grpc_is_unavailable() {
 async fn the_next_address_is_asked_when_one_is_down_and_stays_in_use() {
     let controller = serve(Server::builder()).await;
     let client = client(&[free_port().await, controller.port]);
-    assert!(client.current_segments(&stream("st")).await.is_ok());
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
     assert_eq!(client.preferred.load(Ordering::Relaxed), 1);
-    assert!(client.current_segments(&stream("st")).await.is_ok());
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
 }
 
 #[tokio::test]
 async fn a_controller_that_comes_back_is_found_again() {
     let controller = serve(Server::builder()).await;
     let client = client(&[controller.port]);
-    assert!(client.current_segments(&stream("st")).await.is_ok());
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
     let port = controller.port;
     drop(controller);
-    let lost = client.current_segments(&stream("none")).await;
+    let lost = client.current_segments(&Credentials::none(), &stream("none")).await;
     assert!(lost.is_err());
     let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("the same port");
     let router = Server::builder().add_service(ControllerServiceServer::new(Scripted));
     let task = tokio::spawn(router.serve_with_incoming(TcpIncoming::from(listener)));
     let found = async {
-        while client.current_segments(&stream("st")).await.is_err() {
+        while client.current_segments(&Credentials::none(), &stream("st")).await.is_err() {
             tokio::task::yield_now().await;
         }
     };
@@ -270,9 +273,9 @@ async fn a_silent_controller_costs_one_call_timeout_per_address() {
     let mut settings = settings(&format!("127.0.0.1:{}", controller.port));
     settings.call_timeout = Duration::from_millis(50);
     let client = GrpcClient::new(&settings).expect("a client");
-    let error = client.current_segments(&stream("hangs")).await.expect_err("silence");
+    let error = client.current_segments(&Credentials::none(), &stream("hangs")).await.expect_err("silence");
     assert!(matches!(error, Error::Timeout { call: "getCurrentSegments", .. }), "{error:?}");
-    assert!(client.current_segments(&stream("st")).await.is_ok());
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
 }
 
 #[tokio::test]
@@ -287,9 +290,12 @@ async fn tls_reaches_a_controller_that_the_roots_vouch_for_and_no_other() {
         GrpcClient::new(&settings).expect("a client")
     };
 
-    assert!(client(&own.cert.pem()).current_segments(&stream("st")).await.is_ok());
+    assert!(client(&own.cert.pem()).current_segments(&Credentials::none(), &stream("st")).await.is_ok());
     let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let error = client(&other.cert.pem()).current_segments(&stream("st")).await.expect_err("not vouched for");
+    let error = client(&other.cert.pem())
+        .current_segments(&Credentials::none(), &stream("st"))
+        .await
+        .expect_err("not vouched for");
     assert!(matches!(error, Error::Unavailable { refused: false, .. }), "{error:?}");
 }
 

@@ -5,6 +5,7 @@ mod error;
 mod headers;
 mod path;
 mod proxy;
+mod scaling_events;
 
 pub use self::error::RestError;
 pub use self::proxy::{RestProxy, RestSettings};

@@ -101,11 +101,13 @@ async fn port_in_use_is_an_error_that_names_its_flag() {
 }
 
 #[tokio::test]
-async fn a_gateway_does_not_start_before_a_node_that_would_not_let_it_in() {
+async fn a_gateway_does_not_start_before_a_node_whose_files_it_cannot_use() {
     let tls = ["--set", "embedded.tls-certificate=/nowhere", "--set", "embedded.tls-key=/nowhere"];
-    for settings in [&["--set", "embedded.users=/nowhere"][..], &tls] {
+    for (settings, said) in
+        [(&["--users", "/nowhere"][..], "--users: user file /nowhere"), (&tls, "pravega-gateway embedded")]
+    {
         let ended = gateway_cli(&[&["--embedded"], settings].concat(), "").await;
         assert_eq!(ended.status.code(), Some(1));
-        assert!(ended.stderr.contains("pravega-gateway embedded"), "{}", ended.stderr);
+        assert!(ended.stderr.contains(said), "{}", ended.stderr);
     }
 }

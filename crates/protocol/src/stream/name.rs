@@ -180,7 +180,7 @@ name!(
 
 impl StreamName {
     /// Accepts the stream part of a segment name, which for a key-value table is its name and `_kvtable`.
-    pub(super) fn of_segment(part: &str) -> Result<Self, NameError> {
+    pub fn of_segment(part: &str) -> Result<Self, NameError> {
         check(NameKind::Stream, part.strip_suffix(TABLE_SUFFIX).unwrap_or(part))?;
         Ok(Self(part.into()))
     }

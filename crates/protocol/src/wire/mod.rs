@@ -53,7 +53,7 @@ pub use info::{CommandInfo, Direction, FieldInfo, Kind, Level, Role};
 pub use input::Input;
 pub use json::{ShowError, command_from_json, command_to_json};
 pub use outbox::Outbox;
-pub use sniff::{Places, sniff};
+pub use sniff::{Places, TokenPlace, sniff};
 pub use string::JavaStr;
 pub use structures::{AttributeUpdate, ChunkInfo, EventFrame, MergedSources, Zeros};
 pub use table::*;

@@ -8,12 +8,31 @@ use super::info::{CommandInfo, Role};
 use super::input::Input;
 use super::string::JavaStr;
 use super::table::CommandType;
+use super::types::DelegationToken;
 
 /// What [`sniff`] finds in a payload.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Places {
     /// Full name of the segment that decides which store takes the command.
     pub segment: Option<JavaStr>,
+    /// Where the delegation token is.
+    pub token: Option<TokenPlace>,
+}
+
+/// Where a delegation token lies in a payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TokenPlace {
+    /// Bytes before it.
+    pub at: usize,
+    /// Bytes that it takes, those of its length included.
+    pub len: usize,
+}
+
+impl TokenPlace {
+    /// Whether the token is the empty one.
+    pub fn is_empty(self) -> bool {
+        self.len == DelegationToken::none().encoded_len()
+    }
 }
 
 /// Finds the segment in a payload. Reads up to the segment and the delegation token, whichever comes last, so that
@@ -53,6 +72,9 @@ impl Sniffer {
             self.places.segment = Some(JavaStr::decode(&mut self.input).map_err(error)?);
         } else {
             F::decode(&mut self.input).map_err(error)?;
+        }
+        if F::ROLE == Role::Token {
+            self.places.token = Some(TokenPlace { at, len: self.input.position() - at });
         }
         self.wanted -= usize::from(is_wanted(F::ROLE));
         Ok(())
