@@ -1,7 +1,7 @@
 //! Serves an axum router on TCP, TLS and unix sockets, with every connection, head and body bounded.
 //!
 //! ```text
-//! listen ─▶ accept_loop ─▶ serve: a slot ─▶ tls ─▶ send_timeout ─▶ head_timeout ─▶ hyper ─▶ guarded_body ─▶ router
+//! listen ─▶ accept_loop ─▶ serve: a slot ─▶ send_timeout ─▶ tls ─▶ head_timeout ─▶ hyper ─▶ guarded_body ─▶ router
 //!                                                       │                            │
 //!                                                       └──────── connection ────────┘   requests in progress,
 //!                                                                      ▲                  idle time
@@ -18,10 +18,11 @@ mod accept_loop;
 
 mod serve;
 
+mod send_timeout;
+
 pub mod tls;
 
 mod head_timeout;
-mod send_timeout;
 
 mod connection;
 mod guarded_body;
@@ -32,6 +33,9 @@ mod gauge_guard;
 mod idle_timer;
 
 pub mod shutdown;
+
+#[cfg(test)]
+mod captured_log;
 
 pub use accept_loop::{Accept, AcceptLoop};
 pub use connection::RequestGuard;

@@ -132,41 +132,12 @@ fn listen(kind: SignalKind, meaning: Signal) -> io::Result<impl Stream<Item = Si
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::Arc;
+    use crate::captured_log::CapturedLog;
 
-    use parking_lot::Mutex;
     use tokio::time::{Instant, sleep};
 
     const SETTINGS: ShutdownSettings =
         ShutdownSettings { delay: Duration::from_secs(5), grace: Duration::from_secs(25) };
-
-    /// The log lines of this thread.
-    #[derive(Clone, Default)]
-    struct Captured(Arc<Mutex<Vec<u8>>>);
-
-    impl Captured {
-        fn install() -> (Self, tracing::subscriber::DefaultGuard) {
-            let captured = Self::default();
-            let lines = captured.clone();
-            let subscriber = tracing_subscriber::fmt().with_ansi(false).with_writer(move || lines.clone()).finish();
-            (captured, tracing::subscriber::set_default(subscriber))
-        }
-
-        fn text(&self) -> String {
-            String::from_utf8(self.0.lock().clone()).expect("lines are text")
-        }
-    }
-
-    impl io::Write for Captured {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            self.0.lock().extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
 
     /// Signals, each this many seconds after the one before.
     fn at(signals: &[(u64, Signal)]) -> impl Stream<Item = Signal> + use<> {
@@ -215,7 +186,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_second_signal_cuts_at_once_and_reports_it() {
-        let (captured, _guard) = Captured::install();
+        let (captured, _guard) = CapturedLog::install();
         for second in [Signal::Terminate, Signal::Interrupt] {
             let phases = Phases::default();
             let signals = [(1, Signal::Terminate), (2, second)];
@@ -229,7 +200,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn work_beyond_the_grace_is_cut() {
-        let (captured, _guard) = Captured::install();
+        let (captured, _guard) = CapturedLog::install();
         let phases = Phases::default();
         let ended = end(&[(1, Signal::Terminate)], &phases, std::future::pending()).await;
         assert_eq!(ended, (Exit::Cut, 1 + 5 + 25));
