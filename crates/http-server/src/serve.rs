@@ -18,8 +18,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::FromRequestParts;
-use futures::StreamExt as _;
 use futures::stream::FuturesUnordered;
+use futures::{Stream, StreamExt as _};
 use http::request::Parts;
 use http::{Request, Response, StatusCode};
 use http_body::Body as HttpBody;
@@ -42,11 +42,11 @@ use crate::connection::{ConnectionState, RequestGuard};
 use crate::gauge_guard::GaugeGuard;
 use crate::guarded_body::{BodyLimits, GuardedBody};
 use crate::head_timeout::{self, HeadTimeout};
-use crate::idle_connections::{Idle, IdleConnections};
+use crate::idle_connections::{Idle, IdleConnection, IdleConnections};
 use crate::listen::{Accepted, Listener, Peer};
 use crate::response_body::ResponseBody;
 use crate::send_timeout::SendTimeout;
-use crate::tls::Acceptor;
+use crate::tls::{Acceptor, MaybeTlsStream};
 
 /// How far the headers may exceed their limit and still be read, so that a handler can answer with its own error.
 /// Beyond it, and beyond 100 header lines, hyper answers `431` without a body.
@@ -74,7 +74,7 @@ pub struct ServeSettings {
     pub http2_streams: u32,
     /// Limits of a request's body.
     pub body: BodyLimits,
-    /// TLS, or none.
+    /// TLS, or none, on TCP sockets; unix sockets are always plain.
     pub acceptor: Acceptor,
     /// Counters and gauges to keep.
     pub metrics: ServeMetrics,
@@ -229,8 +229,11 @@ async fn accept_all(listener: Listener, server: Arc<Server>, connections: TaskTr
         };
         let server = Arc::clone(&server);
         match accepted {
-            Accepted::Tcp(stream, peer) => connections.spawn(server.connection(stream, peer, slot)),
-            Accepted::Unix(stream) => connections.spawn(server.connection(stream, Peer::Unix, slot)),
+            Accepted::Tcp(stream, peer) => {
+                let acceptor = server.settings.acceptor.clone();
+                connections.spawn(server.connection(stream, peer, acceptor, slot))
+            }
+            Accepted::Unix(stream) => connections.spawn(server.connection(stream, Peer::Unix, Acceptor::plain(), slot)),
         };
     }
 }
@@ -266,7 +269,7 @@ impl Server {
         }
     }
 
-    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, slot: OwnedSemaphorePermit)
+    async fn connection<S>(self: Arc<Self>, stream: S, peer: Peer, acceptor: Acceptor, slot: OwnedSemaphorePermit)
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
@@ -275,16 +278,9 @@ impl Server {
         // polled only when it is woken, unlike the arms of a select
         let mut idle: FuturesUnordered<_> =
             std::iter::once(self.idle.watch(Arc::clone(&state), self.settings.idle).next()).collect();
-        let stream = tokio::select! {
-            stream = self.settings.acceptor.accept(stream, peer) => stream,
-            // A handshake is no request: it makes room like any idle connection.
-            _ = idle.next() => {
-                self.settings.metrics.idle_hits.inc();
-                return;
-            }
-        };
-        let Some(stream) = stream else { return };
+        // below TLS, where every byte that waits to be sent is seen to wait
         let stream = SendTimeout::new(stream, self.settings.body.idle);
+        let Some(stream) = self.shake_hands(stream, peer, &acceptor, &mut idle).await else { return };
         let stream = HeadTimeout::new(stream, Arc::clone(&state), self.settings.header_timeout);
         let service = service_fn(|request| self.answer(request, peer, &state));
         let mut connection = pin!(self.protocol.serve_connection(TokioIo::new(stream), service));
@@ -318,6 +314,27 @@ impl Server {
         }
     }
 
+    /// A handshake is no request: it makes room like any idle connection, and ends at once when the server does.
+    async fn shake_hands<S>(
+        &self,
+        stream: S,
+        peer: Peer,
+        acceptor: &Acceptor,
+        idle: &mut (impl Stream<Item = (Idle, IdleConnection)> + Unpin),
+    ) -> Option<MaybeTlsStream<S>>
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tokio::select! {
+            stream = acceptor.accept(stream, peer) => stream,
+            () = self.ended() => None,
+            _ = idle.next() => {
+                self.settings.metrics.idle_hits.inc();
+                None
+            }
+        }
+    }
+
     fn answer(
         &self,
         request: Request<Incoming>,
@@ -345,3 +362,5 @@ impl Server {
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;

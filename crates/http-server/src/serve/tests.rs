@@ -9,15 +9,15 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::listen::ListenAddress;
 
-struct Served {
-    address: ListenAddress,
-    metrics: ServeMetrics,
-    stop: CancellationToken,
+pub(super) struct Served {
+    pub(super) address: ListenAddress,
+    pub(super) metrics: ServeMetrics,
+    pub(super) stop: CancellationToken,
     cut: CancellationToken,
-    serving: JoinHandle<usize>,
+    pub(super) serving: JoinHandle<usize>,
 }
 
-fn settings(connections: usize) -> ServeSettings {
+pub(super) fn settings(connections: usize) -> ServeSettings {
     let long = Duration::from_secs(60);
     ServeSettings {
         connections,
@@ -32,11 +32,11 @@ fn settings(connections: usize) -> ServeSettings {
 }
 
 impl Served {
-    async fn begin(router: Router, settings: ServeSettings) -> Self {
+    pub(super) async fn begin(router: Router, settings: ServeSettings) -> Self {
         Self::at(ListenAddress::Tcp("127.0.0.1:0".to_owned()), router, settings).await
     }
 
-    async fn at(address: ListenAddress, router: Router, settings: ServeSettings) -> Self {
+    pub(super) async fn at(address: ListenAddress, router: Router, settings: ServeSettings) -> Self {
         let listener = Listener::bind(&address).await.expect("the address is free");
         let address = listener.local_address().expect("it is bound");
         let (stop, cut) = (CancellationToken::new(), CancellationToken::new());
@@ -45,22 +45,22 @@ impl Served {
         Self { address, metrics, stop, cut, serving }
     }
 
-    async fn connect(&self) -> TcpStream {
+    pub(super) async fn connect(&self) -> TcpStream {
         TcpStream::connect(self.address.to_string()).await.expect("the server listens")
     }
 
-    async fn stopped(self) -> usize {
+    pub(super) async fn stopped(self) -> usize {
         self.stop.cancel();
         self.serving.await.expect("serving does not panic")
     }
 }
 
-fn peer_router() -> Router {
+pub(super) fn peer_router() -> Router {
     Router::new().route("/", get(|peer: Peer| async move { peer.to_string() }))
 }
 
 /// Sends a request that closes its connection, and returns the response.
-async fn ask(mut connection: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
+pub(super) async fn ask(mut connection: impl AsyncRead + AsyncWrite + Unpin, request: &str) -> String {
     let request = format!("{request} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
     connection.write_all(request.as_bytes()).await.expect("the server reads");
     let mut response = String::new();
