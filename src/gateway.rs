@@ -6,7 +6,8 @@ use std::sync::Arc;
 use futures::future::OptionFuture;
 use futures::stream::BoxStream;
 use http_server::shutdown::{self, Exit, Phases, ShutdownSettings, Signal};
-use http_server::{BindError, ListenAddress, Listener, allowed_connections, serve};
+use http_server::tls::{Acceptor, Inside, LOOK_AT_FILES_EVERY, PemFile, ServerFiles, TlsError};
+use http_server::{BindError, ListenAddress, Listener, ServeSettings, allowed_connections, serve};
 use tokio_util::sync::CancellationToken;
 
 use crate::api::edge::{EdgeContext, edge_layers};
@@ -35,6 +36,9 @@ pub enum StartError {
         /// What is wrong with its query.
         reason: String,
     },
+    /// The files of [`config::Tls`] cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// The embedded Pravega cannot start.
     #[error("the embedded Pravega cannot start")]
     Embedded(#[from] embedded::StartError),
@@ -63,6 +67,7 @@ pub struct Gateway {
     app: App,
     embedded: Option<Embedded>,
     public: Vec<Listener>,
+    acceptor: Acceptor,
     management: Listener,
     metrics: Metrics,
     traces: Traces,
@@ -71,12 +76,13 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Checks what the settings say about Pravega, then binds the listeners. Neither Pravega nor a collector of traces need
-    /// be there.
+    /// Checks what the settings say about TLS and Pravega, then binds the listeners. Neither Pravega nor a collector of
+    /// traces need be there.
     ///
     /// # Errors
     /// [`StartError`] naming the setting.
     pub async fn bind(mut config: Config) -> Result<Self, StartError> {
+        let acceptor = acceptor(&config.tls)?;
         let embedded = bind_embedded(&config).await?;
         if let Some(node) = &embedded {
             use_embedded(&mut config, &node.addresses());
@@ -92,7 +98,7 @@ impl Gateway {
             public.push(Listener::bind(address).await?);
         }
         let management = Listener::bind(&config.management).await?;
-        Ok(Self { config, app, embedded, public, management, metrics, traces, phases, signals })
+        Ok(Self { config, app, embedded, public, acceptor, management, metrics, traces, phases, signals })
     }
 
     /// Where callers are served.
@@ -121,7 +127,7 @@ impl Gateway {
     /// # Errors
     /// If signals cannot be listened to.
     pub async fn run(self) -> Result<Exit, StartError> {
-        let Self { config, app, embedded, public, management, metrics, traces, phases, signals } = self;
+        let Self { config, app, embedded, public, acceptor, management, metrics, traces, phases, signals } = self;
         let connections = allowed_connections(config.limits.connections);
         let router = edge_layers(api::router(app.clone()), EdgeContext::new(&config, metrics.clone(), traces.clone()));
         let management_router = management::router(Management {
@@ -143,7 +149,7 @@ impl Gateway {
             let running = node.run(embedded_stop.clone(), phases.cut.clone());
             tokio::spawn(running)
         });
-        let settings = server_settings::public(&config.limits, connections, &metrics);
+        let settings = ServeSettings { acceptor, ..server_settings::public(&config.limits, connections, &metrics) };
         let (stop, cut) = (phases.stop.clone(), phases.cut.clone());
         let work = async move {
             serve(public, router, settings, stop, cut).await;
@@ -165,7 +171,7 @@ impl Gateway {
     }
 }
 
-/// Checks what the settings say about Pravega, as [`Gateway::bind`] does first, without connecting or binding.
+/// Checks what the settings say about Pravega and TLS, as [`Gateway::bind`] does first, without connecting or binding.
 /// Must be called inside a runtime.
 ///
 /// # Errors
@@ -175,7 +181,27 @@ pub fn check(config: &Config) -> Result<(), StartError> {
         embedded::check()?;
     }
     Traces::from_settings(&config.telemetry)?;
+    if let Some(files) = tls_files(&config.tls) {
+        files.server_config(Inside::Http)?;
+    }
     build_app(config, Metrics::default(), Phases::default()).map(drop)
+}
+
+/// The settings have been checked to name both files or neither.
+fn tls_files(tls: &config::Tls) -> Option<ServerFiles> {
+    let (cert, key) = tls.cert.as_ref().zip(tls.key.as_ref())?;
+    Some(ServerFiles {
+        certificates: PemFile::new("--tls-cert", cert),
+        key: PemFile::new("--tls-key", key),
+        client_ca: tls.client_ca.as_ref().map(|file| PemFile::new("--tls-client-ca", file)),
+    })
+}
+
+fn acceptor(tls: &config::Tls) -> Result<Acceptor, TlsError> {
+    match tls_files(tls) {
+        Some(files) => Acceptor::reloading(files, Inside::Http, LOOK_AT_FILES_EVERY),
+        None => Ok(Acceptor::plain()),
+    }
 }
 
 async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> {

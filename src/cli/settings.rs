@@ -17,6 +17,15 @@ pub(crate) struct SettingsArgs {
     /// Listens here for /healthz, /readyz and /metrics
     #[arg(long, value_name = "ADDRESS")]
     management: Option<String>,
+    /// Serves callers over TLS with the certificates in this PEM file, the leaf first; read again when it changes
+    #[arg(long, value_name = "FILE")]
+    tls_cert: Option<String>,
+    /// The certificate's key, as PEM
+    #[arg(long, value_name = "FILE")]
+    tls_key: Option<String>,
+    /// Serves only callers with a certificate that an authority in this PEM file has signed
+    #[arg(long, value_name = "FILE")]
+    tls_client_ca: Option<String>,
     /// Pravega's controller, as host:port, tcp://… or tls://…; may be given several times
     #[arg(long, value_name = "ADDRESS")]
     controller: Vec<String>,
@@ -139,6 +148,9 @@ impl SettingsArgs {
         let one = [
             ("management", &self.management),
             ("auth.mode", &self.auth_mode),
+            ("tls.cert", &self.tls_cert),
+            ("tls.key", &self.tls_key),
+            ("tls.client-ca", &self.tls_client_ca),
             ("controller.rest", &self.controller_rest),
         ];
         let many = many.into_iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
@@ -137,15 +137,20 @@ impl Config {
                 ),
             ));
         }
-        match (&self.embedded.tls_certificate, &self.embedded.tls_key) {
-            (Some(certificate), None) => {
-                Err(contradiction("embedded.tls-certificate", certificate.display(), "embedded.tls-key is missing"))
-            }
-            (None, Some(key)) => {
-                Err(contradiction("embedded.tls-key", key.display(), "embedded.tls-certificate is missing"))
-            }
-            (Some(_), Some(_)) | (None, None) => Ok(()),
-        }
+        let (tls, node) = (&self.tls, &self.embedded);
+        needs(("tls.cert", &tls.cert), ("tls.key (--tls-key)", &tls.key))?;
+        needs(("tls.key", &tls.key), ("tls.cert (--tls-cert)", &tls.cert))?;
+        needs(("tls.client-ca", &tls.client_ca), ("tls.cert (--tls-cert)", &tls.cert))?;
+        needs(("embedded.tls-certificate", &node.tls_certificate), ("embedded.tls-key", &node.tls_key))?;
+        needs(("embedded.tls-key", &node.tls_key), ("embedded.tls-certificate", &node.tls_certificate))
+    }
+}
+
+/// A file that is of no use without another.
+fn needs(file: (&str, &Option<PathBuf>), other: (&str, &Option<PathBuf>)) -> Result<(), ConfigError> {
+    match (file.1, other.1) {
+        (Some(path), None) => Err(contradiction(file.0, path.display(), format!("{} is missing", other.0))),
+        _ => Ok(()),
     }
 }
 
@@ -283,6 +288,13 @@ mod tests {
             let expected = format!(
                 "embedded.{present} = \"/run/a.pem\" together with other settings: embedded.{missing} is missing"
             );
+            assert_eq!(message, expected);
+        }
+        for (present, missing) in
+            [("cert", "tls.key (--tls-key)"), ("key", "tls.cert (--tls-cert)"), ("client-ca", "tls.cert (--tls-cert)")]
+        {
+            let message = refusal(load_file(&format!("[tls]\n{present} = \"/run/a.pem\"\n")));
+            let expected = format!("tls.{present} = \"/run/a.pem\" together with other settings: {missing} is missing");
             assert_eq!(message, expected);
         }
     }

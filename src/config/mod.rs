@@ -20,6 +20,6 @@ mod value;
 pub use error::{ConfigError, Origin};
 pub use load::environment;
 pub use sections::{
-    Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry,
+    Append, Config, Controller, Embedded, Limits, Log, Read, Request, SegmentStore, Shutdown, Telemetry, Tls,
 };
 pub use value::{AuthMode, LogFormat, Percent, Size, Webhook, WebhookError};

@@ -52,6 +52,8 @@ settings! {
         auto_create_segments: NonZeroU32 = NonZeroU32::MIN, within(NonZeroU32::MIN..=MOST_CREATED_SEGMENTS);
     }
     sections {
+        /// TLS towards callers.
+        tls: Tls;
         /// The Pravega in this process.
         embedded: Embedded;
         /// Who may do what.
@@ -74,6 +76,20 @@ settings! {
         log: Log;
         /// Where traces go.
         telemetry: Telemetry;
+    }
+}
+
+settings! {
+    /// TLS towards callers, on TCP listeners: the files are read again when they change. Unix sockets and the management
+    /// listener are always plain.
+    pub struct Tls {
+        /// PEM file of the certificates, the leaf first; needs `key`. Default: none, callers are served without TLS.
+        cert: Option<PathBuf> = None, anything;
+        /// PEM file of the key. Default: none.
+        key: Option<PathBuf> = None, anything;
+        /// PEM file of the authorities, one of which must have signed the certificate that each caller has to show.
+        /// Default: none, callers are not asked for certificates.
+        client_ca: Option<PathBuf> = None, anything;
     }
 }
 

@@ -99,6 +99,13 @@ const REFUSED: &[(&[&str], &str)] = &[
     (&["--set", "default-scope=a/b"], "default-scope"),
     (&["--set", "default-stream=a b"], "default-stream"),
     (&["--set", "telemetry.otlp-endpoint=collector"], "telemetry.otlp-endpoint"),
+    (&["--tls-cert", "/run/cert.pem"], "tls.key (--tls-key) is missing"),
+    (&["--tls-key", "/run/key.pem"], "tls.cert (--tls-cert) is missing"),
+    (&["--tls-client-ca", "/run/ca.pem"], "tls.cert (--tls-cert) is missing"),
+    (
+        &["--tls-cert", "/nowhere/cert.pem", "--tls-key", "/nowhere/key.pem"],
+        "--tls-cert /nowhere/cert.pem cannot be read",
+    ),
     (&["--set", "embedded.tls-key=/run/key.pem"], "embedded.tls-certificate is missing"),
 ];
 

@@ -40,6 +40,7 @@ mod slow_store;
 mod store_metrics;
 mod support;
 mod termination;
+mod tls;
 mod tour;
 mod waiting_reads;
 mod webhooks;

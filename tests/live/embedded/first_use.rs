@@ -2,10 +2,12 @@
 
 use std::process::Stdio;
 
+use tempfile::TempDir;
 use tokio::io::{AsyncBufReadExt as _, BufReader};
 use tokio::process::Command;
 use tokio::time::timeout;
 
+use crate::support::certificates::Authority;
 use crate::support::process::{curl, gateway_cli};
 use crate::support::{Answer, Gateway, PATIENCE};
 
@@ -55,9 +57,22 @@ async fn nothing_is_created_where_auto_create_is_off_and_as_many_segments_as_the
 #[tokio::test]
 #[ignore = "needs ./scripts/test"]
 async fn five_lines_say_what_runs_where_and_the_curls_they_name_work() {
+    try_the_five_lines(&[]).await;
+}
+
+#[tokio::test]
+#[ignore = "needs ./scripts/test"]
+async fn curls_of_the_five_lines_trust_the_certificate_of_the_gateway() {
+    let folder = TempDir::new().expect("a folder");
+    let [cert, key] = Authority::make("servers").issue("gateway").write(folder.path(), "gateway");
+    try_the_five_lines(&["--tls-cert", &cert, "--tls-key", &key]).await;
+}
+
+async fn try_the_five_lines(arguments: &[&str]) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
         .args(["--embedded", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
         .args(["--segment-store-port=0", "--controller-port=0", "--rest-port=0"])
+        .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .kill_on_drop(true)

@@ -19,7 +19,8 @@ pub(crate) struct Gateway {
     child: Child,
     log: watch::Receiver<Vec<String>>,
     reader: Option<JoinHandle<()>>,
-    address: String,
+    /// Where the public listener is, as a URL.
+    origin: String,
     management: String,
     client: Client,
 }
@@ -59,8 +60,10 @@ impl Gateway {
         let (log, reader) = follow(child.stderr.take().expect("piped"));
         let client = http::client();
         let mut gateway =
-            Self { child, log, reader: Some(reader), address: String::new(), management: String::new(), client };
-        gateway.address = gateway.logged("serving").await["address"].as_str().expect("an address").to_owned();
+            Self { child, log, reader: Some(reader), origin: String::new(), management: String::new(), client };
+        let serving = gateway.logged("serving").await;
+        let address = serving["address"].as_str().expect("an address");
+        gateway.origin = if address.contains("://") { address.to_owned() } else { format!("http://{address}") };
         gateway.management = gateway.logged("management").await["address"].as_str().expect("an address").to_owned();
         gateway
     }
@@ -84,12 +87,18 @@ impl Gateway {
 
     /// A URL on the public listener.
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("{}{path}", self.origin)
     }
 
     /// A URL on the management listener.
     pub(crate) fn management_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.management)
+    }
+
+    /// The same gateway to a caller with another client, which must trust it.
+    pub(crate) fn called_by(mut self, client: Client) -> Self {
+        self.client = client;
+        self
     }
 
     pub(crate) fn pid(&self) -> u32 {

@@ -1,5 +1,6 @@
 //! Shared by the tests: the gateway as a process, streams in Pravega, HTTP, and third-party clients.
 
+pub(crate) mod certificates;
 pub(crate) mod checks;
 pub(crate) mod closed_port;
 pub(crate) mod cluster;
