@@ -1,5 +1,6 @@
 //! The node with its servers: binding, running, stopping.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
@@ -20,7 +21,7 @@ use crate::node::{Node, NodeLimits, Purpose};
 use crate::segment_store::{self, StoreContext};
 use crate::settings::Settings;
 use crate::start_error::{DataError, StartError, UsersError};
-use crate::users::{Tokens, Users};
+use crate::users::{Tokens, UserFile};
 
 /// How long an append waits for truncation to make room before it fails. Less than the time-outs of Pravega's clients.
 const WAIT_FOR_ROOM: Duration = Duration::from_secs(10);
@@ -62,7 +63,7 @@ pub struct Embedded {
 /// Those who may use the node, and the tokens that they show to its store.
 #[derive(Debug)]
 struct Guard {
-    users: Users,
+    users: Arc<UserFile>,
     tokens: Tokens,
 }
 
@@ -107,9 +108,11 @@ impl Embedded {
     ) -> impl Future<Output = ()> + Send + use<> {
         let Self { node, segment_store, controller, rest, addresses, acceptors: (wire, acceptor), guard } = self;
         let settings = ServeSettings { acceptor, connections: CONTROLLER_CONNECTIONS, idle: CONTROLLER_IDLE, ..http };
-        let (access, tokens) = match guard {
-            Some(Guard { users, tokens }) => (Access::guarded(users, tokens.clone()), Some(tokens)),
-            None => (Access::default(), None),
+        let (access, tokens, users) = match guard {
+            Some(Guard { users, tokens }) => {
+                (Access::guarded(Arc::clone(&users), tokens.clone()), Some(tokens), Some(users))
+            }
+            None => (Access::default(), None, None),
         };
         let catalog = Controller::new(Arc::clone(&node), addresses.segment_store.into(), access);
         let router = catalog.router();
@@ -123,7 +126,8 @@ impl Embedded {
                 served.cancel();
             };
             let minding = served.run_until_cancelled(catalog.run_background());
-            tokio::join!(serving, minding, maintained.run_maintenance(served.clone()));
+            let watching = served.run_until_cancelled(watch(users));
+            tokio::join!(serving, minding, watching, maintained.run_maintenance(served.clone()));
         }
     }
 
@@ -146,11 +150,19 @@ async fn open(data: Option<PathBuf>, limits: NodeLimits) -> Result<Arc<Node>, St
     Ok(opened.map_err(io::Error::other)?.map_err(DataError::from)?)
 }
 
+/// Follows the file of the users, if there is one. Never ends.
+async fn watch(users: Option<Arc<UserFile>>) -> Infallible {
+    match users {
+        Some(users) => users.watch().await,
+        None => std::future::pending().await,
+    }
+}
+
 /// Knows the users, where the settings name a file of them.
 async fn guard(settings: &Settings, node: &Arc<Node>) -> Result<Option<Guard>, StartError> {
     let Some(file) = settings.users.clone() else { return Ok(None) };
-    let loaded = tokio::task::spawn_blocking(move || Users::load(&file)).await.map_err(io::Error::other)?;
-    let users = loaded.map_err(UsersError::from)?;
+    let loaded = tokio::task::spawn_blocking(move || UserFile::load(&file)).await.map_err(io::Error::other)?;
+    let users = Arc::new(loaded.map_err(UsersError::from)?);
     let key = signing_key(node).await?;
     let tokens = Tokens::new(&key, settings.token_life).map_err(UsersError::from)?;
     Ok(Some(Guard { users, tokens }))

@@ -73,37 +73,61 @@ async fn only_users_get_in_and_each_only_to_what_is_theirs() {
     node.stop().await;
 }
 
-#[tokio::test]
-async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connection() {
-    let folder = TempDir::new().expect("a folder");
-    let node = Embedded::start(&["--users", &users(folder.path()).await, "--token-life", "3s"]).await;
-    let channel = Channel::from_shared(format!("http://{}", node.pravega.controller)).expect("a URL");
-    let mut controller = ControllerServiceClient::new(channel.connect().await.expect("it listens"));
-    let stream = proto::StreamInfo { scope: "shop".to_owned(), stream: "orders".to_owned(), access_operation: 4 };
-    let refused = controller.get_delegation_token(stream.clone()).await.expect_err("no credentials");
-    assert_eq!(refused.code(), Code::Unauthenticated);
-    let basic: Credentials = format!("Basic {}", BASE64.encode("admin:secret")).parse().expect("ASCII");
-    let scope = proto::ScopeInfo { scope: "shop".to_owned() };
-    controller.create_scope(with(&basic, scope)).await.expect("allowed");
-    let fixed = proto::ScalingPolicy { min_num_segments: 1, ..Default::default() };
-    let config =
-        proto::StreamConfig { stream_info: Some(stream.clone()), scaling_policy: Some(fixed), ..Default::default() };
-    controller.create_stream(with(&basic, config)).await.expect("allowed");
-    let token = controller.get_delegation_token(with(&basic, stream)).await.expect("allowed");
-    let token = token.into_inner().delegation_token;
+type Controller = ControllerServiceClient<Channel>;
 
-    let socket = TcpStream::connect(&node.pravega.store).await.expect("it listens");
-    let mut store = Framed::new(socket, FrameCodec::client());
-    let set_up = |token: &str| SetupAppend {
+async fn controller_of(node: &Embedded) -> Controller {
+    let channel = Channel::from_shared(format!("http://{}", node.pravega.controller)).expect("a URL");
+    ControllerServiceClient::new(channel.connect().await.expect("it listens"))
+}
+
+fn orders() -> proto::StreamInfo {
+    proto::StreamInfo { scope: "shop".to_owned(), stream: "orders".to_owned(), access_operation: 4 }
+}
+
+fn basic(user_and_password: &str) -> Credentials {
+    format!("Basic {}", BASE64.encode(user_and_password)).parse().expect("ASCII")
+}
+
+/// Creates the stream; returns a token for it.
+async fn buy_token(controller: &mut Controller, credentials: &Credentials) -> String {
+    let scope = proto::ScopeInfo { scope: "shop".to_owned() };
+    controller.create_scope(with(credentials, scope)).await.expect("allowed");
+    let fixed = proto::ScalingPolicy { min_num_segments: 1, ..Default::default() };
+    let config = proto::StreamConfig { stream_info: Some(orders()), scaling_policy: Some(fixed), ..Default::default() };
+    controller.create_stream(with(credentials, config)).await.expect("allowed");
+    let token = controller.get_delegation_token(with(credentials, orders())).await.expect("allowed");
+    token.into_inner().delegation_token
+}
+
+type Store = Framed<TcpStream, FrameCodec>;
+
+async fn store_of(node: &Embedded) -> Store {
+    Framed::new(TcpStream::connect(&node.pravega.store).await.expect("it listens"), FrameCodec::client())
+}
+
+async fn set_up(store: &mut Store, token: &str) -> WireCommand {
+    let set_up = SetupAppend {
         request_id: RequestId(1),
         writer_id: WriterId(Uuid::from_u128(1)),
         segment: Segment(JavaStr::new("shop/orders/0.#epoch.0").expect("short")),
         delegation_token: DelegationToken(JavaStr::new(token).expect("short")),
     };
+    store.send(WireCommand::from(set_up).frame()).await.expect("open");
+    store.next().await.expect("open").expect("a frame").to_command().expect("a reply").0
+}
+
+#[tokio::test]
+async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connection() {
+    let folder = TempDir::new().expect("a folder");
+    let node = Embedded::start(&["--users", &users(folder.path()).await, "--token-life", "3s"]).await;
+    let mut controller = controller_of(&node).await;
+    let refused = controller.get_delegation_token(orders()).await.expect_err("no credentials");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let token = buy_token(&mut controller, &basic("admin:secret")).await;
+
+    let mut store = store_of(&node).await;
     for (token, is_good) in [("", false), ("nonsense", false), (&token, true)] {
-        store.send(WireCommand::from(set_up(token)).frame()).await.expect("open");
-        let reply = store.next().await.expect("open").expect("a frame").to_command().expect("a reply").0;
-        match reply {
+        match set_up(&mut store, token).await {
             WireCommand::AppendSetup(_) => assert!(is_good, "{token:?}"),
             WireCommand::AuthTokenCheckFailed(refused) => {
                 assert!(!is_good, "{token:?}");
@@ -114,6 +138,31 @@ async fn store_takes_a_token_until_it_expires_and_then_closes_the_writers_connec
     }
     let closed = timeout(Duration::from_secs(20), store.next()).await.expect("the token's life is 3 s");
     assert!(closed.is_none_or(|frame| frame.is_err()), "nothing more is sent");
+    node.stop().await;
+}
+
+#[tokio::test]
+async fn a_user_who_is_removed_gets_no_new_token_and_keeps_those_sold_before() {
+    let folder = TempDir::new().expect("a folder");
+    let file = users(folder.path()).await;
+    let node = Embedded::start(&["--users", &file]).await;
+    let (mut controller, admin) = (controller_of(&node).await, basic("admin:secret"));
+    let token = buy_token(&mut controller, &admin).await;
+    let lines = std::fs::read_to_string(&file).expect("a file");
+    let (_, reader) = lines.split_once('\n').expect("two lines");
+    std::fs::write(&file, reader).expect("a file");
+    let refusing = async {
+        loop {
+            if let Err(refused) = controller.get_delegation_token(with(&admin, orders())).await {
+                break refused;
+            }
+            tokio::task::yield_now().await;
+        }
+    };
+    let refused = timeout(PATIENCE, refusing).await.expect("the file is read again");
+    assert_eq!(refused.code(), Code::Unauthenticated);
+    let mut store = store_of(&node).await;
+    assert!(matches!(set_up(&mut store, &token).await, WireCommand::AppendSetup(_)), "until it expires");
     node.stop().await;
 }
 

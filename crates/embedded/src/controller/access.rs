@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 pub(crate) use crate::users::Permission;
-use crate::users::{self, Tokens, Users};
+use crate::users::{self, Tokens, UserFile};
 
 /// Who may call, and the tokens they get; without, anyone may do everything, and tokens are empty.
 #[derive(Debug, Clone, Default)]
@@ -14,7 +14,7 @@ pub(crate) struct Access(Option<Arc<Gate>>);
 
 #[derive(Debug)]
 struct Gate {
-    users: Users,
+    users: Arc<UserFile>,
     tokens: Tokens,
 }
 
@@ -31,8 +31,8 @@ pub(crate) enum Denied {
 }
 
 impl Access {
-    /// Only these users pass, and their tokens are made by `tokens`.
-    pub(crate) fn guarded(users: Users, tokens: Tokens) -> Self {
+    /// Only the users of this file pass, and their tokens are made by `tokens`.
+    pub(crate) fn guarded(users: Arc<UserFile>, tokens: Tokens) -> Self {
         Self(Some(Arc::new(Gate { users, tokens })))
     }
 
@@ -42,7 +42,7 @@ impl Access {
     /// [`Denied::Unauthenticated`].
     pub(crate) async fn enter(&self, authorization: Option<&str>) -> Result<Caller, Denied> {
         let Some(gate) = &self.0 else { return Ok(Caller(None)) };
-        let user = gate.users.authenticate(authorization).await.map_err(|_| Denied::Unauthenticated)?;
+        let user = gate.users.users().authenticate(authorization).await.map_err(|_| Denied::Unauthenticated)?;
         Ok(Caller(Some((Arc::clone(gate), user))))
     }
 }

@@ -99,14 +99,13 @@ pub(crate) enum LoadError {
 }
 
 impl Users {
-    /// Reads a user file.
+    /// The users of the text of a user file.
     ///
     /// # Errors
-    /// When it cannot be read, names no user, or a line is invalid; the error names file, line and fault, never a hash.
-    pub(crate) fn load(path: &Path) -> Result<Self, LoadError> {
-        let text = std::fs::read(path).map_err(|source| LoadError::Read { path: path.to_owned(), source })?;
+    /// When it names no user or a line is invalid; the error names file, line and fault, never a hash.
+    pub(super) fn from_text(path: &Path, text: &[u8]) -> Result<Self, LoadError> {
         let users =
-            parse(&text).map_err(|bad| LoadError::Line { path: path.to_owned(), line: bad.line, error: bad.error })?;
+            parse(text).map_err(|bad| LoadError::Line { path: path.to_owned(), line: bad.line, error: bad.error })?;
         let slowest = users.values().map(|user| user.hash.iterations()).max();
         let slowest = slowest.ok_or_else(|| LoadError::Empty { path: path.to_owned() })?;
         Ok(Self::new(users, slowest))

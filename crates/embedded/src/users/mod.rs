@@ -1,6 +1,7 @@
 //! Who may do what: the user file, permissions and delegation tokens.
 //!
 //! ```text
+//! UserFile, read again when it changes ─▶ Users
 //! controller: Authorization ─▶ Users::authenticate ─▶ AuthenticatedUser::may(resource, Permission) ─▶ Tokens::mint
 //! store:      DelegationToken of a command ─▶ Tokens::check ─▶ Expiry, at which a connection that appends is closed
 //! ```
@@ -17,8 +18,9 @@ mod line;
 mod password;
 mod permission;
 mod tokens;
+mod user_file;
 
-pub(crate) use authenticate::{AuthenticatedUser, LoadError, Users};
+pub(crate) use authenticate::{AuthenticatedUser, LoadError};
 pub use entry::EntryError;
 pub use file::LineError;
 pub use line::{UserLineError, user_line};
@@ -26,3 +28,4 @@ pub use password::HashError;
 pub use permission::NoSuchPermission;
 pub(crate) use permission::Permission;
 pub(crate) use tokens::{EmptyKey, Expiry, TokenError, Tokens};
+pub(crate) use user_file::UserFile;

@@ -1,19 +1,17 @@
 //! Who is let in, and how often a password's key is derived.
 
-use std::io::Write as _;
-
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
-use tempfile::NamedTempFile;
 use tokio::time::advance;
 
 use super::*;
+use crate::users::UserFile;
 
 /// A file made by Pravega's own class; `tests/golden/capture/UserLines.java` made it.
 const GOLDEN: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/golden/users.txt");
 
 fn golden() -> Users {
-    Users::load(Path::new(GOLDEN)).expect("Pravega's file")
+    users(std::fs::read(GOLDEN).expect("a file")).expect("Pravega's file")
 }
 
 fn basic(user: &str, password: &str) -> String {
@@ -29,10 +27,8 @@ async fn caller(users: &Users, user: &str) -> AuthenticatedUser {
     users.authenticate(Some(&right(user))).await.expect("the right password")
 }
 
-fn file(text: &str) -> NamedTempFile {
-    let mut file = NamedTempFile::new().expect("a file");
-    file.write_all(text.as_bytes()).expect("room");
-    file
+fn users(text: impl AsRef<[u8]>) -> Result<Users, LoadError> {
+    Users::from_text(Path::new("users.txt"), text.as_ref())
 }
 
 /// Whether the next look at this user's password needs no key to be derived.
@@ -63,7 +59,7 @@ async fn a_wrong_password_and_an_unknown_user_get_the_same_answer() {
 fn an_unknown_user_costs_as_much_as_the_slowest_known_one() {
     let line = |name, iterations| format!("{name}:{}:\n", PasswordHash::of_unknown(iterations).to_hex());
     let [quick, slow] = [3, 5].map(|iterations| NonZeroU32::new(iterations).expect("not 0"));
-    let users = Users::load(file(&[line("a", quick), line("b", slow), line("c", quick)].concat()).path());
+    let users = users([line("a", quick), line("b", slow), line("c", quick)].concat());
     assert_eq!(users.expect("users").unknown.iterations(), slow);
 }
 
@@ -145,17 +141,15 @@ async fn callers_at_once_have_one_key_derived() {
 
 #[test]
 fn an_error_names_the_file_and_the_line() {
-    let bad = file("# users\nadmin:secret:prn::*,READ;\n");
-    let error = Users::load(bad.path()).expect_err("no hash").to_string();
-    let place = format!("user file {}, line 2: the hash ", bad.path().display());
-    assert!(error.starts_with(&place) && !error.contains("secret"), "{error}");
-    let error = Users::load(Path::new("/nonexistent/users")).expect_err("no file").to_string();
+    let error = users("# users\nadmin:secret:prn::*,READ;\n").expect_err("no hash").to_string();
+    assert!(error.starts_with("user file users.txt, line 2: the hash ") && !error.contains("secret"), "{error}");
+    let error = UserFile::load(Path::new("/nonexistent/users")).expect_err("no file").to_string();
     assert!(error.contains("/nonexistent/users"), "{error}");
 }
 
 #[test]
 fn a_file_that_names_no_user_is_refused() {
-    assert!(matches!(Users::load(file("# no users\n\n").path()), Err(LoadError::Empty { .. })));
+    assert!(matches!(users("# no users\n\n"), Err(LoadError::Empty { .. })));
 }
 
 #[tokio::test]
