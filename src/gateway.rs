@@ -17,12 +17,13 @@ use crate::app::App;
 use crate::budget::Budget;
 use crate::config::{self, Config};
 use crate::controller::{
-    CacheSettings, Controller, Endpoint, GrpcClient, GrpcSettings, MeteredClient, RestProxy, RestSettings, SetupError,
+    CacheSettings, Controller, GrpcClient, GrpcSettings, MeteredClient, RestProxy, RestSettings, SetupError,
 };
 use crate::embedded::{self, Addresses, Embedded};
 use crate::segment_store::{Pool, SegmentStore};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Traces, TracesError};
+use crate::upstream_tls::{CaFileError, UpstreamTls};
 use crate::{api, readiness};
 
 /// Why the gateway cannot start.
@@ -42,11 +43,9 @@ pub enum StartError {
     /// The embedded Pravega cannot start.
     #[error("the embedded Pravega cannot start")]
     Embedded(#[from] embedded::StartError),
-    /// The embedded Pravega would not let the gateway in.
-    #[error(
-        "embedded.tls-certificate: the gateway cannot trust an authority yet; run `pravega-gateway embedded` with it instead"
-    )]
-    EmbeddedGuarded,
+    /// The file of the authorities that vouch for Pravega cannot be used.
+    #[error(transparent)]
+    UpstreamCa(#[from] CaFileError),
     /// Traces cannot be sent.
     #[error(transparent)]
     Traces(#[from] TracesError),
@@ -209,17 +208,14 @@ async fn bind_embedded(config: &Config) -> Result<Option<Embedded>, StartError> 
     if !settings.enabled {
         return Ok(None);
     }
-    if settings.tls_certificate.is_some() {
-        return Err(StartError::EmbeddedGuarded);
-    }
     Ok(Some(Embedded::bind(config).await?))
 }
 
 /// The gateway reaches the embedded Pravega as any other, by its ports.
 fn use_embedded(config: &mut Config, addresses: &Addresses) {
-    let controller = addresses.controller;
-    config.controller.address = Endpoint::new(&controller.ip().to_string(), controller.port()).into();
-    config.controller.rest = Some(format!("http://{}", addresses.rest).parse().expect("a valid URL"));
+    let (grpc, rest) = if config.embedded.tls_certificate.is_some() { ("tls", "https") } else { ("tcp", "http") };
+    config.controller.address = format!("{grpc}://{}", addresses.controller).parse().expect("an address");
+    config.controller.rest = Some(format!("{rest}://{}", addresses.rest).parse().expect("a valid URL"));
     config.auto_create = config.auto_create.or(Some(true));
 }
 
@@ -228,10 +224,12 @@ fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, S
         api::check_webhook(webhook)
             .map_err(|error| StartError::Webhook { webhook: webhook.to_string(), reason: error.detail().to_owned() })?;
     }
-    let controller = controller(config, &metrics)?;
-    let pool = Arc::new(Pool::new(config.segment_store.clone(), metrics.clone()));
+    let tls = upstream_tls(config)?;
+    let controller = controller_through(tls.clone(), config, &metrics)?;
+    let tls_of_stores = tls.clone().filter(|_| config.controller.address.tls());
+    let pool = Arc::new(Pool::new(config.segment_store.clone(), tls_of_stores, metrics.clone()));
     let store = SegmentStore::new(controller, pool, metrics.clone());
-    let rest = rest_proxy(&config.controller)?;
+    let rest = rest_proxy(tls, &config.controller)?;
     let budget = Budget::from_settings(&config.limits, metrics.clone());
     Ok(App::new(config.clone(), store, rest, budget, metrics, phases))
 }
@@ -241,9 +239,23 @@ fn build_app(config: &Config, metrics: Metrics, phases: Phases) -> Result<App, S
 /// # Errors
 /// [`StartError`] naming the setting.
 pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, StartError> {
+    controller_through(upstream_tls(config)?, config, metrics)
+}
+
+/// Whom to believe that it is Pravega: the embedded one by its own certificate, any other by the authorities that the
+/// settings name.
+fn upstream_tls(config: &Config) -> Result<Option<UpstreamTls>, CaFileError> {
+    let (embedded, ca) = (&config.embedded, &config.upstream.ca);
+    match embedded.tls_certificate.as_ref().filter(|_| embedded.enabled) {
+        Some(own) => UpstreamTls::trusting_embedded_node(own).map(Some),
+        None => ca.as_ref().map(|ca| UpstreamTls::trusting_authorities(ca)).transpose(),
+    }
+}
+
+fn controller_through(tls: Option<UpstreamTls>, config: &Config, metrics: &Metrics) -> Result<Controller, StartError> {
     let settings = &config.controller;
-    let connect_timeout = settings.connect_timeout;
-    let client = GrpcClient::new(&GrpcSettings { connect_timeout, ..GrpcSettings::new(settings.address.clone()) })?;
+    let (addresses, connect_timeout) = (settings.address.clone(), settings.connect_timeout);
+    let client = GrpcClient::new(&GrpcSettings { tls, connect_timeout, ..GrpcSettings::new(addresses) })?;
     let cache = CacheSettings {
         current_segments_for: settings.segments_ttl,
         endpoint_for: settings.endpoint_ttl,
@@ -256,7 +268,7 @@ pub fn controller(config: &Config, metrics: &Metrics) -> Result<Controller, Star
     Ok(Controller::new(Arc::new(client), cache))
 }
 
-fn rest_proxy(settings: &config::Controller) -> Result<RestProxy, SetupError> {
+fn rest_proxy(tls: Option<UpstreamTls>, settings: &config::Controller) -> Result<RestProxy, SetupError> {
     let (base, connect_timeout) = (settings.rest.clone(), settings.connect_timeout);
-    RestProxy::new(&RestSettings { base, connect_timeout, ..RestSettings::new(settings.address.clone()) })
+    RestProxy::new(&RestSettings { base, tls, connect_timeout, ..RestSettings::new(settings.address.clone()) })
 }

@@ -23,6 +23,7 @@ pub mod read;
 
 pub mod controller;
 pub mod segment_store;
+pub mod upstream_tls;
 
 pub mod embedded;
 pub mod readiness;

@@ -54,8 +54,9 @@ pub(crate) fn places(settings: &Settings, addresses: &Addresses) -> [String; 2] 
         Some(data) => format!("everything is kept in {}", data.display()),
         None => format!("up to {} in memory, gone when this process ends", settings.max_bytes),
     };
+    let (grpc, http) = if settings.tls_certificate.is_some() { ("tls", "https") } else { ("tcp", "http") };
     [
-        format!("Pravega  controller tcp://{controller}, REST also http://{rest}, segment store {segment_store}"),
+        format!("Pravega  controller {grpc}://{controller}, REST also {http}://{rest}, segment store {segment_store}"),
         format!("data     {data}"),
     ]
 }

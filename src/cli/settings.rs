@@ -35,6 +35,9 @@ pub(crate) struct SettingsArgs {
     /// The controller's REST API; by default it is searched for on the controller's host
     #[arg(long, value_name = "URL")]
     controller_rest: Option<String>,
+    /// Believes controllers and stores that the authorities in this PEM file vouch for; needed for tls:// and https://
+    #[arg(long, value_name = "FILE")]
+    upstream_ca: Option<String>,
     /// Replaces the address of a store that the controller names: host:port=host:port, where host or port may be *
     #[arg(long, value_name = "FROM=TO")]
     segment_store_rewrite: Vec<String>,
@@ -152,6 +155,7 @@ impl SettingsArgs {
             ("tls.key", &self.tls_key),
             ("tls.client-ca", &self.tls_client_ca),
             ("controller.rest", &self.controller_rest),
+            ("upstream.ca", &self.upstream_ca),
         ];
         let many = many.into_iter().flat_map(|(key, values)| values.iter().map(move |value| (key, value)));
         let one = one.into_iter().filter_map(|(key, value)| Some((key, value.as_ref()?)));

@@ -62,6 +62,8 @@ settings! {
         controller: Controller;
         /// How to reach Pravega's segment stores.
         segment_store: SegmentStore;
+        /// Whom to believe that it is Pravega.
+        upstream: Upstream;
         /// What may be appended.
         append: Append;
         /// What one read returns.
@@ -112,8 +114,8 @@ settings! {
         users: Option<PathBuf> = None, anything;
         /// Lifetime of a delegation token; 0 for unlimited. Default 10 min.
         token_life: Duration = Duration::from_secs(600), within(Duration::ZERO..=24 * HOUR);
-        /// PEM file of its certificates, the leaf first; needs `tls-key`, and then all ports speak TLS. Default: none. Not
-        /// together with a gateway.
+        /// PEM file of its certificates, the leaf first; needs `tls-key`, and then all ports speak TLS. Default: none. The
+        /// gateway in the same process trusts the leaf.
         tls_certificate: Option<PathBuf> = None, anything;
         /// PEM file of the key. Default: none.
         tls_key: Option<PathBuf> = None, anything;
@@ -168,6 +170,15 @@ settings! {
         dead_after: Duration = MINUTE, within(MILLISECOND..=HOUR);
         /// Whether scopes and streams that begin with `_`, Pravega's own, may be used. Default no.
         internal_streams: bool = false, anything;
+    }
+}
+
+settings! {
+    /// Whom to believe that it is Pravega, where it is reached through TLS.
+    pub struct Upstream {
+        /// PEM file of the authorities that vouch for controllers and segment stores; needed for `tls://` and `https://`.
+        /// It is read again when it changes. Default: none.
+        ca: Option<PathBuf> = None, anything;
     }
 }
 

@@ -16,16 +16,17 @@ use pravega_protocol::controller::stream_info::AccessOperation;
 use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
 use thiserror::Error as ThisError;
 use tokio::time::timeout;
-use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint as Target};
+use tonic::transport::{Channel, Endpoint as Target};
 use tonic::{Code, Request, Response, Status};
 
 use super::address::ControllerAddresses;
 use super::client::{Access, ControllerClient, Placement, SegmentLocation};
+use super::connector::{TCP_KEEP_ALIVE, tls_connector};
 use super::convert;
 use super::credentials::Credentials;
 use super::endpoint::Endpoint;
 use super::error::Error;
-use super::tls::Roots;
+use crate::upstream_tls::{HandshakeError, UpstreamTls};
 
 /// Largest answer taken. A stream's whole history comes in one, about 40 bytes per segment.
 const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
@@ -34,16 +35,13 @@ const MAX_ANSWER_BYTES: usize = 16 * 1024 * 1024;
 /// 5 minutes, or while idle.
 const PING_EVERY: Duration = Duration::from_secs(360);
 
-/// How long a connection may be silent before the operating system asks whether the peer is still there.
-const TCP_KEEP_ALIVE: Duration = Duration::from_secs(60);
-
 /// How to reach the controller's gRPC interface.
 #[derive(Debug, Clone)]
 pub struct GrpcSettings {
     /// Where it is.
     pub addresses: ControllerAddresses,
-    /// Who vouches for it; needed for `tls://`, else unused.
-    pub roots: Option<Roots>,
+    /// TLS towards it; needed for `tls://`, else unused.
+    pub tls: Option<UpstreamTls>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
     /// How long one address may take to answer one call, connecting included; then the next one is asked.
@@ -54,7 +52,7 @@ impl GrpcSettings {
     /// The default time-outs: 3 s to connect, 5 s to answer.
     #[must_use]
     pub fn new(addresses: ControllerAddresses) -> Self {
-        Self { addresses, roots: None, connect_timeout: Duration::from_secs(3), call_timeout: Duration::from_secs(5) }
+        Self { addresses, tls: None, connect_timeout: Duration::from_secs(3), call_timeout: Duration::from_secs(5) }
     }
 }
 
@@ -62,12 +60,22 @@ impl GrpcSettings {
 #[derive(Debug, ThisError)]
 pub enum SetupError {
     /// `tls://` without certificate authorities.
-    #[error("controller {address}: tls:// needs a CA file that vouches for the controller")]
-    RootsMissing {
+    #[error(
+        "controller {address}: tls:// needs upstream.ca (--upstream-ca), the file of the authorities that vouch for it"
+    )]
+    CaMissing {
         /// The first address with TLS.
         address: Endpoint,
     },
-    /// An address or a certificate that the transport does not take.
+    /// `https://` without certificate authorities.
+    #[error(
+        "controller.rest {url}: https:// needs upstream.ca (--upstream-ca), the file of the authorities that vouch for it"
+    )]
+    RestCaMissing {
+        /// The URL of the REST API.
+        url: reqwest::Url,
+    },
+    /// An address that the transport does not take.
     #[error("controller {address} cannot be used")]
     Target {
         /// The address.
@@ -94,6 +102,7 @@ pub struct GrpcClient {
 struct Host {
     address: Endpoint,
     target: Target,
+    tls: Option<UpstreamTls>,
     channel: Mutex<Channel>,
 }
 
@@ -103,7 +112,7 @@ impl GrpcClient {
     /// Prepares the client without connecting.
     ///
     /// # Errors
-    /// When the controller is `tls://` and no roots are given, or an address is not a host name.
+    /// When the controller is `tls://` and there is no TLS in the settings, or an address is not a host name.
     ///
     /// # Panics
     /// Outside a Tokio runtime.
@@ -149,23 +158,21 @@ impl GrpcClient {
 impl Host {
     fn new(address: Endpoint, settings: &GrpcSettings) -> Result<Self, SetupError> {
         let unusable = |source| SetupError::Target { address: address.clone(), source };
-        let tls = settings.addresses.tls();
-        let scheme = if tls { "https" } else { "http" };
-        let mut target = Target::from_shared(format!("{scheme}://{address}"))
+        let missing = || SetupError::CaMissing { address: address.clone() };
+        let tls = settings.addresses.tls().then(|| settings.tls.clone().ok_or_else(missing)).transpose()?;
+        // With TLS, too: what connects speaks it, and tonic does not know.
+        let mut target = Target::from_shared(format!("http://{address}"))
             .map_err(unusable)?
             .connect_timeout(settings.connect_timeout)
             .tcp_nodelay(true)
             .tcp_keepalive(Some(TCP_KEEP_ALIVE))
             .http2_keep_alive_interval(PING_EVERY)
             .keep_alive_while_idle(false);
-        if tls {
-            let roots = settings.roots.as_ref();
-            let roots = roots.ok_or_else(|| SetupError::RootsMissing { address: address.clone() })?;
-            let tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots.pem()));
-            target = target.tls_config(tls).map_err(unusable)?;
+        if tls.is_some() {
+            target = target.origin(format!("https://{address}").parse().expect("a URI with http is one with https"));
         }
-        let channel = Mutex::new(target.connect_lazy());
-        Ok(Self { address, target, channel })
+        let channel = Mutex::new(channel(&target, &address, tls.as_ref()));
+        Ok(Self { address, target, tls, channel })
     }
 
     async fn ask<T, F>(&self, call: &'static str, limit: Duration, send: impl FnOnce(Client) -> F) -> Result<T, Error>
@@ -186,7 +193,7 @@ impl Host {
 
     /// A connection whose peer vanished looks alive for minutes, so one that let a call wait is not used again.
     fn reconnect(&self) {
-        *self.channel.lock() = self.target.connect_lazy();
+        *self.channel.lock() = channel(&self.target, &self.address, self.tls.as_ref());
     }
 
     fn name(&self) -> Arc<str> {
@@ -197,7 +204,7 @@ impl Host {
         // Only a status that was made on this side has a cause.
         if let Some(cause) = status.source() {
             let refused = is_refused(cause);
-            return Error::Unavailable { address: self.name(), refused, cause: chain(cause).into() };
+            return Error::Unavailable { address: self.name(), refused, cause: reason(cause).into() };
         }
         match status.code() {
             Code::Unauthenticated => Error::Unauthenticated { call },
@@ -215,6 +222,19 @@ fn with_credentials<R>(message: R, caller: &Credentials) -> Request<R> {
     request
 }
 
+/// Connects when it is first used.
+fn channel(target: &Target, address: &Endpoint, tls: Option<&UpstreamTls>) -> Channel {
+    match tls {
+        Some(tls) => target.connect_with_connector_lazy(tls_connector(address.clone(), tls.clone())),
+        None => target.connect_lazy(),
+    }
+}
+
+/// What is wrong with TLS, if anything is; else all causes.
+pub(super) fn reason(error: &(dyn StdError + 'static)) -> String {
+    HandshakeError::among_causes(error).map_or_else(|| chain(error), |of_tls| of_tls.to_string())
+}
+
 fn causes<'a>(first: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &'a (dyn StdError + 'static)> {
     std::iter::successors(Some(first), |error| (*error).source())
 }
@@ -225,7 +245,7 @@ pub(super) fn is_refused(error: &(dyn StdError + 'static)) -> bool {
 }
 
 /// The causes from the outermost on, without repetitions.
-pub(super) fn chain(error: &(dyn StdError + 'static)) -> String {
+fn chain(error: &(dyn StdError + 'static)) -> String {
     let mut text = error.to_string();
     for cause in causes(error).skip(1).map(ToString::to_string) {
         if !text.contains(&cause) {

@@ -13,6 +13,7 @@
 mod address;
 mod cache;
 mod client;
+mod connector;
 mod convert;
 mod credentials;
 mod endpoint;
@@ -23,7 +24,6 @@ mod health;
 mod metered;
 mod rest;
 mod single_flight;
-mod tls;
 mod token;
 
 pub use address::{AddressError, ControllerAddresses};
@@ -37,5 +37,4 @@ pub use grpc::{GrpcClient, GrpcSettings, SetupError};
 pub use health::Health;
 pub use metered::MeteredClient;
 pub use rest::{RestError, RestProxy, RestSettings};
-pub use tls::{Roots, RootsError};
 pub use token::{Life, Token};

@@ -9,6 +9,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use super::error::Error;
 use super::session::{Session, SessionTimes};
 use crate::controller::Endpoint;
+use crate::upstream_tls::UpstreamTls;
 
 /// How sessions come about: over TCP, unless a simulation has another way.
 pub(crate) trait Connect: Debug + Send + Sync {
@@ -27,8 +28,9 @@ pub(crate) trait Connect: Debug + Send + Sync {
     ) -> BoxFuture<'a, Result<Session, Error>>;
 }
 
+/// Over TCP; with TLS inside, if there is any.
 #[derive(Debug)]
-pub(super) struct Tcp;
+pub(super) struct Tcp(pub(super) Option<UpstreamTls>);
 
 impl Connect for Tcp {
     fn connect<'a>(
@@ -37,6 +39,6 @@ impl Connect for Tcp {
         times: SessionTimes,
         open: &'a Gauge,
     ) -> BoxFuture<'a, Result<Session, Error>> {
-        Session::open(endpoint, times, open).boxed()
+        Session::open(endpoint, self.0.as_ref(), times, open).boxed()
     }
 }

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 
 use crate::controller::{self, Endpoint};
 use crate::telemetry::labels::StoreError;
+use crate::upstream_tls::HandshakeError;
 
 /// Why a segment store could not be asked, or did not answer.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -42,6 +43,9 @@ pub enum ConnectProblem {
     /// The connection was refused or failed.
     #[error("cannot be reached: {0}")]
     Io(#[from] io::Error),
+    /// TLS failed: most often, the certificate is not believed.
+    #[error("cannot be reached through TLS: {0}")]
+    Tls(#[from] HandshakeError),
     /// Neither connection nor Hello came in time.
     #[error("did not answer within {0:?}")]
     TimedOut(std::time::Duration),
@@ -117,6 +121,7 @@ impl ConnectProblem {
     fn of_store(&self) -> StoreError {
         match self {
             Self::Io(_) => StoreError::Refused,
+            Self::Tls(_) => StoreError::Tls,
             Self::TimedOut(_) => StoreError::TimedOut,
             Self::NoHello | Self::Incompatible { .. } | Self::Frame(_) => StoreError::Undecodable,
         }

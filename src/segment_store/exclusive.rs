@@ -11,12 +11,13 @@ use parking_lot::Mutex;
 use pravega_protocol::wire::{Frame, FrameError};
 use prometheus_client::metrics::gauge::Gauge;
 use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
 
 use super::error::Error;
-use super::handshake::{self, Connection};
+use super::handshake::{self, Connection, Socket};
 use crate::controller::Endpoint;
+use crate::upstream_tls::UpstreamTls;
 
 /// Connections that wait to be leased again; more are closed when they come back.
 const IDLE_CONNECTIONS: usize = 4;
@@ -28,6 +29,7 @@ pub struct ExclusivePool {
     /// Places for those who may keep theirs for long; the others are for everyone else.
     patient: Arc<Semaphore>,
     idle: Arc<Mutex<Vec<CountedConnection>>>,
+    tls: Option<UpstreamTls>,
     open: Gauge,
 }
 
@@ -55,10 +57,10 @@ pub enum LeaseKind {
 }
 
 impl ExclusivePool {
-    /// Leases at most `most` connections at a time; `open` counts them, idle ones too.
-    pub fn new(most: usize, open: Gauge) -> Self {
+    /// Leases at most `most` connections at a time, through TLS if there is any; `open` counts them, idle ones too.
+    pub fn new(most: usize, tls: Option<UpstreamTls>, open: Gauge) -> Self {
         let (free, patient) = (Arc::new(Semaphore::new(most)), Arc::new(Semaphore::new(most.div_ceil(2))));
-        Self { free, patient, idle: Arc::default(), open }
+        Self { free, patient, idle: Arc::default(), tls, open }
     }
 
     /// Waits for a place, then takes an idle connection or opens one.
@@ -77,7 +79,7 @@ impl ExclusivePool {
         let connection = match self.take_idle() {
             Some(connection) => connection,
             None => {
-                let frames = handshake::connect(endpoint, connect_timeout).await?;
+                let frames = handshake::connect(endpoint, self.tls.as_ref(), connect_timeout).await?;
                 CountedConnection { frames, _counted: GaugeGuard::new(&self.open) }
             }
         };
@@ -96,9 +98,16 @@ async fn acquire(places: &Arc<Semaphore>) -> OwnedSemaphorePermit {
 
 /// An idle connection has nothing to say: one that does was closed by the store. The socket itself is checked, because
 /// the runtime may not know yet.
-fn is_quiet(socket: &TcpStream) -> bool {
-    let peeked = SockRef::from(socket).peek(&mut [MaybeUninit::uninit()]);
-    peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+fn is_quiet(socket: &Socket) -> bool {
+    let (tcp, is_read) = match socket {
+        Either::Left(tcp) => (tcp, true),
+        Either::Right(stream) => {
+            let (tcp, session) = stream.get_ref();
+            (tcp, session.wants_read())
+        }
+    };
+    let peeked = SockRef::from(tcp).peek(&mut [MaybeUninit::uninit()]);
+    is_read && peeked.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
 }
 
 impl Lease {
@@ -121,7 +130,10 @@ impl Lease {
     /// # Cancel safety
     /// No frame is lost.
     pub async fn receive(&mut self) -> Result<Option<Frame>, FrameError> {
-        self.connection.frames.next().await.transpose()
+        match self.connection.frames.next().await {
+            Some(Err(FrameError::Io(error))) if handshake::is_unannounced_end(&error) => Ok(None),
+            next => next.transpose(),
+        }
     }
 
     /// Keeps the connection for the next caller. Only for one on which everything was answered and no writer was

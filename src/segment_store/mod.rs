@@ -3,7 +3,7 @@
 //! A [`Session`] multiplexes many requests over one socket that a single task owns. A [`Pool`] keeps a few sessions
 //! for each store, those for appends apart from those for reads, because a store that pushes back stops reading a
 //! socket altogether. Passed-through messages get [`Lease`]s of connections of their own, since one protocol error
-//! costs a connection with everything on it. [`SegmentStore`] adds the controller's knowledge of what lies where.
+//! costs a connection with everything on it. Where the controller is reached through TLS, so are the stores. [`SegmentStore`] adds the controller's knowledge of what lies where.
 //!
 //! ```text
 //! SegmentStore ── where is the segment? ─▶ Controller
@@ -25,6 +25,8 @@ mod task;
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod tls_tests;
 
 #[cfg(test)]
 pub(crate) use connect::Connect;

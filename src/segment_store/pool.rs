@@ -25,6 +25,7 @@ use crate::controller::Endpoint;
 use crate::retry::{Backoff, HEALTHY_FOR};
 use crate::telemetry::labels::{SessionKind, SessionLabels};
 use crate::telemetry::metrics::Metrics;
+use crate::upstream_tls::UpstreamTls;
 
 /// Flows on one connection: a store keeps what it knows of each writer until the connection ends. Source:
 /// FlowHandler.java of Pravega's client, which retires a connection after 2,000 writers.
@@ -45,6 +46,7 @@ pub enum Purpose {
 pub struct Pool {
     settings: config::SegmentStore,
     connect: Box<dyn Connect>,
+    tls: Option<UpstreamTls>,
     metrics: Metrics,
     stores: Mutex<HashMap<Endpoint, Arc<Store>>>,
 }
@@ -114,14 +116,16 @@ struct Failed {
 }
 
 impl Pool {
-    /// Makes an empty pool; nothing is connected yet.
-    pub fn new(settings: config::SegmentStore, metrics: Metrics) -> Self {
-        Self::with_connect(settings, Box::new(Tcp), metrics)
+    /// Makes an empty pool; nothing is connected yet. With `tls`, every connection is TLS from its first byte.
+    pub fn new(settings: config::SegmentStore, tls: Option<UpstreamTls>, metrics: Metrics) -> Self {
+        let connect = Box::new(Tcp(tls.clone()));
+        Self { settings, connect, tls, metrics, stores: Mutex::default() }
     }
 
     /// A pool whose sessions come about in another way.
+    #[cfg(test)]
     pub(crate) fn with_connect(settings: config::SegmentStore, connect: Box<dyn Connect>, metrics: Metrics) -> Self {
-        Self { settings, connect, metrics, stores: Mutex::default() }
+        Self { settings, connect, tls: None, metrics, stores: Mutex::default() }
     }
 
     /// A session with a store, opened if there is none. Tries once; callers that ask during an
@@ -170,6 +174,7 @@ impl Pool {
             reads: SessionSlots::new(self.settings.read_sessions, self.counts(SessionKind::Read)),
             exclusive: ExclusivePool::new(
                 self.settings.exclusive_connections,
+                self.tls.clone(),
                 self.counts(SessionKind::Exclusive).open,
             ),
             health: StoreHealth::default(),

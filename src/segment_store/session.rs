@@ -17,6 +17,7 @@ use super::flow::Flow;
 use super::handshake;
 use super::task::{self, Message};
 use crate::controller::{Endpoint, Life};
+use crate::upstream_tls::UpstreamTls;
 
 /// The flow of requests with one reply each. Its request ids are negative, so that none is ever the offset that a
 /// store puts in the place of a refused read's request id.
@@ -59,15 +60,21 @@ struct SessionShared {
 }
 
 impl Session {
-    /// Connects, exchanges Hello and starts the task that owns the socket. `open` counts the session while it lasts.
+    /// Connects, through TLS if there is any, exchanges Hello and starts the task that owns the socket. `open` counts the
+    /// session while it lasts.
     ///
     /// # Errors
     /// [`Error::Connect`].
     ///
     /// # Cancel safety
     /// The connection is dropped.
-    pub async fn open(endpoint: &Endpoint, times: SessionTimes, open: &Gauge) -> Result<Self, Error> {
-        let connection = handshake::connect(endpoint, times.connect).await?;
+    pub async fn open(
+        endpoint: &Endpoint,
+        tls: Option<&UpstreamTls>,
+        times: SessionTimes,
+        open: &Gauge,
+    ) -> Result<Self, Error> {
+        let connection = handshake::connect(endpoint, tls, times.connect).await?;
         let (messages, inbox) = mpsc::channel(QUEUED_MESSAGES);
         let (ended, end) = watch::channel(None);
         task::spawn(connection, endpoint.clone(), times, inbox, ended, GaugeGuard::new(open));

@@ -16,17 +16,17 @@ use std::sync::Arc;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http_server::GaugeGuard;
 use pravega_protocol::wire::{
-    AuthTokenCheckFailed, Command as _, CommandType, Frame, FrameCodec, FrameError, KeepAlive, Offset, RequestId,
-    ShowError, WireCommand,
+    AuthTokenCheckFailed, Command as _, CommandType, Frame, FrameCodec, FrameError, KeepAlive, Offset, Outbox,
+    RequestId, ShowError, WireCommand,
 };
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior};
 use tokio_util::codec::Decoder as _;
+use tokio_util::either::Either;
 
 use super::error::{Error, Lost, LostCause};
-use super::handshake::Connection;
+use super::handshake::{Connection, is_unannounced_end};
 use super::session::{CALLS_FLOW, SessionTimes};
 use crate::controller::Endpoint;
 
@@ -69,31 +69,58 @@ pub(super) fn spawn(
     open: GaugeGuard,
 ) {
     let parts = connection.into_parts();
-    let (reader, writer) = parts.io.into_split();
-    let task = SessionTask { incoming: parts.read_buf, state: SessionState::default(), reader, writer, times, inbox };
+    let (incoming, state) = (parts.read_buf, SessionState::default());
+    let running = match parts.io {
+        Either::Left(socket) => {
+            let (reader, writer) = socket.into_split();
+            let task = SessionTask { reader, writer, flushing: Flushing::Needless, incoming, times, inbox, state };
+            Either::Left(task.run())
+        }
+        Either::Right(stream) => {
+            let (reader, writer) = tokio::io::split(stream);
+            let task = SessionTask { reader, writer, flushing: Flushing::Done, incoming, times, inbox, state };
+            Either::Right(task.run())
+        }
+    };
     tokio::spawn(async move {
-        let (cause, heard) = task.run().await;
+        let (cause, heard) = running.await;
         drop(open);
         tracing::debug!(store.endpoint = %endpoint, cause = %cause, "session ended");
         ended.send_replace(Some(Arc::new(Lost { endpoint, cause, heard })));
     });
 }
 
-struct SessionTask {
-    reader: OwnedReadHalf,
-    writer: OwnedWriteHalf,
+/// Whether the writer holds back what was written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Flushing {
+    /// It never does: TCP.
+    Needless,
+    /// It may: TLS records that the socket had no room for.
+    Due,
+    /// It does not at the moment.
+    Done,
+}
+
+struct SessionTask<R, W> {
+    reader: R,
+    writer: W,
+    flushing: Flushing,
     incoming: BytesMut,
     times: SessionTimes,
     inbox: mpsc::Receiver<Message>,
     state: SessionState,
 }
 
-impl SessionTask {
+impl<R: AsyncRead + Unpin, W: AsyncWrite + Unpin> SessionTask<R, W> {
     /// Runs until the session ends. Waiters learn of it when their senders are dropped with the state.
     async fn run(mut self) -> (LostCause, Instant) {
         let cause = self.serve().await;
         self.state.check_end(&cause);
         (cause, self.state.heard)
+    }
+
+    fn has_to_write(&self) -> bool {
+        self.state.outbox.has_remaining() || self.flushing == Flushing::Due
     }
 
     async fn serve(&mut self) -> LostCause {
@@ -112,9 +139,10 @@ impl SessionTask {
                     Some(message) => self.state.take_all(message, &mut self.inbox),
                     None => return LostCause::Dropped,
                 },
-                written = self.writer.write_buf(&mut self.state.outbox), if self.state.outbox.has_remaining() => {
-                    if let Err(error) = written {
-                        return FrameError::Io(error).into();
+                written = write_or_flush(&mut self.writer, &mut self.state.outbox, self.flushing), if self.has_to_write() => {
+                    match written {
+                        Ok(flushing) => self.flushing = flushing,
+                        Err(error) => return FrameError::Io(error).into(),
                     }
                 }
                 _ = ticks.tick() => if let Err(cause) = self.state.tick(&self.times) {
@@ -123,6 +151,23 @@ impl SessionTask {
             }
         }
     }
+}
+
+/// Writes some of what waits, else flushes.
+///
+/// # Cancel safety
+/// What left the outbox is written; a flush goes on where it was.
+async fn write_or_flush<W: AsyncWrite + Unpin>(
+    writer: &mut W,
+    outbox: &mut Outbox,
+    flushing: Flushing,
+) -> std::io::Result<Flushing> {
+    if !outbox.has_remaining() {
+        writer.flush().await?;
+        return Ok(Flushing::Done);
+    }
+    writer.write_buf(outbox).await?;
+    Ok(if flushing == Flushing::Needless { Flushing::Needless } else { Flushing::Due })
 }
 
 /// The name of a reply that writers wait for: one that cannot be decoded would never arrive.
@@ -139,7 +184,7 @@ fn writers_reply(code: i32) -> Option<&'static str> {
 }
 
 pub(super) struct SessionState {
-    pub(super) outbox: pravega_protocol::wire::Outbox,
+    pub(super) outbox: Outbox,
     calls: HashMap<RequestId, Call>,
     pub(super) flows: HashMap<u32, mpsc::Sender<WireCommand>>,
     heard: Instant,
@@ -219,7 +264,7 @@ impl SessionState {
         incoming: &mut BytesMut,
         codec: &mut FrameCodec,
     ) -> Result<(), LostCause> {
-        if read.map_err(FrameError::Io)? == 0 {
+        if read.as_ref().is_err_and(is_unannounced_end) || read.map_err(FrameError::Io)? == 0 {
             codec.decode_eof(incoming)?;
             return Err(LostCause::Closed);
         }

@@ -69,7 +69,7 @@ async fn session() -> (Session, Peer) {
 async fn session_with(times: SessionTimes) -> (Session, Peer) {
     let (store, endpoint) = Store::start().await;
     let gauge = Gauge::default();
-    let (session, peer) = tokio::join!(Session::open(&endpoint, times, &gauge), store.accept());
+    let (session, peer) = tokio::join!(Session::open(&endpoint, None, times, &gauge), store.accept());
     (session.expect("the store says Hello"), peer)
 }
 
@@ -190,7 +190,7 @@ async fn silence_is_asked_after_and_then_ends_the_session() {
 }
 
 fn pool() -> Pool {
-    Pool::new(config::SegmentStore::default(), Metrics::default())
+    Pool::new(config::SegmentStore::default(), None, Metrics::default())
 }
 
 #[tokio::test]
@@ -255,7 +255,7 @@ async fn connection_that_was_given_back_is_leased_again_unless_the_store_closed_
 async fn reads_that_may_wait_for_long_leave_connections_to_others() {
     let (store, endpoint) = Store::start().await;
     let settings = config::SegmentStore { exclusive_connections: 2, ..config::SegmentStore::default() };
-    let pool = Pool::new(settings, Metrics::default());
+    let pool = Pool::new(settings, None, Metrics::default());
     let (waiting, _peer) = tokio::join!(pool.lease(&endpoint, LeaseKind::Patient), store.accept());
     let _waiting = waiting.expect("connected");
     let mut another = Box::pin(pool.lease(&endpoint, LeaseKind::Patient));
@@ -267,8 +267,8 @@ async fn reads_that_may_wait_for_long_leave_connections_to_others() {
 #[tokio::test]
 async fn session_that_many_writers_used_is_left_to_them() {
     let (store, endpoint) = Store::start().await;
-    let pool =
-        Pool::new(config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() }, Metrics::default());
+    let settings = config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() };
+    let pool = Pool::new(settings, None, Metrics::default());
     let (first, _peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
     let first = first.expect("connected");
     let mut flow = None;
@@ -303,8 +303,11 @@ async fn flow_hears_replies_while_there_is_no_room_to_send() {
 #[tokio::test]
 async fn session_on_which_a_token_ends_takes_no_new_writers_and_then_sends_its_own_away() {
     let (store, endpoint) = Store::start().await;
-    let pool =
-        Pool::new(config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() }, Metrics::default());
+    let pool = Pool::new(
+        config::SegmentStore { append_sessions: 1, ..config::SegmentStore::default() },
+        None,
+        Metrics::default(),
+    );
     let (first, _peer) = tokio::join!(pool.session(&endpoint, Purpose::Append), store.accept());
     let first = first.expect("connected");
     let flow = first.open_flow().await.expect("open");

@@ -84,6 +84,8 @@ pub enum StoreError {
     TimedOut,
     /// No connection could be opened.
     Refused,
+    /// The TLS handshake failed.
+    Tls,
     /// Its reply could not be decoded.
     Undecodable,
 }
@@ -95,6 +97,7 @@ impl EncodeLabelValue for StoreError {
             Self::Lost => "lost",
             Self::TimedOut => "timed_out",
             Self::Refused => "refused",
+            Self::Tls => "tls",
             Self::Undecodable => "undecodable",
         })
     }

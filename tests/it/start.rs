@@ -24,6 +24,18 @@ fn port_in_use_is_named_and_ends_the_program() {
 }
 
 #[test]
+fn tls_towards_pravega_needs_a_file_of_authorities() {
+    let tls = ["--controller", "tls://pravega.example:9090"];
+    run(&tls).assert_refused(&["pravega.example:9090", "--upstream-ca"]);
+    run(&["--controller-rest", "https://pravega.example:9091"])
+        .assert_refused(&["pravega.example:9091", "--upstream-ca"]);
+    let missing = ["--upstream-ca", "/nowhere/ca.pem"];
+    run(&[&tls[..], &missing].concat()).assert_refused(&["--upstream-ca", "/nowhere/ca.pem", "No such file"]);
+    let no_pem = ["--upstream-ca", concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml")];
+    run(&[&tls[..], &no_pem].concat()).assert_refused(&["--upstream-ca", "Cargo.toml", "holds no certificate"]);
+}
+
+#[test]
 fn second_address_that_is_in_use_is_named_too() {
     let (_listener, address) = taken();
     let address = address.to_string();

@@ -42,5 +42,7 @@ mod support;
 mod termination;
 mod tls;
 mod tour;
+#[cfg(feature = "embedded")]
+mod upstream_tls;
 mod waiting_reads;
 mod webhooks;

@@ -11,6 +11,7 @@ use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 
 use super::*;
+use crate::upstream_tls::authority::{self, Authority, CaFile};
 
 /// A controller that knows the stream `sc/st`, scaled from one segment to two and then truncated.
 struct Scripted;
@@ -278,29 +279,87 @@ async fn a_silent_controller_costs_one_call_timeout_per_address() {
     assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
 }
 
-#[tokio::test]
-async fn tls_reaches_a_controller_that_the_roots_vouch_for_and_no_other() {
-    let own = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let identity = Identity::from_pem(own.cert.pem(), own.signing_key.serialize_pem());
-    let server = Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).expect("TLS");
-    let controller = serve(server).await;
-    let client = |pem: &str| {
-        let mut settings = settings(&format!("tls://localhost:{}", controller.port));
-        settings.roots = Some(Roots::from_pem(pem.as_bytes()).expect("roots"));
-        GrpcClient::new(&settings).expect("a client")
-    };
+/// A controller with this certificate.
+async fn serve_with(identity: &authority::Identity) -> Running {
+    let identity = Identity::from_pem(&identity.certificate_pem, identity.key_pem());
+    serve(Server::builder().tls_config(ServerTlsConfig::new().identity(identity)).expect("TLS")).await
+}
 
-    assert!(client(&own.cert.pem()).current_segments(&Credentials::none(), &stream("st")).await.is_ok());
-    let other = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
-    let error = client(&other.cert.pem())
-        .current_segments(&Credentials::none(), &stream("st"))
-        .await
-        .expect_err("not vouched for");
+fn tls_client(controller: &Running, tls: UpstreamTls) -> GrpcClient {
+    let settings = settings(&format!("tls://localhost:{}", controller.port));
+    GrpcClient::new(&GrpcSettings { tls: Some(tls), ..settings }).expect("a client")
+}
+
+/// Why a controller is not reached.
+async fn unavailable(client: &GrpcClient) -> String {
+    match client.current_segments(&Credentials::none(), &stream("st")).await.expect_err("it is not to be believed") {
+        Error::Unavailable { refused: false, cause, .. } => cause.to_string(),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn tls_reaches_a_controller_that_the_authorities_vouch_for_and_no_other() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let controller = serve_with(&ours.vouch_for(&["localhost"])).await;
+    let believing = tls_client(&controller, CaFile::of(&ours).tls());
+    assert!(believing.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
+    let cause = unavailable(&tls_client(&controller, CaFile::of(&other).tls())).await;
+    assert_eq!(cause, "the certificate is not from an authority in upstream.ca");
+}
+
+#[tokio::test]
+async fn a_certificate_for_another_name_or_time_is_an_error_that_says_so() {
+    let ours = Authority::new();
+    let tls = CaFile::of(&ours).tls();
+    let elsewhere = serve_with(&ours.vouch_for(&["controller.example"])).await;
+    let cause = unavailable(&tls_client(&elsewhere, tls.clone())).await;
+    assert!(cause.contains("localhost") && cause.contains("controller.example"), "{cause}");
+    let expired = serve_with(&ours.vouch_for_expired(&["localhost"])).await;
+    let cause = unavailable(&tls_client(&expired, tls)).await;
+    assert!(cause.contains("certificate expired"), "{cause}");
+}
+
+#[tokio::test]
+async fn new_authorities_count_for_new_connections_and_open_ones_go_on() {
+    let (before, after) = (Authority::new(), Authority::new());
+    let controller = serve_with(&before.vouch_for(&["localhost"])).await;
+    let file = CaFile::of(&before);
+    let client = tls_client(&controller, file.tls());
+    let tls = client.hosts[0].tls.clone().expect("TLS");
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
+    file.write(&after.pem());
+    tls.look().await;
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok(), "on the open connection");
+    client.hosts[0].reconnect();
+    unavailable(&client).await;
+    file.write(&before.pem());
+    tls.look().await;
+    assert!(client.current_segments(&Credentials::none(), &stream("st")).await.is_ok());
+}
+
+#[tokio::test]
+async fn tls_on_one_side_alone_is_an_error_and_no_hang() {
+    let ours = Authority::new();
+    let without = serve(Server::builder()).await;
+    let cause = unavailable(&tls_client(&without, CaFile::of(&ours).tls())).await;
+    assert_eq!(cause, "the server does not speak TLS");
+    let with = serve_with(&ours.vouch_for(&["localhost"])).await;
+    let error =
+        client(&[with.port]).current_segments(&Credentials::none(), &stream("st")).await.expect_err("it expects TLS");
     assert!(matches!(error, Error::Unavailable { refused: false, .. }), "{error:?}");
 }
 
 #[tokio::test]
-async fn tls_without_roots_is_refused_at_once() {
-    let error = GrpcClient::new(&settings("tls://localhost:9090")).expect_err("no roots");
-    assert_eq!(error.to_string(), "controller localhost:9090: tls:// needs a CA file that vouches for the controller");
+async fn a_refused_connection_is_known_with_tls_too() {
+    let nobody = Running { port: free_port().await, task: tokio::spawn(async {}).abort_handle() };
+    let client = tls_client(&nobody, CaFile::of(&Authority::new()).tls());
+    let error = client.current_segments(&Credentials::none(), &stream("st")).await.expect_err("no one there");
+    assert!(matches!(error, Error::Unavailable { refused: true, .. }), "{error:?}");
+}
+
+#[tokio::test]
+async fn tls_without_authorities_is_refused_at_once() {
+    let error = GrpcClient::new(&settings("tls://localhost:9090")).expect_err("no authorities").to_string();
+    assert!(error.starts_with("controller localhost:9090: tls:// needs upstream.ca (--upstream-ca)"), "{error}");
 }

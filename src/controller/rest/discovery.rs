@@ -10,6 +10,7 @@ use tracing::debug;
 use super::error::RestError;
 use crate::controller::address::ControllerAddresses;
 use crate::controller::endpoint::Endpoint;
+use crate::upstream_tls::HandshakeError;
 
 /// The port of a standalone and of Pravega's defaults, then that of its Docker and Kubernetes set-ups.
 const USUAL_PORTS: [u16; 2] = [9091, 10080];
@@ -50,11 +51,12 @@ impl Discovery {
         // All at once, so that the search takes no longer than one ping; the first in order wins.
         let pings = self.candidates.iter().map(|base| ping(client, base));
         let answers = join_all(pings).await;
-        let base = self.candidates.iter().zip(answers).find_map(|(base, answers)| answers.then_some(base));
+        let base = self.candidates.iter().zip(&answers).find_map(|(base, answer)| answer.is_ok().then_some(base));
         debug!(controller.rest = base.map(Url::as_str), "looked for the REST interface");
         *found = base.cloned();
         found.clone().ok_or_else(|| RestError::NotFoundAnywhere {
             tried: self.candidates.iter().map(ToString::to_string).collect(),
+            tls_error: answers.into_iter().find_map(|answer| answer.err().flatten()),
         })
     }
 
@@ -67,10 +69,14 @@ impl Discovery {
     }
 }
 
-async fn ping(client: &Client, base: &Url) -> bool {
-    let Ok(url) = base.join("/ping") else { return false };
-    let answer = client.get(url).timeout(PING_TIMEOUT).send().await;
-    answer.is_ok_and(|answer| answer.status() == StatusCode::OK)
+/// Whether the REST interface is there; if not, what was wrong with TLS, if anything was.
+async fn ping(client: &Client, base: &Url) -> Result<(), Option<HandshakeError>> {
+    let url = base.join("/ping").map_err(|_| None)?;
+    match client.get(url).timeout(PING_TIMEOUT).send().await {
+        Ok(answer) if answer.status() == StatusCode::OK => Ok(()),
+        Ok(_) => Err(None),
+        Err(error) => Err(HandshakeError::among_causes(&error)),
+    }
 }
 
 fn candidates(addresses: &ControllerAddresses) -> Vec<Url> {

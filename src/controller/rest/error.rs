@@ -4,10 +4,11 @@ use reqwest::Url;
 use thiserror::Error;
 
 use crate::controller::error::Origin;
-use crate::controller::grpc::{chain, is_refused};
+use crate::controller::grpc::{is_refused, reason};
+use crate::upstream_tls::HandshakeError;
 
 /// Why a control request got no answer from the controller.
-#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[derive(Debug, Clone, PartialEq, Error)]
 pub enum RestError {
     /// No connection, or it broke before the answer.
     #[error("controller REST interface {base} cannot be reached: {cause}")]
@@ -22,10 +23,12 @@ pub enum RestError {
         cause: String,
     },
     /// None of the places where the REST interface may be answered a ping.
-    #[error("controller REST interface not found, tried {}", tried.join(", "))]
+    #[error("controller REST interface not found, tried {}{}", tried.join(", "), of_tls(tls_error.as_ref()))]
     NotFoundAnywhere {
         /// The places.
         tried: Vec<String>,
+        /// What was wrong with TLS at the first of them where something was.
+        tls_error: Option<HandshakeError>,
     },
     /// The connection could not be made in time.
     #[error("controller REST interface {base} did not accept a connection in time")]
@@ -43,6 +46,10 @@ pub enum RestError {
     },
 }
 
+fn of_tls(error: Option<&HandshakeError>) -> String {
+    error.map(|error| format!(": {error}")).unwrap_or_default()
+}
+
 impl RestError {
     pub(super) fn from_send(base: &Url, error: reqwest::Error) -> Self {
         let base = base.to_string();
@@ -51,7 +58,7 @@ impl RestError {
         }
         let (refused, connected) = (is_refused(&error), !error.is_connect());
         // The URL holds the caller's query, which must not be logged.
-        let cause = chain(&error.without_url());
+        let cause = reason(&error.without_url());
         Self::Unavailable { base, refused, connected, cause }
     }
 

@@ -15,7 +15,7 @@ use super::error::RestError;
 use super::{headers, path};
 use crate::controller::address::ControllerAddresses;
 use crate::controller::grpc::SetupError;
-use crate::controller::tls::{Roots, client_config};
+use crate::upstream_tls::{UpstreamTls, config_without_trust};
 
 /// Below the 30 s after which the controller's server closes idle connections, so that no request is sent
 /// into one that is just being closed.
@@ -28,8 +28,8 @@ pub struct RestSettings {
     pub base: Option<Url>,
     /// Where the controller is; without `base`, its hosts are searched.
     pub addresses: ControllerAddresses,
-    /// Who vouches for it where it is `https`.
-    pub roots: Option<Roots>,
+    /// TLS towards it; needed where it is `https`, else unused.
+    pub tls: Option<UpstreamTls>,
     /// How long a connection may take to be made.
     pub connect_timeout: Duration,
 }
@@ -38,7 +38,7 @@ impl RestSettings {
     /// Searches the controller's hosts; 3 s to connect.
     #[must_use]
     pub fn new(addresses: ControllerAddresses) -> Self {
-        Self { base: None, addresses, roots: None, connect_timeout: Duration::from_secs(3) }
+        Self { base: None, addresses, tls: None, connect_timeout: Duration::from_secs(3) }
     }
 }
 
@@ -58,10 +58,14 @@ impl RestProxy {
     /// Prepares the way without connecting.
     ///
     /// # Errors
-    /// When the HTTP client cannot be built.
+    /// When the base is `https` and there is no TLS in the settings, or the HTTP client cannot be built.
     pub fn new(settings: &RestSettings) -> Result<Self, SetupError> {
+        if let (Some(url), None) = (settings.base.as_ref().filter(|base| base.scheme() == "https"), &settings.tls) {
+            return Err(SetupError::RestCaMissing { url: url.clone() });
+        }
+        let tls = settings.tls.as_ref().map_or_else(config_without_trust, UpstreamTls::client_config);
         let client = reqwest::Client::builder()
-            .tls_backend_preconfigured(client_config(settings.roots.as_ref()))
+            .tls_backend_preconfigured(tls)
             .http1_only()
             .no_proxy()
             .referer(false)

@@ -18,6 +18,7 @@ use tokio::task::AbortHandle;
 use tokio::time::timeout;
 
 use super::*;
+use crate::upstream_tls::authority::{Authority, CaFile, Identity};
 
 /// A REST interface that says what it was sent.
 struct Running {
@@ -218,7 +219,48 @@ async fn nothing_found_names_the_places_that_were_tried() {
     let closed = [closed_port().await, closed_port().await];
     let error = searching(&closed).forward(get_request("/v1/scopes")).await.err().expect("no one there");
     let tried = closed.map(|address| format!("http://{address}/")).to_vec();
-    assert_eq!(error, RestError::NotFoundAnywhere { tried });
+    assert_eq!(error, RestError::NotFoundAnywhere { tried, tls_error: None });
+}
+
+/// Where only the handshakes of TLS are served.
+async fn tls_place(identity: Identity) -> (SocketAddr, AbortHandle) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("bound");
+    let serving = async move {
+        loop {
+            let (socket, _) = listener.accept().await.expect("a connection");
+            // The client decides whether it succeeds.
+            let _ = identity.accept(socket).await;
+        }
+    };
+    (address, tokio::spawn(serving).abort_handle())
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_not_believed_is_the_reason_that_is_given() {
+    let (ours, other) = (Authority::new(), Authority::new());
+    let (address, serving) = tls_place(other.vouch_for(&["127.0.0.1"])).await;
+    let reason = "the certificate is not from an authority in upstream.ca";
+    let base: reqwest::Url = format!("https://{address}").parse().expect("a URL");
+    let mut settings = RestSettings::new("tls://127.0.0.1:1".parse().expect("an address"));
+    settings.tls = Some(CaFile::of(&ours).tls());
+    let mut proxy = RestProxy::new(&settings).expect("a client");
+    proxy.discovery = Discovery::among(vec![base.clone()]);
+    let error = proxy.forward(get_request("/v1/scopes")).await.err().expect("not believed").to_string();
+    assert_eq!(error, format!("controller REST interface not found, tried {base}: {reason}"));
+    settings.base = Some(base);
+    let given = RestProxy::new(&settings).expect("a client");
+    let error = given.forward(get_request("/v1/scopes")).await.err().expect("not believed");
+    assert!(!error.may_have_happened() && error.to_string().ends_with(reason), "{error}");
+    serving.abort();
+}
+
+#[tokio::test]
+async fn https_without_authorities_is_refused_at_once() {
+    let mut settings = RestSettings::new("127.0.0.1:1".parse().expect("an address"));
+    settings.base = Some("https://localhost:9091".parse().expect("a URL"));
+    let error = RestProxy::new(&settings).expect_err("no authorities").to_string();
+    assert!(error.starts_with("controller.rest https://localhost:9091/: https:// needs upstream.ca"), "{error}");
 }
 
 #[tokio::test]
