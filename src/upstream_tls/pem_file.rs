@@ -14,9 +14,6 @@ use super::error::CaFileError;
 use super::trust::{FileOf, Trust};
 use super::verifier::Verifier;
 
-/// Pause between two looks at the file.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
-
 /// A PEM file, and the verifier that goes by it.
 #[derive(Debug)]
 pub(super) struct PemFile {
@@ -29,6 +26,14 @@ pub(super) struct PemFile {
 }
 
 impl FileOf {
+    /// Pause between two looks at the file. The node may have read its own already.
+    fn look_every(self) -> Duration {
+        match self {
+            Self::Authorities => Duration::from_secs(5),
+            Self::EmbeddedNode => Duration::from_secs(1),
+        }
+    }
+
     /// What operators know the file by.
     fn setting(self) -> &'static str {
         match self {
@@ -60,13 +65,13 @@ impl PemFile {
         &self.verifier
     }
 
-    /// Looks at the file every 5 s. Never ends.
+    /// Looks at the file every few seconds. Never ends.
     ///
     /// # Cancel safety
     /// As [`look`](Self::look).
     pub(super) async fn watch(&self) -> Infallible {
         loop {
-            sleep(LOOK_EVERY).await;
+            sleep(self.of.look_every()).await;
             self.look().await;
         }
     }

@@ -72,6 +72,10 @@ async fn the_embedded_node_is_known_by_its_certificate_whatever_its_names() {
     let tls = UpstreamTls::trusting_embedded_node(file.path()).expect("a certificate");
     assert_eq!(shake_hands(&tls, "127.0.0.1", &server).await, Ok(()));
     assert_eq!(shake_hands(&tls, "127.0.0.1", &other).await, Err(HandshakeError::Issuer));
+    file.write(&other.certificate_pem);
+    tls.look().await;
+    assert_eq!(shake_hands(&tls, "127.0.0.1", &other).await, Ok(()));
+    assert_eq!(shake_hands(&tls, "127.0.0.1", &server).await, Ok(()), "the node has not read the file yet");
 }
 
 #[tokio::test]

@@ -24,8 +24,9 @@ pub(super) enum FileOf {
 pub(super) enum Trust {
     /// A server that one of these authorities vouches for, under the name by which it was reached.
     Authorities { verifier: Arc<WebPkiServerVerifier>, certificates: Vec<CertificateDer<'static>> },
-    /// The server with this very certificate. Its names do not matter: no one else has its key.
-    Only(CertificateDer<'static>),
+    /// The server with this very certificate, or with the one that the file had before. Its names do not matter: no one
+    /// else has its key.
+    Node { certificate: CertificateDer<'static>, before: Option<CertificateDer<'static>> },
 }
 
 impl Trust {
@@ -38,7 +39,7 @@ impl Trust {
         let certificates = certificates.map_err(|error| format!("is not well-formed PEM: {error}"))?;
         let leaf = certificates.first().ok_or("holds no certificate")?;
         match file {
-            FileOf::EmbeddedNode => Ok(Self::Only(leaf.clone())),
+            FileOf::EmbeddedNode => Ok(Self::Node { certificate: leaf.clone(), before: None }),
             FileOf::Authorities => Self::authorities(certificates, provider),
         }
     }
@@ -53,6 +54,17 @@ impl Trust {
         Ok(Self::Authorities { verifier: verifier.map_err(|error| unusable(&error))?, certificates })
     }
 
+    /// The node goes on with the certificate from before until it has read the file, too.
+    #[must_use]
+    pub(super) fn after(self, trust: &Self) -> Self {
+        match (self, trust) {
+            (Self::Node { certificate, .. }, Self::Node { certificate: before, .. }) => {
+                Self::Node { certificate, before: Some(before.clone()) }
+            }
+            (trust, _) => trust,
+        }
+    }
+
     pub(super) fn verify(
         &self,
         leaf: &CertificateDer<'_>,
@@ -61,8 +73,10 @@ impl Trust {
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
         match self {
-            Self::Only(own) if own == leaf => Ok(ServerCertVerified::assertion()),
-            Self::Only(_) => Err(CertificateError::UnknownIssuer.into()),
+            Self::Node { certificate, before } if certificate == leaf || before.as_ref() == Some(leaf) => {
+                Ok(ServerCertVerified::assertion())
+            }
+            Self::Node { .. } => Err(CertificateError::UnknownIssuer.into()),
             Self::Authorities { verifier, certificates } => {
                 match verifier.verify_server_cert(leaf, intermediates, name, &[], now) {
                     // What openssl and keytool sign by itself calls itself an authority, too. Its time is checked before

@@ -33,8 +33,8 @@ pub struct UpstreamTls {
 }
 
 impl UpstreamTls {
-    /// Believes servers that an authority in this PEM file vouches for. A certificate in the file that is a server's own
-    /// is believed as well. The file is read again when it changes. Must be called inside a runtime.
+    /// Believes servers that an authority in this PEM file vouches for. A certificate in the file that a server signed
+    /// itself is believed as well. The file is read again when it changes. Must be called inside a runtime.
     ///
     /// # Errors
     /// When the file cannot be read or holds no usable certificate.

@@ -24,7 +24,8 @@ impl Verifier {
 
     /// Trusts someone else from now on. Open connections go on.
     pub(super) fn replace(&self, trust: Trust) {
-        *self.trust.write() = Arc::new(trust);
+        let mut current = self.trust.write();
+        *current = Arc::new(trust.after(&current));
     }
 }
 
