@@ -349,3 +349,35 @@ impl SessionState {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::io::BufWriter;
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(30);
+
+    #[tokio::test]
+    async fn what_a_writer_holds_back_is_flushed_before_the_next_message() {
+        let (near, mut far) = tokio::io::duplex(1024);
+        let (reader, writer) = tokio::io::split(near);
+        let (messages, inbox) = mpsc::channel(1);
+        let times = SessionTimes { connect: PATIENCE, keep_alive: PATIENCE, dead_after: PATIENCE };
+        let (writer, incoming, state) = (BufWriter::new(writer), BytesMut::new(), SessionState::default());
+        let task = SessionTask { reader, writer, flushing: Flushing::Done, incoming, times, inbox, state };
+        let running = tokio::spawn(task.run());
+        for frame in [&b"first"[..], b"other"] {
+            messages.send(Message::Send { frames: Bytes::from_static(frame) }).await.expect("the task runs");
+            let mut heard = [0; 5];
+            timeout(PATIENCE, far.read_exact(&mut heard)).await.expect("it is flushed").expect("the pipe stands");
+            assert_eq!(heard, frame);
+        }
+        drop(messages);
+        let (cause, _) = running.await.expect("no panic");
+        assert!(matches!(cause, LostCause::Dropped), "{cause}");
+    }
+}

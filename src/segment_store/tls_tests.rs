@@ -198,7 +198,6 @@ async fn frames_beyond_what_the_socket_takes_arrive_whole() {
     let mut bytes = bytes::BytesMut::new();
     block.encode(&mut bytes);
     flow.send(bytes.freeze()).await.expect("the session stands");
-    // Nothing more is written: the last record leaves only if it is flushed.
     let received = timeout(PATIENCE, peer.0.next()).await.expect("in time").expect("open").expect("a frame");
     assert_eq!(received.payload.len(), block.payload.len());
     ask(&session, &mut peer).await;
