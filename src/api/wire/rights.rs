@@ -6,7 +6,8 @@ use std::fmt::Display;
 use bytes::{Bytes, BytesMut};
 use pravega_protocol::stream::{Scope, ScopedStream, SegmentName, StreamName};
 use pravega_protocol::wire::{
-    CommandType, DelegationToken, Frame, Level, MAX_PAYLOAD_TO_STORE, Places, WireCommand, WireField as _, sniff,
+    CommandType, DelegationToken, Frame, JavaStr, Level, MAX_PAYLOAD_TO_STORE, Places, WireCommand, WireField as _,
+    sniff,
 };
 
 use crate::api::edge::header_limit::too_large;
@@ -86,7 +87,7 @@ impl Rights {
                 continue;
             };
             if token.is_empty() && !self.route.is_open() {
-                let bought = self.token_for(segment.as_str()).await?;
+                let bought = self.token_for(&checked_segment(frame, segment)).await?;
                 frame.payload = with_token(&frame.payload, token.at, &bought);
                 let length = frame.payload.len();
                 if length > MAX_PAYLOAD_TO_STORE {
@@ -140,11 +141,20 @@ fn named_segments(command: CommandType, frame: &Frame) -> Result<Vec<String>, Ap
     Ok(named)
 }
 
+/// The segment for which a store checks the token, given the one that routes the command. Source:
+/// PravegaRequestProcessor.java, `mergeSegments`.
+fn checked_segment(frame: &Frame, route: JavaStr) -> String {
+    match frame.to_command() {
+        Ok((WireCommand::MergeSegments(merge), _)) => merge.source.as_str().to_owned(),
+        _ => route.as_str().to_owned(),
+    }
+}
+
 /// The stream, or table, whose rights decide about a segment: the first two parts of its name, as for the store.
 /// Source: DelegationTokenVerifier's match of resources, TokenVerifierImpl.java.
 fn stream_of(segment: &str) -> Option<ScopedStream> {
     let mut parts = segment.split('/');
-    let (scope, stream, _segment) = (parts.next()?, parts.next()?, parts.next()?);
+    let (scope, stream) = (parts.next()?, parts.next()?);
     Some(ScopedStream::new(Scope::new(scope).ok()?, StreamName::of_segment(stream).ok()?))
 }
 
@@ -165,7 +175,7 @@ fn with_token(payload: &Bytes, at: usize, token: &DelegationToken) -> Bytes {
 
 #[cfg(test)]
 mod tests {
-    use pravega_protocol::wire::{JavaStr, MergeSegments, RequestId, SealSegment, Segment};
+    use pravega_protocol::wire::{MergeSegments, RequestId, SealSegment, Segment};
 
     use super::*;
 
@@ -199,12 +209,15 @@ mod tests {
             delegation_token: DelegationToken::none(),
             attribute_updates: Vec::new(),
         };
-        assert_eq!(demanded(&WireCommand::from(merge).frame()), ["sc/one", "sc/other"]);
+        let merge = WireCommand::from(merge).frame();
+        assert_eq!(demanded(&merge), ["sc/one", "sc/other"]);
+        let target = JavaStr::new("sc/one/0.#epoch.0").expect("short");
+        assert_eq!(checked_segment(&merge, target), "sc/other/0.#epoch.0", "whose token a store wants to see");
     }
 
     #[test]
     fn segment_of_no_stream_is_no_one_s() {
-        for name in ["0.#epoch.0", "st/0", "", "a b/st/0"] {
+        for name in ["0.#epoch.0", "", "/0", "a b/st/0"] {
             let refused = demand(&seal(name, ""), &route()).err().expect("no stream");
             assert_eq!(refused.code(), ErrorCode::Forbidden, "{name}");
         }
