@@ -33,6 +33,7 @@ mod raw_messages;
 mod raw_sequence;
 mod request_forms;
 mod restart;
+mod rights;
 mod routing;
 mod scaling;
 mod segments;

@@ -227,7 +227,7 @@ async fn await_answer(rest: &str) {
     timeout(PATIENCE, asking).await.expect("the controller answers");
 }
 
-fn logging(directory: &Path) -> PathBuf {
+pub(crate) fn logging(directory: &Path) -> PathBuf {
     let path = directory.join("logback.xml");
     let appender = r#"<appender name="log" class="ch.qos.logback.core.ConsoleAppender"><encoder>
         <pattern>%d{HH:mm:ss.SSS} %-5level %logger{30} %msg%n</pattern></encoder></appender>"#;
@@ -367,7 +367,7 @@ impl Jvm {
 }
 
 /// Distinct ports that nothing listens on.
-fn free_ports<const N: usize>() -> [u16; N] {
+pub(crate) fn free_ports<const N: usize>() -> [u16; N] {
     let mut ports: Vec<u16> = Vec::new();
     while ports.len() < N {
         let port = rand::random_range(PORTS);

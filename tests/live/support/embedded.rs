@@ -80,12 +80,13 @@ impl Embedded {
         self.check().await;
     }
 
-    /// Sends SIGTERM and waits for it to exit.
-    pub(crate) async fn stop(mut self) {
+    /// Sends SIGTERM and waits for it to exit; returns its log.
+    pub(crate) async fn stop(mut self) -> String {
         signal(self.pid(), Signal::TERM);
         let status = timeout(PATIENCE, self.child.wait()).await.expect("it ends").expect("our child");
         let log = self.check().await;
         assert!(status.success(), "{status}\n{log}");
+        log
     }
 
     async fn check(self) -> String {

@@ -11,9 +11,10 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 
 use super::process::{self, Signal};
+use super::secured::users::assert_discreet;
 use super::{Answer, PATIENCE, Pravega, http};
 
-/// A running gateway. Dropping it kills the process; a panic inside it fails the test.
+/// A running gateway. Dropping it kills the process; a panic inside it, or a secret in its log, fails the test.
 #[derive(Debug)]
 pub(crate) struct Gateway {
     child: Child,
@@ -170,6 +171,7 @@ impl Drop for Gateway {
             eprintln!("the gateway's last lines:\n{}", self.log_tail());
         } else {
             assert!(!panicked, "the gateway panicked:\n{}", self.log_tail());
+            assert_discreet("the gateway's log", &self.log.borrow().join("\n"));
         }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod raw_client;
 pub(crate) mod scripted_store;
+pub(crate) mod secured;
 #[cfg(feature = "embedded")]
 pub(crate) mod small_disk;
 pub(crate) mod standalone;

@@ -6,12 +6,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::{Buf as _, BytesMut};
+use pravega_protocol::wire::{Frame, FrameCodec};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
+use tokio_util::codec::Decoder as _;
 
 use super::fault::{Fault, Faults, Kind};
 
@@ -56,11 +58,56 @@ struct Road {
     /// When the throttle lets the next bytes pass.
     free_at: Arc<Mutex<Instant>>,
     to_store: Arc<AtomicU64>,
+    recording: Option<Recording>,
+}
+
+/// All that was forwarded to the store, connection by connection.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Recording(Arc<parking_lot::Mutex<Vec<BytesMut>>>);
+
+impl Recording {
+    /// Begins with a connection; returns its number.
+    fn begin(&self) -> usize {
+        let mut connections = self.0.lock();
+        connections.push(BytesMut::new());
+        connections.len() - 1
+    }
+
+    fn add(&self, connection: usize, bytes: &[u8]) {
+        self.0.lock()[connection].extend_from_slice(bytes);
+    }
+
+    /// Whether a text was among it.
+    pub(crate) fn holds(&self, text: &str) -> bool {
+        let found = |bytes: &BytesMut| bytes.windows(text.len()).any(|window| window == text.as_bytes());
+        self.0.lock().iter().any(found)
+    }
+
+    /// The messages, those of a connection in their order; the last of each may still be on its way.
+    pub(crate) fn frames(&self) -> Vec<Frame> {
+        let connections = self.0.lock().clone();
+        connections.into_iter().flat_map(frames_of).collect()
+    }
+}
+
+fn frames_of(mut bytes: BytesMut) -> Vec<Frame> {
+    let mut codec = FrameCodec::store();
+    std::iter::from_fn(|| codec.decode(&mut bytes).expect("gateways send frames")).collect()
 }
 
 impl Proxy {
     /// Forwards connections to `target`, a `host:port`, and injects these faults.
     pub(crate) async fn start(target: &str, faults: Arc<Faults>) -> Self {
+        Self::begin(target, faults, None).await
+    }
+
+    /// A proxy without faults, and what it will have forwarded.
+    pub(crate) async fn recording(target: &str) -> (Self, Recording) {
+        let recording = Recording::default();
+        (Self::begin(target, Arc::new(Faults::new(0, 0)), Some(recording.clone())).await, recording)
+    }
+
+    async fn begin(target: &str, faults: Arc<Faults>, recording: Option<Recording>) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let road = Road {
@@ -68,6 +115,7 @@ impl Proxy {
             faults,
             free_at: Arc::new(Mutex::new(Instant::now())),
             to_store: Arc::default(),
+            recording,
         };
         let accepting = tokio::spawn(accept(listener, target.to_owned(), road.clone()));
         Self { address, road, accepting }
@@ -140,12 +188,15 @@ struct Lane {
     to: OwnedWriteHalf,
     is_to_store: bool,
     fault: Fault,
+    /// Its number in the recording.
+    connection: usize,
 }
 
 impl Lane {
     fn new(road: Road, to: OwnedWriteHalf, is_to_store: bool) -> Self {
         let fault = road.faults.draw();
-        Self { road, to, is_to_store, fault }
+        let connection = road.recording.as_ref().filter(|_| is_to_store).map_or(0, Recording::begin);
+        Self { road, to, is_to_store, fault, connection }
     }
 
     async fn run(mut self, mut from: OwnedReadHalf) -> io::Result<()> {
@@ -195,6 +246,9 @@ impl Lane {
 
     async fn write(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.road.admit(bytes.len(), self.is_to_store).await?;
+        if let Some(recording) = self.road.recording.as_ref().filter(|_| self.is_to_store) {
+            recording.add(self.connection, bytes);
+        }
         self.to.write_all(bytes).await
     }
 }
