@@ -17,7 +17,7 @@ step() { printf '\n== %s\n' "$*"; }
 
 # --- Tools -----------------------------------------------------------------------------------------------------------
 
-# Makes sure that the named tools exist (java, javac, mvn, python, curl, setpriv); installs missing ones when run as root.
+# Makes sure that the named tools exist (java, javac, mvn, python, curl, openssl, setpriv); installs missing ones when run as root.
 ensure_tools() {
   local missing
   install_missing "$@"
@@ -57,6 +57,7 @@ has_java() { at_least_17 java -version; }
 has_javac() { at_least_17 javac -version; }
 has_mvn() { command -v mvn >/dev/null; }
 has_curl() { command -v curl >/dev/null; }
+has_openssl() { command -v openssl >/dev/null; }
 has_shellcheck() { command -v shellcheck >/dev/null; }
 has_setpriv() { command -v setpriv >/dev/null; }
 has_cxx() { command -v c++ >/dev/null; }
