@@ -4,6 +4,9 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::{Arc, LazyLock};
 
+use base64::Engine as _;
+use base64::alphabet;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use http::HeaderValue;
 use ring::hmac;
 use ring::rand::SystemRandom;
@@ -36,8 +39,8 @@ impl Credentials {
         Self::default()
     }
 
-    /// Those in the value of an `Authorization` header. A value that is not visible ASCII is none: no controller could
-    /// be shown it.
+    /// Those in the value of an `Authorization` header. A value that is not of the form `METHOD CREDENTIALS`, or is `Basic`
+    /// without a name and a password, is none: Pravega takes it for a fault of its own.
     #[must_use]
     pub fn of(authorization: &HeaderValue) -> Self {
         let shown = |mut shown: MetadataValue<Ascii>| {
@@ -46,7 +49,8 @@ impl Credentials {
             header.set_sensitive(true);
             Arc::new(Shown { header, authorization: shown, fingerprint: Fingerprint::of(authorization.as_bytes()) })
         };
-        Self(authorization.to_str().ok().and_then(|text| text.parse().ok()).map(shown))
+        let text = authorization.to_str().ok().filter(|text| is_well_formed(text));
+        Self(text.and_then(|text| text.parse().ok()).map(shown))
     }
 
     /// Whether nothing is shown.
@@ -70,6 +74,21 @@ impl Credentials {
         self.0.as_ref().map(|shown| shown.fingerprint)
     }
 }
+
+/// Source: AuthInterceptor.java, PasswordAuthHandler.java.
+fn is_well_formed(authorization: &str) -> bool {
+    match authorization.split_once(' ') {
+        Some(("Basic", encoded)) => BASE64.decode(encoded.trim()).is_ok_and(|decoded| decoded.contains(&b':')),
+        Some((_, credentials)) => !credentials.trim().is_empty(),
+        None => false,
+    }
+}
+
+/// Padded or not.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
 
 impl Fingerprint {
     fn of(secret: &[u8]) -> Self {
@@ -114,9 +133,16 @@ mod tests {
     }
 
     #[test]
-    fn value_that_cannot_be_shown_is_none() {
-        let bytes = HeaderValue::from_bytes(b"Basic \xff").expect("opaque bytes");
+    fn value_that_pravega_could_not_read_is_none() {
+        let malformed = ["Basic", "Basic ", "Basic YQ==", "Basic not base64", "Bearer", "Bearer  ", "YTpi", ""];
+        for text in malformed {
+            assert_eq!(shown(text), Credentials::none(), "{text:?}");
+        }
+        let bytes = HeaderValue::from_bytes(b"Bearer \xff").expect("opaque bytes");
         assert_eq!(Credentials::of(&bytes), Credentials::none());
+        for text in ["Basic YTpi", "Basic YTo=", "Basic YTo", "Bearer x.y.z", "basic YQ==", "Custom a b"] {
+            assert_ne!(shown(text), Credentials::none(), "{text:?}");
+        }
     }
 
     #[test]

@@ -154,7 +154,7 @@ fn checked_segment(frame: &Frame, route: JavaStr) -> String {
 /// Source: DelegationTokenVerifier's match of resources, TokenVerifierImpl.java.
 fn stream_of(segment: &str) -> Option<ScopedStream> {
     let mut parts = segment.split('/');
-    let (scope, stream) = (parts.next()?, parts.next()?);
+    let (scope, stream, _segment) = (parts.next()?, parts.next()?, parts.next()?);
     Some(ScopedStream::new(Scope::new(scope).ok()?, StreamName::of_segment(stream).ok()?))
 }
 
@@ -217,7 +217,7 @@ mod tests {
 
     #[test]
     fn segment_of_no_stream_is_no_one_s() {
-        for name in ["0.#epoch.0", "", "/0", "a b/st/0"] {
+        for name in ["0.#epoch.0", "st/0", "", "a b/st/0"] {
             let refused = demand(&seal(name, ""), &route()).err().expect("no stream");
             assert_eq!(refused.code(), ErrorCode::Forbidden, "{name}");
         }

@@ -40,7 +40,7 @@ fn rejected(code: Code) -> Error {
 impl Fake {
     fn admit(&self, caller: &Credentials) -> Result<(), Error> {
         let is_known =
-            caller.authorization().is_some_and(|shown| shown.to_str().is_ok_and(|text| text != "Basic wrong"));
+            caller.authorization().is_some_and(|shown| shown.to_str().is_ok_and(|text| text != "Bearer wrong"));
         if *self.secured.lock() && !is_known { Err(Error::Unauthenticated { call: "test" }) } else { Ok(()) }
     }
 
@@ -166,7 +166,7 @@ impl ControllerClient for Fake {
     ) -> BoxFuture<'a, Result<String, Error>> {
         let sold = self.admit(caller).and_then(|()| match (caller.authorization(), access) {
             _ if !*self.secured.lock() => Ok(String::new()),
-            (Some(shown), Access::Write | Access::ReadWrite) if shown == "Basic reader" => {
+            (Some(shown), Access::Write | Access::ReadWrite) if shown == "Bearer reader" => {
                 Err(Error::Forbidden { call: "test" })
             }
             // {"iat":1000,"exp":1030}
@@ -454,7 +454,7 @@ fn secured() -> (Arc<Fake>, Controller) {
 #[tokio::test(start_paused = true)]
 async fn nothing_is_bought_where_authentication_is_off() {
     let (fake, controller) = controller();
-    for name in ["Basic admin", "Basic wrong"] {
+    for name in ["Bearer admin", "Bearer wrong"] {
         let controller = controller.of_caller(caller(name));
         for stream in ["sc/st", "sc/other"].map(stream) {
             assert!(controller.grant(&stream, Access::ReadWrite).await.expect("for everyone").is_open());
@@ -469,15 +469,15 @@ async fn each_caller_buys_a_token_of_each_level_until_shortly_before_its_end() {
     let st = stream("sc/st");
     let buy = async |name, access| controller.of_caller(caller(name)).grant(&st, access).await;
     for _ in 0..3 {
-        assert!(!buy("Basic admin", Access::ReadWrite).await.expect("allowed").is_open());
-        assert!(buy("Basic reader", Access::Read).await.is_ok());
-        assert!(matches!(buy("Basic reader", Access::ReadWrite).await, Err(Error::Forbidden { .. })));
-        assert!(matches!(buy("Basic wrong", Access::Read).await, Err(Error::Unauthenticated { .. })));
+        assert!(!buy("Bearer admin", Access::ReadWrite).await.expect("allowed").is_open());
+        assert!(buy("Bearer reader", Access::Read).await.is_ok());
+        assert!(matches!(buy("Bearer reader", Access::ReadWrite).await, Err(Error::Forbidden { .. })));
+        assert!(matches!(buy("Bearer wrong", Access::Read).await, Err(Error::Unauthenticated { .. })));
         let nothing = controller.grant(&st, Access::Read).await;
         assert!(matches!(nothing, Err(Error::Unauthenticated { .. })));
     }
     assert_eq!(fake.calls("token"), 6, "one to see whether it is open, and one each");
-    let grant = buy("Basic admin", Access::ReadWrite).await.expect("allowed");
+    let grant = buy("Bearer admin", Access::ReadWrite).await.expect("allowed");
     sleep(Duration::from_secs(21)).await;
     assert!(grant.token().await.expect("another one").is_good());
     assert_eq!(fake.calls("token"), 7, "the token's last third has begun");
@@ -489,7 +489,7 @@ async fn each_caller_buys_a_token_of_each_level_until_shortly_before_its_end() {
 #[tokio::test(start_paused = true)]
 async fn token_that_has_ended_is_not_shown_though_no_other_can_be_bought() {
     let (fake, controller) = secured();
-    let admin = controller.of_caller(caller("Basic admin"));
+    let admin = controller.of_caller(caller("Bearer admin"));
     let grant = admin.grant(&stream("sc/st"), Access::Read).await.expect("allowed");
     *fake.down.lock() = true;
     sleep(Duration::from_secs(31)).await;
@@ -501,8 +501,8 @@ async fn token_that_has_ended_is_not_shown_though_no_other_can_be_bought() {
 async fn refusal_of_one_caller_is_no_other_s() {
     let (fake, controller) = secured();
     let st = stream("sc/st");
-    let callers =
-        ["Basic wrong", "Basic admin", "Basic wrong", "Basic reader"].map(|name| controller.of_caller(caller(name)));
+    let callers = ["Bearer wrong", "Bearer admin", "Bearer wrong", "Bearer reader"]
+        .map(|name| controller.of_caller(caller(name)));
     let answers = join_all(callers.iter().map(|controller| controller.current_segments(&st))).await;
     assert_eq!(answers.iter().map(Result::is_ok).collect::<Vec<_>>(), [false, true, false, true]);
     assert_eq!(fake.calls("current"), 2, "one that was refused, one for all who were not");

@@ -1,5 +1,6 @@
 //! What requests are made on: segments that no other request uses, made behind the gateway's back.
 
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use pravega_protocol::controller::stream_info::AccessOperation;
@@ -15,8 +16,8 @@ use crate::support::secured::users::ADMIN;
 use crate::support::secured::{SecuredPravega, StoreSession};
 use crate::support::wire::framed;
 
-/// The next segment's number, above those of the controller; tests share a real Pravega.
-static NEXT_NUMBER: AtomicU32 = AtomicU32::new(1_000);
+/// The next segment's number, above those of the controller and unlike those of earlier runs; tests share a real Pravega.
+static NEXT_NUMBER: LazyLock<AtomicU32> = LazyLock::new(|| AtomicU32::new(rand::random_range(1_000..1 << 31)));
 
 /// The only event of a segment that was filled.
 pub(super) const EVENT: &[u8] = b"{\"here\":\"before\"}";
