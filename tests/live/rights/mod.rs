@@ -6,9 +6,11 @@
 
 mod callers;
 mod case;
+mod cluster;
 mod control;
 mod events;
 mod ground;
+mod load;
 #[cfg(feature = "embedded")]
 mod many_callers;
 mod matrix;

@@ -15,6 +15,7 @@ use tokio_util::codec::Framed;
 
 use super::pravega::variable;
 use super::process::{Signal, signal};
+use super::secured::users::ADMIN;
 use super::{Answer, PATIENCE, Pravega, http};
 
 /// Where BookKeeper's ledgers are listed in ZooKeeper.
@@ -25,6 +26,12 @@ const CONTAINERS: u32 = 4;
 
 /// Ports below the range that the system uses for outgoing connections.
 const PORTS: std::ops::Range<u16> = 10_000..32_000;
+
+/// The password file of a guarded one.
+const PASSWORDS: &str = "passwords";
+
+/// What tokens are signed with.
+const SIGNING_KEY: &str = "hush-sign-S2";
 
 /// Another process may take a port after it was chosen and before it is bound.
 const ATTEMPTS: usize = 3;
@@ -38,7 +45,7 @@ pub(crate) struct Cluster {
     _bookie: Node,
     _zookeeper: Node,
     pub(crate) pravega: Pravega,
-    _files: tempfile::TempDir,
+    files: tempfile::TempDir,
 }
 
 /// A part of the cluster.
@@ -65,16 +72,25 @@ struct Jvm {
 impl Cluster {
     /// Starts one on free ports and waits until its controller and both stores answer.
     pub(crate) async fn start() -> Self {
+        Self::start_with(None).await
+    }
+
+    /// As [`start`](Self::start), for some users only, [`ADMIN`] among them.
+    pub(crate) async fn guarded(guard: Guard<'_>) -> Self {
+        Self::start_with(Some(guard)).await
+    }
+
+    async fn start_with(guard: Option<Guard<'_>>) -> Self {
         for _ in 1..ATTEMPTS {
-            match Self::try_start().await {
+            match Self::try_start(guard).await {
                 Ok(cluster) => return cluster,
                 Err(ended) => eprintln!("{ended}"),
             }
         }
-        Self::try_start().await.unwrap_or_else(|ended| panic!("{ended}"))
+        Self::try_start(guard).await.unwrap_or_else(|ended| panic!("{ended}"))
     }
 
-    async fn try_start() -> Result<Self, String> {
+    async fn try_start(guard: Option<Guard<'_>>) -> Result<Self, String> {
         let files = tempfile::tempdir().expect("a directory");
         let directory = files.path();
         let [zookeeper, bookie, grpc, rest, first, second] = free_ports();
@@ -83,14 +99,23 @@ impl Cluster {
         let bookie = Jvm::bookie(directory, bookie, &zookeeper.address);
         Jvm::metaformat(&bookie).run().await?;
         let bookie = bookie.start().await?;
-        let controller = Jvm::controller(directory, grpc, rest, &zookeeper.address).start().await?;
+        let mut controller = Jvm::controller(directory, grpc, rest, &zookeeper.address);
+        if let Some(guard) = guard {
+            write(&directory.join(PASSWORDS), guard.passwords);
+            controller.properties.extend(guard.of_controller(directory));
+        }
+        let controller = controller.start().await?;
         let rest = format!("http://127.0.0.1:{rest}");
         await_answer(&rest).await;
-        let store = |name, port| Jvm::store(directory, name, port, &zookeeper.address, grpc).start();
+        let store = |name, port| {
+            let mut store = Jvm::store(directory, name, port, &zookeeper.address, grpc);
+            store.properties.extend(guard.into_iter().flat_map(Guard::of_store));
+            store.start()
+        };
         let (first, second) = tokio::join!(store("store-1", first), store("store-2", second));
         let stores = [first?, second?];
         let pravega = Pravega { controller: controller.address.clone(), rest, store: stores[0].address.clone() };
-        Ok(Self { stores, controller, _bookie: bookie, _zookeeper: zookeeper, pravega, _files: files })
+        Ok(Self { stores, controller, _bookie: bookie, _zookeeper: zookeeper, pravega, files })
     }
 
     /// Which of the two stores has a segment, or would have it if there were one.
@@ -107,9 +132,48 @@ impl Cluster {
         timeout(PATIENCE, looking).await.expect("a store is responsible for every segment")
     }
 
+    /// Restarts the controller with other users.
+    pub(crate) async fn replace_users(&mut self, passwords: &str) {
+        write(&self.files.path().join(PASSWORDS), passwords);
+        self.controller.kill();
+        self.controller.start_again().await;
+        self.await_controller().await;
+    }
+
     /// Waits until the controller's REST listener answers.
     pub(crate) async fn await_controller(&self) {
         await_answer(&self.pravega.rest).await;
+    }
+}
+
+/// Who may use a cluster.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Guard<'a> {
+    /// The text of the password file.
+    pub(crate) passwords: &'a str,
+    /// How long a delegation token is good.
+    pub(crate) token_life: Duration,
+}
+
+impl Guard<'_> {
+    fn of_controller(self, directory: &Path) -> [String; 4] {
+        [
+            "controller.security.auth.enable=true".to_owned(),
+            format!("controller.security.pwdAuthHandler.accountsDb.location={}", directory.join(PASSWORDS).display()),
+            format!("controller.security.auth.delegationToken.signingKey.basis={SIGNING_KEY}"),
+            format!("controller.security.auth.delegationToken.ttl.seconds={}", self.token_life.as_secs()),
+        ]
+    }
+
+    /// A store writes its wishes to scale into a stream, as a user.
+    fn of_store(self) -> [String; 5] {
+        [
+            "autoScale.controller.connect.security.auth.enable=true".to_owned(),
+            format!("autoScale.security.auth.token.signingKey.basis={SIGNING_KEY}"),
+            "pravega.client.auth.loadDynamic=false".to_owned(),
+            "pravega.client.auth.method=Basic".to_owned(),
+            format!("pravega.client.auth.token={}", ADMIN.credentials()),
+        ]
     }
 }
 
