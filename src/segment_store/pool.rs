@@ -265,10 +265,9 @@ impl SlotState {
     fn open_session(&mut self, health: &StoreHealth) -> Option<Session> {
         let session = self.session.take()?;
         if session.flows_opened() >= MOST_FLOWS || !session.takes_writers() {
+            // Replaced on purpose, so that the next one is no replacement of a lost one.
             self.was_open = false;
-            return None;
-        }
-        if session.is_open() {
+        } else if session.is_open() {
             self.session = Some(session.clone());
             return Some(session);
         }

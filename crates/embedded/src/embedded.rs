@@ -10,7 +10,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::Stream;
 use http_server::shutdown::{self, Exit, Phases, ShutdownSettings, Signal};
-use http_server::tls::{self, Acceptor, Inside, PemFile, TlsError};
+use http_server::tls::{Acceptor, Inside, LOOK_AT_FILES_EVERY, PemFile, ServerFiles, TlsError};
 use http_server::{Listener, ServeSettings, serve};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -185,9 +185,12 @@ async fn signing_key(node: &Arc<Node>) -> Result<String, StartError> {
 /// What connections pass first: TLS, where the settings say so.
 fn acceptor(settings: &Settings, inside: Inside) -> Result<Acceptor, TlsError> {
     let Some(files) = &settings.tls else { return Ok(Acceptor::plain()) };
-    let certificate = PemFile::new("--tls-certificate", &files.certificate);
-    let key = PemFile::new("--tls-key", &files.key);
-    tls::server_config(&certificate, &key, inside).map(Acceptor::tls)
+    let files = ServerFiles {
+        certificates: PemFile::new("--tls-certificate", &files.certificate),
+        key: PemFile::new("--tls-key", &files.key),
+        client_ca: None,
+    };
+    Acceptor::reloading(files, inside, LOOK_AT_FILES_EVERY)
 }
 
 async fn bind(flag: &'static str, port: u16) -> Result<TcpListener, StartError> {

@@ -57,7 +57,21 @@ async fn nothing_is_created_where_auto_create_is_off_and_as_many_segments_as_the
 #[tokio::test]
 #[ignore = "needs ./scripts/test"]
 async fn five_lines_say_what_runs_where_and_the_curls_they_name_work() {
-    try_the_five_lines(&[]).await;
+    try_the_five_lines(&[], |command| command).await;
+}
+
+#[tokio::test]
+#[ignore = "needs ./scripts/test"]
+async fn curls_of_the_five_lines_name_a_user_whose_password_curl_asks_for() {
+    let folder = TempDir::new().expect("a folder");
+    let users = folder.path().join("users");
+    let line = gateway_cli(&["embedded-user", "ada", "prn::*,READ_UPDATE"], "secret\n").await.lines().remove(0);
+    std::fs::write(&users, line + "\n").expect("a file of ours");
+    let with_password = |command: String| {
+        assert!(command.contains(" -u ada"), "{command}");
+        command.replace(" -u ada", " -u ada:secret")
+    };
+    try_the_five_lines(&["--users", users.to_str().expect("ASCII")], with_password).await;
 }
 
 #[tokio::test]
@@ -65,10 +79,10 @@ async fn five_lines_say_what_runs_where_and_the_curls_they_name_work() {
 async fn curls_of_the_five_lines_trust_the_certificate_of_the_gateway() {
     let folder = TempDir::new().expect("a folder");
     let [cert, key] = Authority::make("servers").issue("gateway").write(folder.path(), "gateway");
-    try_the_five_lines(&["--tls-cert", &cert, "--tls-key", &key]).await;
+    try_the_five_lines(&["--tls-cert", &cert, "--tls-key", &key], |command| command).await;
 }
 
-async fn try_the_five_lines(arguments: &[&str]) {
+async fn try_the_five_lines(arguments: &[&str], typed: impl Fn(String) -> String) {
     let mut child = Command::new(env!("CARGO_BIN_EXE_pravega-gateway"))
         .args(["--embedded", "--listen", "127.0.0.1:0", "--management", "127.0.0.1:0"])
         .args(["--segment-store-port=0", "--controller-port=0", "--rest-port=0"])
@@ -88,6 +102,7 @@ async fn try_the_five_lines(arguments: &[&str]) {
     assert_eq!(begins, ["gateway", "Pravega", "data", "write", "read"]);
     for (line, shows) in [(&lines[3], r#"{"segment":"0.#epoch.0""#), (&lines[4], "hello, Pravega")] {
         let (_, command) = line.split_once("curl ").expect("a curl");
+        let command = typed(command.to_owned());
         let mut bash = Command::new("bash");
         bash.args(["-c", &format!("curl --noproxy '*' -sS --max-time 90 {command}")]);
         let output = crate::support::process::run(&mut bash, "").await.success();

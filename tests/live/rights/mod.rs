@@ -10,6 +10,7 @@ mod cluster;
 mod control;
 mod events;
 mod ground;
+mod key_ranges;
 mod load;
 #[cfg(feature = "embedded")]
 mod many_callers;

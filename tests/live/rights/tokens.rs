@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use tokio::time::Instant;
+use tokio::time::{Instant, sleep};
 
 use super::load::{LEDGER, ORDERS, append, goes_on_until, nothing_is_lost_for, refused_by};
 use crate::support::Answer;
+use crate::support::process::Signal;
 use crate::support::secured::users::{ADMIN, OTHER, READER, WRITER, assert_discreet};
 use crate::support::secured::{Protection, SecuredPravega};
 
@@ -24,6 +25,30 @@ async fn nothing_is_lost_doubled_or_refused_while_tokens_end() {
     let gateway = pravega.gateway(&[]).await;
     nothing_is_lost_for(running_time(), &gateway).await;
     assert_discreet("the gateway's metrics", &gateway.metrics().await);
+    drop(gateway);
+    pravega.stop().await;
+}
+
+/// The gateway has no time to move its writers before the store closes their connection.
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_is_lost_where_the_store_closes_a_connection_at_the_end_of_a_token() {
+    let pravega = SecuredPravega::embedded(Protection::FULL, &["--token-life", "4s"]).await;
+    let gateway = pravega.gateway(&[]).await;
+    let frozen = async {
+        for _ in 0..2 {
+            sleep(Duration::from_secs(2)).await;
+            gateway.signal(Signal::STOP);
+            sleep(Duration::from_secs(5)).await;
+            gateway.signal(Signal::CONT);
+        }
+    };
+    tokio::join!(nothing_is_lost_for(Duration::from_secs(16), &gateway), frozen);
+    let store = pravega.pravega.store.clone();
+    gateway
+        .logged_with("session ended", |line| {
+            line["cause"] == "the store closed the connection" && line["store.endpoint"] == *store
+        })
+        .await;
     drop(gateway);
     pravega.stop().await;
 }

@@ -125,11 +125,16 @@ impl Gateway {
 
     /// Waits for a log line with this message.
     pub(crate) async fn logged(&self, message: &str) -> Value {
+        self.logged_with(message, |_| true).await
+    }
+
+    /// Waits for a log line with this message that is the one that is sought.
+    pub(crate) async fn logged_with(&self, message: &str, is_sought: impl Fn(&Value) -> bool) -> Value {
         let mut log = self.log.clone();
-        let found = |lines: &Vec<String>| find(lines, message).is_some();
+        let found = |lines: &Vec<String>| find(lines, message, &is_sought).is_some();
         let waited = timeout(PATIENCE, log.wait_for(found)).await;
         match waited {
-            Ok(Ok(lines)) => find(&lines, message).expect("just found"),
+            Ok(Ok(lines)) => find(&lines, message, &is_sought).expect("just found"),
             _ => panic!("the gateway never logged {message:?}:\n{}", self.log_tail()),
         }
     }
@@ -187,7 +192,7 @@ fn follow(stderr: ChildStderr) -> (watch::Receiver<Vec<String>>, JoinHandle<()>)
     (log, reader)
 }
 
-fn find(lines: &[String], message: &str) -> Option<Value> {
+fn find(lines: &[String], message: &str, is_sought: impl Fn(&Value) -> bool) -> Option<Value> {
     let lines = lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
-    lines.into_iter().find(|line| line["message"] == message)
+    lines.into_iter().find(|line| line["message"] == message && is_sought(line))
 }

@@ -21,9 +21,12 @@ pub(crate) struct User {
 /// May do everything.
 pub(crate) const ADMIN: User = User { name: "admin", password: "hush-to-all-A5", entries: &["prn::*,READ_UPDATE"] };
 
-/// May read `shop/orders`, and nothing else.
-pub(crate) const READER: User =
-    User { name: "reader", password: "hush-read-R7", entries: &["prn::/scope:shop/stream:orders,READ"] };
+/// May read `shop/orders` and `shop/ranges`, and nothing else.
+pub(crate) const READER: User = User {
+    name: "reader",
+    password: "hush-read-R7",
+    entries: &["prn::/scope:shop/stream:orders,READ", "prn::/scope:shop/stream:ranges,READ"],
+};
 
 /// May do anything to `shop/orders`, and nothing else.
 pub(crate) const WRITER: User =
