@@ -12,10 +12,12 @@ mod name;
 mod segment_name;
 mod text;
 
+mod cut;
 mod key_space;
 mod murmur3;
 mod segments;
 
+pub use cut::{StreamCut, StreamCutError};
 pub use key_space::{KeyPosition, KeyRange};
 pub use name::{NameError, NameKind, Scope, ScopedStream, StreamName};
 pub use segment_name::{SegmentId, SegmentName};
