@@ -6,8 +6,8 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
-use http::StatusCode;
-use http::header::WWW_AUTHENTICATE;
+use http::header::{AUTHORIZATION, WWW_AUTHENTICATE};
+use http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt as _;
 
 use crate::api::edge::deadline::Deadline;
@@ -18,6 +18,7 @@ use crate::controller::RestError;
 
 /// Passes a control call on and its answer back, both streamed.
 pub(crate) async fn forward(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
+    check_readable(&app, deadline, request.headers()).await?;
     let is_safe = request.method().is_safe();
     let broken = Arc::new(OnceLock::new());
     let request = request.map(|body| watched(body, broken.clone()));
@@ -28,6 +29,19 @@ pub(crate) async fn forward(app: App, deadline: Deadline, request: Request) -> R
         Err(elapsed) if is_safe => Err(elapsed.into()),
         Err(elapsed) => Err(ApiError::from(elapsed).possible()),
     }
+}
+
+/// Credentials that Pravega cannot read are wrong ones; it takes them for a fault of its own.
+async fn check_readable(app: &App, deadline: Deadline, headers: &HeaderMap) -> Result<(), ApiError> {
+    if headers.contains_key(AUTHORIZATION) && app.controller().credentials().is_none() {
+        // Where gRPC does not say whether they matter, REST will.
+        if let Ok(Err(error)) = deadline.timeout(app.controller().admit()).await
+            && error.is_refusal()
+        {
+            return Err(error.into());
+        }
+    }
+    Ok(())
 }
 
 /// The controller says 401 without saying how to show credentials.

@@ -127,6 +127,10 @@ impl StreamAppender {
     /// others report that nothing was written.
     pub async fn submit_all(&self, batch: Batch) {
         let mut left = batch.events;
+        // An upload may take longer than its caller keeps the right.
+        if let Err(error) = self.callers.keep_rights().await {
+            return fail(left, &error.into());
+        }
         while !left.is_empty() {
             left = match self.writers.routing(&self.callers).await {
                 Ok(known) => submit_by_segment(&self.writers, &self.callers, &known, left).await,

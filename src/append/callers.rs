@@ -1,5 +1,7 @@
 //! Those for whom the appending side asks: the callers whose events wait.
 
+use std::collections::VecDeque;
+
 use super::event::PendingEvent;
 use crate::controller::{self, Controller, Grant};
 
@@ -36,6 +38,17 @@ impl Callers {
         callers
     }
 
+    /// Makes sure that all of them still have the right that they showed, and renews their tokens.
+    ///
+    /// # Errors
+    /// Of the first who has not.
+    pub(super) async fn keep_rights(&self) -> Result<(), controller::Error> {
+        for grant in &self.0 {
+            grant.token().await?;
+        }
+        Ok(())
+    }
+
     /// Whether this caller is one of them.
     pub(super) fn include(&self, caller: &Grant) -> bool {
         let credentials = caller.credentials();
@@ -48,6 +61,13 @@ impl Callers {
 
     pub(super) fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// Takes the events of these callers out.
+    pub(super) fn take_events(&self, events: &mut VecDeque<PendingEvent>) -> VecDeque<PendingEvent> {
+        let (theirs, others) = events.drain(..).partition(|event| self.include(&event.event.caller));
+        *events = others;
+        theirs
     }
 
     /// Each of them, or where none shows anything, one who does not.

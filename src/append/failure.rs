@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use pravega_protocol::wire::{CommandType, ServerErrorCode, WireCommand};
 
+use crate::segment_store;
 use crate::telemetry::labels::StoreError;
-use crate::{controller, segment_store};
 
 /// Why a writer cannot go on with its connection.
 #[derive(Debug)]
@@ -42,11 +42,13 @@ pub(super) fn failure_of(reply: &WireCommand) -> Failure {
 }
 
 impl Failure {
-    /// Whether the controller refused the caller for whom it was asked.
-    pub(super) fn refusal(&self) -> Option<&controller::Error> {
+    /// Whether the caller was refused for whom it was tried: by the controller, or by a store that did not take the token.
+    /// With another caller's it may succeed.
+    pub(super) fn is_refusal(&self) -> bool {
         match self {
-            Self::Unreachable(segment_store::Error::Controller(error)) if error.is_refusal() => Some(error),
-            _ => None,
+            Self::Unreachable(segment_store::Error::Controller(error)) => error.is_refusal(),
+            Self::Refused(reply) => *reply == CommandType::AuthTokenCheckFailed.info().name,
+            _ => false,
         }
     }
 

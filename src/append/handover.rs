@@ -64,8 +64,9 @@ impl Handover {
     /// OperationProcessor.java.
     pub(super) async fn settle_final_number(&mut self) {
         let mut backoff = Backoff::default();
+        let mut refused = Callers::default();
         while self.queue.has_in_flight() {
-            let (setup, callers) = (self.setup.clone(), Callers::of(self.queue.events(), &Callers::default()));
+            let (setup, callers) = (self.setup.clone(), Callers::of(self.queue.events(), &refused));
             let asking = timeout(setup.reply_timeout, setup.final_number(&callers));
             match self.keep_queueing(asking).await {
                 Ok(Ok(Some(last_number))) => {
@@ -74,6 +75,12 @@ impl Handover {
                 }
                 Ok(Err(Failure::Gone)) => return,
                 Ok(Err(Failure::Moved)) => self.setup.forget_endpoint(),
+                Ok(Err(failure)) if failure.is_refusal() && !callers.is_empty() => {
+                    refused.add_all(callers);
+                    self.queue.on_disconnect();
+                    continue;
+                }
+                Ok(Err(failure)) if failure.is_refusal() => refused = Callers::default(),
                 _ => {}
             }
             self.keep_queueing(sleep(backoff.next_delay())).await;
@@ -142,7 +149,13 @@ async fn reroute(
 async fn give_to_successors(writers: &Arc<StreamWriters>, events: &mut VecDeque<PendingEvent>) -> Result<(), Error> {
     let mut routing = match writers.routing.get() {
         Some(known) => (*known).clone(),
-        None => writers.ask_routing(&callers_of(events)).await?,
+        None => loop {
+            let callers = callers_of(events);
+            match writers.ask_routing(&callers).await {
+                Err(error) if fail_refused(&callers, events, &error) => {}
+                routing => break routing?,
+            }
+        },
     };
     loop {
         routing = replace_closed(writers, routing, events).await?;
@@ -167,6 +180,7 @@ async fn replace_closed(
         let asking = writers.while_reachable(routing_after(writers, &callers, &segment, &routing));
         match timeout(ASK_TIMEOUT, asking).await {
             Ok(Ok(next)) => routing = next,
+            Ok(Err(error)) if fail_refused(&callers, events, &error) => {}
             Ok(Err(error)) if !may_pass(&error) => return Err(error),
             Ok(Err(_)) | Err(_) => {
                 events.retain(|event| !event.ticket.is_withdrawn());
@@ -194,6 +208,16 @@ async fn routing_after(
         successors.iter().map(route).collect()
     };
     Ok(routing.replace(segment.id, &following))
+}
+
+/// Fails the events of callers whom the controller refused, so that it is asked for the others. `false` if the error is no
+/// refusal, or of no one's.
+fn fail_refused(callers: &Callers, events: &mut VecDeque<PendingEvent>, error: &Error) -> bool {
+    let is_refusal = matches!(error, Error::Controller(error) if error.is_refusal());
+    if is_refusal {
+        fail(callers.take_events(events), error);
+    }
+    is_refusal && !callers.is_empty()
 }
 
 /// Those for whom the controller is asked what follows.

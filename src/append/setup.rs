@@ -93,16 +93,12 @@ impl Setup {
     }
 
     pub(super) async fn set_up(&self, mut flow: Flow, grant: &Grant) -> Result<ReadyFlow, Failure> {
-        let token = bought(grant).await?;
-        let request = self.request(&mut flow, token.shown());
-        let asked = self.ask(&mut flow, request).await;
-        // A store that finds a token expired closes without a reply.
-        if matches!(asked, Err(Failure::Disconnected) | Ok(WireCommand::AuthTokenCheckFailed(_))) {
-            grant.doubt_token();
+        let mut reply = self.show_token(&mut flow, grant).await?;
+        if matches!(reply, WireCommand::AuthTokenCheckFailed(_)) && !grant.is_open() {
+            reply = self.show_token(&mut flow, grant).await?;
         }
-        match asked? {
+        match reply {
             WireCommand::AppendSetup(setup) => {
-                flow.note_token(token.life());
                 let last_number = setup.last_event_number.0;
                 if last_number != NO_VALUE && !PLAUSIBLE_NUMBERS.contains(&last_number) {
                     return Err(Failure::Refused("AppendSetup with an invalid event number"));
@@ -115,6 +111,20 @@ impl Setup {
             }
             other => Err(failure_of(&other)),
         }
+    }
+
+    /// Sends SetupAppend with the caller's token. One that the store does not take is not shown again.
+    async fn show_token(&self, flow: &mut Flow, grant: &Grant) -> Result<WireCommand, Failure> {
+        let token = bought(grant).await?;
+        let request = self.request(flow, token.shown());
+        let reply = self.ask(flow, request).await;
+        match &reply {
+            Ok(WireCommand::AppendSetup(_)) => flow.note_token(token.life()),
+            // A store that finds a token expired closes without a reply.
+            Ok(WireCommand::AuthTokenCheckFailed(_)) | Err(Failure::Disconnected) => grant.doubt_token(),
+            _ => {}
+        }
+        reply
     }
 
     pub(super) fn request(&self, flow: &mut Flow, delegation_token: DelegationToken) -> SetupAppend {
@@ -143,7 +153,7 @@ async fn for_one<T, F: Future<Output = Result<T, Failure>>>(
     let mut refused = None;
     for grant in callers.grants() {
         match attempt(grant).await {
-            Err(failure) if failure.refusal().is_some() => refused = Some(failure),
+            Err(failure) if failure.is_refusal() => refused = Some(failure),
             outcome => return outcome,
         }
     }

@@ -42,7 +42,6 @@ use crate::retry::Backoff;
 use crate::segment_store::{Flow, FlowStep, Lost};
 use crate::telemetry::labels::StoreError;
 use crate::telemetry::metrics::Metrics;
-use crate::{controller, segment_store};
 
 /// Submissions taken from the queue at once.
 pub(super) const BATCH_SUBMISSIONS: usize = 1024;
@@ -52,6 +51,9 @@ const QUIET: Duration = Duration::from_millis(100);
 
 /// How often withdrawn events are dropped.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(500);
+
+/// The reply to a token that a store does not take.
+const REFUSED_TOKEN: &str = "AuthTokenCheckFailed";
 
 /// State of the connection.
 enum Link {
@@ -361,6 +363,10 @@ impl WriterTask {
     }
 
     fn on_failure(&mut self, failure: Failure) -> Option<End> {
+        if failure.is_refusal() && self.has_others_than_refused(&failure) {
+            self.reconnect();
+            return None;
+        }
         match failure {
             Failure::Sealed => return Some(End::Sealed),
             Failure::Gone => return Some(End::Gone),
@@ -379,7 +385,6 @@ impl WriterTask {
                 message: Arc::clone(&message),
                 may_have_been_written,
             }),
-            Failure::Unreachable(segment_store::Error::Controller(error)) if error.is_refusal() => self.refuse(&error),
             Failure::Unreachable(error) => {
                 self.fail_all(|_, may_have_been_written| Error::Store { error: error.clone(), may_have_been_written })
             }
@@ -425,11 +430,18 @@ impl WriterTask {
         if self.queue.has_work() {
             let delay = self.backoff.next_delay();
             self.open_link(delay);
+        } else {
+            (self.callers, self.refused) = Default::default();
         }
     }
 
     fn open_link(&mut self, delay: Duration) {
         self.callers = Callers::of(self.queue.events(), &self.refused);
+        if self.callers.is_empty() {
+            // Who comes again may have got the right back.
+            self.refused = Callers::default();
+            self.callers = Callers::of(self.queue.events(), &self.refused);
+        }
         self.link = Link::opening(self.setup.clone(), self.callers.clone(), delay);
     }
 
@@ -441,20 +453,18 @@ impl WriterTask {
         }
     }
 
-    /// The controller refused the callers with whose credentials it was asked. Others may have come meanwhile, and have
-    /// more luck.
-    fn refuse(&mut self, error: &controller::Error) {
+    /// Answers the events of callers who were refused and that were never sent. Returns whether there are others, who may
+    /// have more luck.
+    fn has_others_than_refused(&mut self, failure: &Failure) -> bool {
+        let segment = self.setup.segment.clone();
+        let error = match failure {
+            Failure::Unreachable(error) => Error::Store { error: error.clone(), may_have_been_written: false },
+            _ => Error::Refused { segment, reason: REFUSED_TOKEN, may_have_been_written: false },
+        };
         self.refused.add_all(std::mem::take(&mut self.callers));
         let refused = &self.refused;
-        let of_refused = self.queue.take_waiting(|event| refused.include(&event.event.caller));
-        fail(of_refused, &Error::Controller(error.clone()));
-        if Callers::of(self.queue.events(), &self.refused).is_empty() {
-            self.refused = Callers::default();
-            let error = segment_store::Error::Controller(error.clone());
-            self.fail_all(|_, may_have_been_written| Error::Store { error: error.clone(), may_have_been_written });
-        } else {
-            self.reconnect();
-        }
+        fail(self.queue.take_waiting(|event| refused.include(&event.event.caller)), &error);
+        !Callers::of(self.queue.events(), &self.refused).is_empty()
     }
 
     /// Takes note of what is on its way on the connection.
@@ -467,6 +477,7 @@ impl WriterTask {
     fn fail_all(&mut self, error: impl Fn(&SegmentName, bool) -> Error) {
         self.leave_connection();
         self.link = Link::Down;
+        (self.callers, self.refused) = Default::default();
         self.sent.clear();
         self.stall.set(None);
         let (sent, waiting) = self.queue.drain();

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use pravega_protocol::stream::{Scope, ScopedStream, SegmentId, SegmentName, StreamSegments, Successor};
+use tokio::time::Instant;
 
 use super::client::{Access, ControllerClient};
 use super::credentials::{Credentials, Fingerprint};
@@ -142,7 +143,7 @@ impl Controller {
     /// # Errors
     /// [`Error::Unauthenticated`], [`Error::Forbidden`]; others as the controller gives them.
     pub async fn grant(&self, stream: &ScopedStream, access: Access) -> Result<Grant, Error> {
-        if self.is_open(stream).await? {
+        if self.is_open().await? {
             return Ok(Grant::open());
         }
         let token = self.token(stream, access).await?;
@@ -167,10 +168,25 @@ impl Controller {
         self.inner.tokens.forget(&(self.credentials.fingerprint(), stream.clone(), access));
     }
 
-    /// Whether a caller who shows nothing is sold the empty token, as where authentication is off.
-    async fn is_open(&self, stream: &ScopedStream) -> Result<bool, Error> {
-        let ask = || self.of_caller(Credentials::none()).openness_to_keep(stream);
+    /// Whether authentication is off: a caller who shows nothing is then sold the empty token for any stream, be there
+    /// one of that name or not.
+    ///
+    /// # Errors
+    /// As the controller gives them.
+    pub async fn is_open(&self) -> Result<bool, Error> {
+        let ask = || self.of_caller(Credentials::none()).openness_to_keep();
         self.inner.openness.get_or_fetch(&(), None, ask).await
+    }
+
+    /// Refuses a caller who shows nothing where authentication is on: early, before anything is read for such a caller.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`]; others as the controller gives them.
+    pub async fn admit(&self) -> Result<(), Error> {
+        if !self.credentials.is_none() || self.is_open().await? {
+            return Ok(());
+        }
+        Err(Error::Unauthenticated { call: "getDelegationToken" })
     }
 
     /// The segments that take appends, none if the stream is sealed. Cached; callers that ask at once share
@@ -399,10 +415,11 @@ impl Controller {
         }
     }
 
-    fn openness_to_keep(&self, stream: &ScopedStream) -> impl Fetch<bool> + use<> {
-        let (controller, stream) = (self.clone(), stream.clone());
+    fn openness_to_keep(&self) -> impl Fetch<bool> + use<> {
+        let controller = self.clone();
         async move {
-            match controller.buy_token(&stream, Access::Read).await {
+            let any: ScopedStream = "_system/_any".parse().expect("a valid name");
+            match controller.buy_token(&any, Access::Read).await {
                 Ok(token) => (Ok(token.is_empty()), OPENNESS_FOR),
                 Err(error) if error.is_refusal() => (Ok(false), OPENNESS_FOR),
                 Err(error) => (Err(error), Duration::ZERO),
@@ -412,8 +429,12 @@ impl Controller {
 
     async fn buy_token(&self, stream: &ScopedStream, access: Access) -> Result<Token, Error> {
         let Inner { health, client, .. } = &*self.inner;
-        let ask = || client.delegation_token(&self.credentials, stream, access);
-        Token::sold(health.persist("getDelegationToken", ask).await?)
+        let ask = || async {
+            let asked_at = Instant::now();
+            Ok((client.delegation_token(&self.credentials, stream, access).await?, asked_at))
+        };
+        let (text, asked_at) = health.persist("getDelegationToken", ask).await?;
+        Token::sold(text, asked_at)
     }
 
     async fn fetch_current(&self, stream: &ScopedStream) -> Result<Arc<StreamSegments>, Error> {

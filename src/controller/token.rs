@@ -51,25 +51,25 @@ struct Claims {
 }
 
 impl Token {
-    /// A token as it was sold just now; an empty one is what a controller without authentication sells.
+    /// A token that was asked for at `asked_at`; an empty one is what a controller without authentication sells.
     ///
-    /// Its life begins now, whatever this machine's clock says: what counts is the time from its issue to its end.
+    /// Its life begins when it was asked for, whatever this machine's clock says: what counts is the time from its issue to
+    /// its end.
     ///
     /// # Errors
     /// [`Error::Protocol`] for a text that is no JSON web token, or one that has ended.
-    pub(super) fn sold(text: String) -> Result<Self, Error> {
+    pub(super) fn sold(text: String, asked_at: Instant) -> Result<Self, Error> {
         const CALL: &str = "getDelegationToken";
         let nonsense = |what: &str| Error::Protocol { call: CALL, what: what.into() };
-        let now = Instant::now();
-        let life = if text.is_empty() { None } else { life(&text, now).map_err(nonsense)? };
+        let life = if text.is_empty() { None } else { life(&text, asked_at).map_err(nonsense)? };
         let text = JavaStr::new(text).map_err(|_| nonsense("a token of more than 65,535 bytes"))?;
-        let renewed_from = life.map_or(now + RENEWED_AFTER, |life| life.reserve_from);
+        let renewed_from = life.map_or(asked_at + RENEWED_AFTER, |life| life.reserve_from);
         Ok(Self { text: Arc::new(DelegationToken(text)), renewed_from, life })
     }
 
     /// What a controller without authentication sells.
     pub(super) fn empty() -> Self {
-        Self::sold(String::new()).expect("it is empty")
+        Self::sold(String::new(), Instant::now()).expect("it is empty")
     }
 
     /// What the segment store is shown.
@@ -96,7 +96,7 @@ impl Token {
 
     /// Whether it may be used for something new.
     pub(super) fn is_good(&self) -> bool {
-        self.life.is_none_or(|life| Instant::now() < life.reserve_from)
+        Instant::now() < self.renewed_from
     }
 }
 
@@ -113,7 +113,7 @@ impl Life {
 }
 
 /// Reads the claims without checking the signature, which is the store's business.
-fn life(token: &str, now: Instant) -> Result<Option<Life>, &'static str> {
+fn life(token: &str, asked_at: Instant) -> Result<Option<Life>, &'static str> {
     let mut parts = token.split('.');
     let claims = parts.nth(1).ok_or("something else than a token")?;
     let claims = URL_SAFE_NO_PAD.decode(claims.trim_end_matches('=')).map_err(|_| "a token that is not base64")?;
@@ -121,9 +121,14 @@ fn life(token: &str, now: Instant) -> Result<Option<Life>, &'static str> {
     let Some(ends) = claims.exp else { return Ok(None) };
     let begins = claims.iat.unwrap_or_else(seconds_since_1970);
     let seconds = u64::try_from(ends.saturating_sub(begins)).ok().filter(|seconds| *seconds > 0);
-    let time = Duration::from_secs(seconds.ok_or("a token that has ended")?.min(MOST_SECONDS));
-    Ok(Some(Life::new(now, time)))
+    let seconds = seconds.ok_or("a token that has ended")?.min(MOST_SECONDS);
+    // Both times are cut to whole seconds, so that up to one of them has passed when the token is made.
+    let whole = if seconds >= WHOLE_SECONDS_MATTER { seconds - 1 } else { seconds };
+    Ok(Some(Life::new(asked_at, Duration::from_secs(whole))))
 }
+
+/// Shorter lives are not shortened further.
+const WHOLE_SECONDS_MATTER: u64 = 4;
 
 /// More would overflow the clock: a hundred years.
 const MOST_SECONDS: u64 = 100 * 365 * 24 * 3600;
@@ -145,7 +150,7 @@ mod tests {
 
     fn token(claims: &str) -> Result<Token, Error> {
         let [head, claims] = [r#"{"alg":"HS512"}"#, claims].map(|part| URL_SAFE_NO_PAD.encode(part));
-        Token::sold(format!("{head}.{claims}.c2lnbmF0dXJl"))
+        Token::sold(format!("{head}.{claims}.c2lnbmF0dXJl"), Instant::now())
     }
 
     fn seconds(token: &Token) -> [u64; 3] {
@@ -157,8 +162,8 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn life_counts_from_the_sale_whatever_the_clocks_say() {
         let sold = token(r#"{"sub":"segmentstoreresource","iat":1000,"exp":1600}"#).expect("a token");
-        assert_eq!(seconds(&sold), [540, 590, 600]);
-        let short = token(r#"{"iat":1000,"exp":1012}"#).expect("a token");
+        assert_eq!(seconds(&sold), [539, 589, 599]);
+        let short = token(r#"{"iat":1000,"exp":1013}"#).expect("a token");
         assert_eq!(seconds(&short), [8, 10, 12]);
         tokio::time::advance(Duration::from_secs(8)).await;
         assert!(!short.is_good() && sold.is_good());
@@ -169,12 +174,14 @@ mod tests {
         let endless = token(r#"{"iat":1000}"#).expect("a token");
         assert_eq!((endless.life(), endless.kept_for()), (None, RENEWED_AFTER));
         assert!(Token::empty().is_empty() && !endless.is_empty());
+        tokio::time::advance(RENEWED_AFTER).await;
+        assert!(!endless.is_good());
     }
 
     #[test]
     fn what_is_no_token_is_an_error() {
         for text in ["x", "a.b", "a.!.c", "e30.e30"] {
-            let sold = Token::sold(text.to_owned());
+            let sold = Token::sold(text.to_owned(), Instant::now());
             assert_eq!(sold.is_ok(), text == "e30.e30", "{text}");
         }
         assert!(token(r#"{"iat":10,"exp":10}"#).is_err());

@@ -36,6 +36,7 @@ pub(crate) async fn post(
     request: Request,
 ) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
+    deadline.timeout(app.controller().admit()).await??;
     let body = ContentEncoding::of(&head.headers)?.undo(body, app.budget()).await?;
     let Path(name) = name.map_err(|error| ApiError::new(ErrorCode::MessageTypeUnknown, error.to_string()))?;
     let command = named_command(&name)?;
@@ -74,20 +75,24 @@ async fn ask(
 ) -> Result<Replies, ApiError> {
     let limits = &app.config().limits;
     let limit = limits.json_document.as_usize();
-    let (document, _permit) = collect_in_time(deadline, body, limit, Limit::JsonDocument, app.budget()).await?;
+    let (document, mut permit) = collect_in_time(deadline, body, limit, Limit::JsonDocument, app.budget()).await?;
     values.take_document(command, &document)?;
     let segment = deadline.timeout(take_segment(app, command, &mut values)).await??;
     check_name(app, &segment.to_string())?;
     let borrowed = match command {
-        CommandType::SetupAppend => Some(deadline.timeout(app.writer_ids().borrow(&segment)).await?),
+        CommandType::SetupAppend => {
+            // No one keeps an id from others without the right to use it.
+            deadline.timeout(app.grant(&segment.stream, Access::ReadWrite)).await??;
+            Some(deadline.timeout(app.writer_ids().borrow(&segment)).await?)
+        }
         _ => None,
     };
     let request = build(command, &segment, values, borrowed.as_ref().map(BorrowedId::id))?;
-    check_sources(app, &request)?;
+    check_sources(app, &request.frame())?;
     check_size(&request, limits.raw_message.as_usize())?;
     let mut frames = [request.frame()];
     let rights = deadline.timeout(Rights::show(app, &segment, &frames)).await??;
-    deadline.timeout(rights.fill_in(&mut frames)).await??;
+    deadline.timeout(rights.fill_in(&mut frames, &mut permit)).await??;
     converse(app, deadline, &rights, &segment, &FixedFrames(&frames)).await
 }
 

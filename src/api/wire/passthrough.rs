@@ -25,9 +25,10 @@ use crate::api::wire::exchange::{Replies, Reply};
 use crate::api::wire::reply_status::{status_of, with_retry};
 use crate::api::wire::rights::Rights;
 use crate::api::wire::route::{
-    FixedFrames, check_direction, check_name, check_sources, converse, default_segment, named_segment,
+    FixedFrames, check_direction, check_name, check_sources, converse, default_segment, malformed, named_segment,
 };
 use crate::app::App;
+use crate::budget::Permit;
 use crate::telemetry::labels::Limit;
 
 const PARAMETERS: &[&str] = &["scope", "stream", "segment"];
@@ -42,6 +43,7 @@ const MESSAGE_LENGTH: HeaderName = HeaderName::from_static("message-length");
 /// Passes one message on, or a sequence of them.
 pub(crate) async fn put(app: App, deadline: Deadline, request: Request) -> Result<Response, ApiError> {
     let (head, body) = request.into_parts();
+    deadline.timeout(app.controller().admit()).await??;
     let body = ContentEncoding::of(&head.headers)?.undo(body, app.budget()).await?;
     let mut params = Params::parse(head.uri.query())?;
     let named = deadline.timeout(named_segment(&app, &mut params)).await??;
@@ -73,9 +75,9 @@ async fn put_message(
         check_length(length, announced)?;
     }
     let limit = app.config().limits.raw_message.as_usize();
-    let (payload, _permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
+    let (payload, permit) = collect_in_time(deadline, body, limit, Limit::RawMessage, app.budget()).await?;
     check_length(length, payload.len() as u64)?;
-    let replies = pass_on(app, deadline, named, [Frame { code, payload }]).await?;
+    let replies = pass_on(app, deadline, named, [Frame { code, payload }], permit).await?;
     Ok(message_response(replies))
 }
 
@@ -91,11 +93,11 @@ async fn put_sequence(
         return Err(ApiError::new(ErrorCode::HeaderInvalid, detail));
     }
     let limit = app.config().limits.raw_sequence.as_usize();
-    let (bytes, _permit) = collect_in_time(deadline, body, limit, Limit::RawSequence, app.budget()).await?;
+    let (bytes, permit) = collect_in_time(deadline, body, limit, Limit::RawSequence, app.budget()).await?;
     let frames = parse_sequence(bytes)?;
     let names_segment = frames.iter().filter_map(|frame| CommandType::from_code(frame.code)).any(names_segment);
     let named = if names_segment { named } else { Some(or_default(app, deadline, named).await?) };
-    let replies = pass_on(app, deadline, named, frames).await?;
+    let replies = pass_on(app, deadline, named, frames, permit).await?;
     Ok(sequence_response(replies))
 }
 
@@ -105,10 +107,11 @@ async fn pass_on(
     deadline: Deadline,
     named: Option<SegmentName>,
     mut frames: impl AsMut<[Frame]> + AsRef<[Frame]>,
+    mut permit: Permit,
 ) -> Result<Replies, ApiError> {
     let route = route(app, frames.as_ref(), named)?;
     let rights = deadline.timeout(Rights::show(app, &route, frames.as_ref())).await??;
-    deadline.timeout(rights.fill_in(frames.as_mut())).await??;
+    deadline.timeout(rights.fill_in(frames.as_mut(), &mut permit)).await??;
     converse(app, deadline, &rights, &route, &FixedFrames(frames.as_ref())).await
 }
 
@@ -253,11 +256,8 @@ fn route(app: &App, frames: &[Frame], named: Option<SegmentName>) -> Result<Segm
         let Some(command) = CommandType::from_code(frame.code) else {
             continue;
         };
-        let places = sniff(command, &frame.payload)
-            .map_err(|error| ApiError::new(ErrorCode::BodyInvalid, format!("the message is malformed: {error}")))?;
-        if let Ok((command, _)) = frame.to_command() {
-            check_sources(app, &command)?;
-        }
+        let places = sniff(command, &frame.payload).map_err(|error| malformed(&error))?;
+        check_sources(app, frame)?;
         if let Some(segment) = places.segment {
             check_name(app, segment.as_str())?;
             let parsed = SegmentName::parent_of(segment.as_str());

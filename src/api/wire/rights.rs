@@ -1,7 +1,6 @@
 //! What a caller must be allowed so that a message goes on its way, and the tokens that go with it.
 
 use std::collections::HashMap;
-use std::fmt::Display;
 
 use bytes::{Bytes, BytesMut};
 use pravega_protocol::stream::{Scope, ScopedStream, SegmentName, StreamName};
@@ -12,9 +11,14 @@ use pravega_protocol::wire::{
 
 use crate::api::edge::header_limit::too_large;
 use crate::api::error::{ApiError, ErrorCode};
+use crate::api::wire::route::{malformed, merged_sources};
 use crate::app::App;
+use crate::budget::Permit;
 use crate::controller::{Access, Grant};
 use crate::telemetry::labels::Limit;
+
+/// Streams that the frames of one request name: for each a token is bought.
+const MOST_STREAMS: usize = 64;
 
 /// What a caller has shown to be allowed for a message: at least to read the stream by which its store is found.
 #[derive(Debug)]
@@ -42,14 +46,16 @@ impl Rights {
         if rights.route.is_open() {
             return Ok(rights);
         }
-        let mut demands: Vec<(ScopedStream, Access)> = Vec::new();
+        let mut demands: HashMap<ScopedStream, Access> = HashMap::new();
         for frame in frames {
             let Some(Demand { access, streams }) = demand(frame, route)? else { continue };
             for stream in streams {
-                match demands.iter_mut().find(|(known, _)| *known == stream) {
-                    Some((_, most)) => *most = if access == Access::Read { *most } else { access },
-                    None => demands.push((stream, access)),
-                }
+                let most = demands.entry(stream).or_insert(access);
+                *most = if *most == Access::Read { access } else { *most };
+            }
+            if demands.len() > MOST_STREAMS {
+                let detail = format!("a message names at most {MOST_STREAMS} streams");
+                return Err(ApiError::new(ErrorCode::BodyInvalid, detail).member("limit", MOST_STREAMS));
             }
         }
         for (stream, access) in demands {
@@ -64,6 +70,11 @@ impl Rights {
         &self.route
     }
 
+    /// A store did not take a token that may be one of these: others are bought for the next message.
+    pub(crate) fn doubt_tokens(&self) {
+        self.of_streams.values().for_each(Grant::doubt_token);
+    }
+
     /// The caller's token for a segment, the empty one if no right to it was asked for.
     ///
     /// # Errors
@@ -75,11 +86,12 @@ impl Rights {
         }
     }
 
-    /// Puts a token that was bought for the caller into every frame whose token is empty. Others stay as they are.
+    /// Puts a token that was bought for the caller into every frame whose token is empty. Others stay as they are. `permit`
+    /// grows by the copies.
     ///
     /// # Errors
-    /// `413` if a frame has no room for it; what the controller says.
-    pub(crate) async fn fill_in(&self, frames: &mut [Frame]) -> Result<(), ApiError> {
+    /// `413` if a frame has no room for it, `503` or `429` if the budget has none; what the controller says.
+    pub(crate) async fn fill_in(&self, frames: &mut [Frame], permit: &mut Permit) -> Result<(), ApiError> {
         for frame in frames {
             let Some(Ok(Places { segment: Some(segment), token: Some(token) })) =
                 CommandType::from_code(frame.code).map(|command| sniff(command, &frame.payload))
@@ -88,6 +100,7 @@ impl Rights {
             };
             if token.is_empty() && !self.route.is_open() {
                 let bought = self.token_for(&checked_segment(frame, segment)).await?;
+                permit.grow_to(permit.bytes() + frame.payload.len() + bought.encoded_len()).await?;
                 frame.payload = with_token(&frame.payload, token.at, &bought);
                 let length = frame.payload.len();
                 if length > MAX_PAYLOAD_TO_STORE {
@@ -125,19 +138,9 @@ fn demand(frame: &Frame, route: &SegmentName) -> Result<Option<Demand>, ApiError
 
 /// The segments that a frame is about, those that are merged into another one included.
 fn named_segments(command: CommandType, frame: &Frame) -> Result<Vec<String>, ApiError> {
-    let malformed =
-        |error: &dyn Display| ApiError::new(ErrorCode::BodyInvalid, format!("the message is malformed: {error}"));
     let places = sniff(command, &frame.payload).map_err(|error| malformed(&error))?;
     let mut named: Vec<_> = places.segment.iter().map(|segment| segment.as_str().to_owned()).collect();
-    if matches!(command, CommandType::MergeSegments | CommandType::MergeSegmentsBatch) {
-        match frame.to_command().map_err(|error| malformed(&error))?.0 {
-            WireCommand::MergeSegments(merge) => named.push(merge.source.as_str().to_owned()),
-            WireCommand::MergeSegmentsBatch(merge) => {
-                named.extend(merge.source_segment_ids.iter().map(|source| source.as_str().to_owned()));
-            }
-            _ => {}
-        }
-    }
+    named.extend(merged_sources(frame)?);
     Ok(named)
 }
 

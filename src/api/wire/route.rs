@@ -45,14 +45,30 @@ pub(crate) fn check_name(app: &App, segment: &str) -> Result<(), ApiError> {
 }
 
 /// Refuses them where a command names more segments than the one that routes it: what is merged is deleted.
-pub(crate) fn check_sources(app: &App, command: &WireCommand) -> Result<(), ApiError> {
-    match command {
-        WireCommand::MergeSegments(merge) => check_name(app, merge.source.as_str()),
-        WireCommand::MergeSegmentsBatch(merge) => {
-            merge.source_segment_ids.iter().try_for_each(|source| check_name(app, source.as_str()))
-        }
-        _ => Ok(()),
+pub(crate) fn check_sources(app: &App, frame: &Frame) -> Result<(), ApiError> {
+    merged_sources(frame)?.iter().try_for_each(|source| check_name(app, source))
+}
+
+/// The segments that a message merges into another one.
+///
+/// # Errors
+/// `400` if a merge cannot be decoded.
+pub(crate) fn merged_sources(frame: &Frame) -> Result<Vec<String>, ApiError> {
+    const MERGES: [CommandType; 2] = [CommandType::MergeSegments, CommandType::MergeSegmentsBatch];
+    if !MERGES.iter().any(|merge| merge.info().code == frame.code) {
+        return Ok(Vec::new());
     }
+    match frame.to_command().map_err(|error| malformed(&error))?.0 {
+        WireCommand::MergeSegments(merge) => Ok(vec![merge.source.as_str().to_owned()]),
+        WireCommand::MergeSegmentsBatch(merge) => {
+            Ok(merge.source_segment_ids.iter().map(|source| source.as_str().to_owned()).collect())
+        }
+        _ => Ok(Vec::new()),
+    }
+}
+
+pub(crate) fn malformed(error: &dyn std::fmt::Display) -> ApiError {
+    ApiError::new(ErrorCode::BodyInvalid, format!("the message is malformed: {error}"))
 }
 
 /// A segment of the configured default stream, for messages that name none; `None` if there is no default.
@@ -153,6 +169,9 @@ pub(crate) async fn converse(
         Ok(Ok(())) => {
             let replies = exchange.expect("a script is played on one").finish();
             count_refusals(app, &replies.list);
+            if replies.list.iter().any(|reply| reply.frame.code == CommandType::AuthTokenCheckFailed.info().code) {
+                rights.doubt_tokens();
+            }
             return Ok(replies);
         }
         Ok(Err(PlayError::Connect(error))) => return Err(error.into()),

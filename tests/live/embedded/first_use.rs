@@ -134,7 +134,7 @@ async fn port_in_use_is_an_error_that_names_its_flag() {
 async fn a_gateway_does_not_start_before_a_node_whose_files_it_cannot_use() {
     let tls = ["--set", "embedded.tls-certificate=/nowhere", "--set", "embedded.tls-key=/nowhere"];
     for (settings, said) in
-        [(&["--users", "/nowhere"][..], "--users: user file /nowhere"), (&tls, "embedded.tls-certificate")]
+        [(&["--users", "/nowhere"][..], "--users: user file /nowhere"), (&tls, "--tls-certificate /nowhere")]
     {
         let ended = gateway_cli(&[&["--embedded"], settings].concat(), "").await;
         assert_eq!(ended.status.code(), Some(1));

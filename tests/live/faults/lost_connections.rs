@@ -118,6 +118,14 @@ async fn block_that_was_not_stored_is_sent_again_with_the_same_number() {
     }
 }
 
+/// The smallest blocks that are possible.
+const SMALL_BLOCKS: [&str; 2] = ["--set", "append.max-block=1KiB"];
+
+/// An event that fills a block: one that does not would wait for the block before it.
+fn filling(name: &str) -> String {
+    format!("{name:-<1024}")
+}
+
 /// Three events on their way, each in a block of its own. One before them is stored: nothing follows the first block of a
 /// connection until then.
 struct ThreeBlocks {
@@ -130,20 +138,21 @@ struct ThreeBlocks {
 impl ThreeBlocks {
     async fn send(store: &mut ScriptedStore, gateway: &Gateway, stream: &Stream) -> Self {
         let mut posts = tokio::task::JoinSet::new();
-        let mut post = |event: &'static str| posts.spawn(Answer::of(gateway.post(&stream.events()).body(event)));
-        post("before");
+        let mut post = |event: String| posts.spawn(Answer::of(gateway.post(&stream.events()).body(event)));
+        post("before".to_owned());
         let (mut conversation, _) = store.new_writer().await;
         let stored = conversation.receive_block().await;
-        post("one");
+        post(filling("one"));
         // It is to be there before the writer has nothing to do.
         tokio::time::sleep(std::time::Duration::from_millis(200)).await;
         conversation.acknowledge(&stored, NO_VALUE, 14).await;
         let mut blocks = vec![conversation.receive_block().await];
         for event in ["two", "three"] {
-            post(event);
+            post(filling(event));
             blocks.push(conversation.receive_block().await);
         }
-        assert_eq!(blocks.iter().flat_map(|block| &block.payloads).collect::<Vec<_>>(), ["one", "two", "three"]);
+        let payloads: Vec<_> = blocks.iter().flat_map(|block| block.payloads.clone()).collect();
+        assert_eq!(payloads, ["one", "two", "three"].map(filling));
         Self { conversation, stored, blocks, posts }
     }
 }
@@ -163,24 +172,24 @@ async fn offsets(mut posts: tokio::task::JoinSet<Answer>) -> Vec<Option<i64>> {
 
 #[tokio::test]
 async fn only_the_blocks_above_the_stores_number_are_sent_again_each_as_it_was() {
-    let (mut store, gateway, stream) = scripted(&[]).await;
+    let (mut store, gateway, stream) = scripted(&SMALL_BLOCKS).await;
     let ThreeBlocks { conversation, blocks, posts, .. } = ThreeBlocks::send(&mut store, &gateway, &stream).await;
     drop(conversation);
     let (mut conversation, _) = store.writer(blocks[0].last_number).await;
-    for (pair, end) in blocks.windows(2).zip([36, 49]) {
+    for (pair, end) in blocks.windows(2).zip([2078, 3110]) {
         let again = conversation.receive_block().await;
         assert_eq!((&again.payloads, again.last_number), (&pair[1].payloads, pair[1].last_number));
         conversation.acknowledge(&again, pair[0].last_number, end).await;
     }
-    assert_eq!(offsets(posts).await, [None, Some(0), Some(25), Some(36)]);
+    assert_eq!(offsets(posts).await, [None, Some(0), Some(1046), Some(2078)]);
 }
 
 #[tokio::test]
 async fn acknowledgement_that_covers_several_blocks_answers_all_and_places_none() {
-    let (mut store, gateway, stream) = scripted(&[]).await;
+    let (mut store, gateway, stream) = scripted(&SMALL_BLOCKS).await;
     let ThreeBlocks { mut conversation, stored, blocks, posts } =
         ThreeBlocks::send(&mut store, &gateway, &stream).await;
-    conversation.acknowledge(&blocks[2], stored.last_number, 49).await;
+    conversation.acknowledge(&blocks[2], stored.last_number, 3110).await;
     assert_eq!(offsets(posts).await, [None, None, None, Some(0)]);
 }
 
