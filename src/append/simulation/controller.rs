@@ -46,6 +46,16 @@ impl State {
         }
     }
 
+    /// Refuses callers where the controller has authentication on.
+    fn admit(&self, caller: &Credentials, call: &'static str) -> Result<(), Error> {
+        match &self.refused {
+            None => Ok(()),
+            Some(_) if caller.is_none() => Err(Error::Unauthenticated { call }),
+            Some(refused) if refused.contains(caller) => Err(Error::Forbidden { call }),
+            Some(_) => Ok(()),
+        }
+    }
+
     fn segments_of(&self, stream: &ScopedStream) -> Result<StreamSegments, Error> {
         if *stream == the_neighbour() {
             let only = vec![(segment_of_neighbour(), KeyRange::FULL)];
@@ -123,18 +133,23 @@ impl ControllerClient for SimulatedController {
 
     fn segments_following<'a>(
         &'a self,
-        _caller: &'a Credentials,
+        caller: &'a Credentials,
         segment: &'a SegmentName,
     ) -> BoxFuture<'a, Result<Vec<Successor>, Error>> {
-        self.answer("following", |state| state.existing(state.history.successors(segment.id))).boxed()
+        let following = |state: &mut State| {
+            state.admit(caller, "following")?;
+            state.existing(state.history.successors(segment.id))
+        };
+        self.answer("following", following).boxed()
     }
 
     fn get_uri<'a>(
         &'a self,
-        _caller: &'a Credentials,
+        caller: &'a Credentials,
         segment: &'a SegmentName,
     ) -> BoxFuture<'a, Result<Placement, Error>> {
         let place = |state: &mut State| {
+            state.admit(caller, "place")?;
             let known = state.segments.get(&segment.id);
             let stale = known.and_then(|known| known.stale.as_ref()).filter(|stale| stale.until > Instant::now());
             let (owner, stale) = (known.map_or(0, |known| known.owner), stale.map(|stale| stale.host));
@@ -171,11 +186,13 @@ impl ControllerClient for SimulatedController {
 
     fn delegation_token<'a>(
         &'a self,
-        _caller: &'a Credentials,
+        caller: &'a Credentials,
         _: &'a ScopedStream,
         _: Access,
     ) -> BoxFuture<'a, Result<String, Error>> {
-        self.answer("token", |_| Ok(String::new())).boxed()
+        // The claims are {}: the token has no end.
+        let sold = |state: &State| if state.refused.is_some() { "e30.e30.c2ln".to_owned() } else { String::new() };
+        self.answer("token", move |state| state.admit(caller, "token").map(|()| sold(state))).boxed()
     }
 }
 

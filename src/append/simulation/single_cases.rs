@@ -21,14 +21,15 @@ use crate::append::block_queue::BlockLimits;
 use crate::append::event::{PendingEvent, Submission};
 use crate::append::recovery::{Routing, submit_in_order};
 use crate::append::reusable_ids::ReusableIds;
-use crate::append::router::StreamWriters;
+use crate::append::router::{StreamWriters, WriterContext};
 use crate::append::routing::Route;
 use crate::append::segment_writer::SegmentWriter;
 use crate::append::ticket::ticket;
 use crate::append::{Batch, Error, NewEvent, StreamAppender, Target};
 use crate::budget::Budget;
 use crate::config::Size;
-use crate::controller::Grant;
+use crate::controller::{Access, Credentials, Grant};
+use crate::segment_store;
 use crate::telemetry::metrics::Metrics;
 
 /// A world in which nothing goes wrong, except what the test wants.
@@ -208,4 +209,91 @@ async fn many_events_for_a_new_segment_cost_the_controller_few_calls() {
     }
     let calls = world.world.with(|state| state.controller_calls);
     assert!(calls <= 3, "{calls}");
+}
+
+/// What a caller of this name was sold.
+async fn bought(context: &WriterContext, name: &str) -> (Credentials, Grant) {
+    let credentials = Credentials::of(&format!("Bearer {name}").parse().expect("a header's value"));
+    let controller = context.store.controller().of_caller(credentials.clone());
+    let grant = controller.grant(&the_stream(), Access::ReadWrite).await.expect("no one is refused yet");
+    assert!(!grant.is_open());
+    (credentials, grant)
+}
+
+/// Many callers, of whom all but the last are refused from now on.
+async fn refuse_all_but_one(world: &QuietWorld, context: &WriterContext) -> Vec<Grant> {
+    let mut callers = Vec::new();
+    for number in 0..40 {
+        callers.push(bought(context, &format!("caller{number}")).await);
+    }
+    let (_, others) = callers.split_last().expect("there are many");
+    let lost: Vec<_> = others.iter().map(|(credentials, _)| credentials.clone()).collect();
+    world.world.with(|state| state.refused = Some(lost));
+    callers.into_iter().map(|(_, grant)| grant).collect()
+}
+
+/// Submits an event of each caller at once: only that of the last must be stored.
+async fn only_the_last_is_stored(world: &QuietWorld, appender: &StreamAppender, callers: &[Grant]) {
+    let mut tickets = Vec::new();
+    for caller in callers {
+        let event = NewEvent { caller: caller.clone(), ..world.event(0.5) };
+        tickets.push(appender.submit(event).await.expect("the stream takes events"));
+    }
+    let outcomes = join_all(tickets.iter_mut().map(|ticket| ticket.outcome())).await;
+    let (stored, refused) = outcomes.split_last().expect("there are many");
+    assert!(stored.is_ok(), "{stored:?}");
+    for outcome in refused {
+        let error = match outcome {
+            Err(Error::Store { error: segment_store::Error::Controller(error), may_have_been_written: false }) => error,
+            Err(Error::Controller(error)) => error,
+            other => panic!("{other:?}"),
+        };
+        assert!(error.is_refusal(), "{error}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn events_of_callers_who_are_refused_meanwhile_fail_and_keep_no_other_s_back() {
+    let world = QuietWorld::new(|odds| odds);
+    world.world.with(|state| state.refused = Some(Vec::new()));
+    let context = writer_context(&world.world, &world.odds, ReusableIds::new(), Metrics::default());
+    let callers = refuse_all_but_one(&world, &context).await;
+    let appender = StreamAppender::new(the_stream(), context);
+    only_the_last_is_stored(&world, &appender, &callers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn hand_over_goes_on_for_those_who_are_not_refused() {
+    let world = QuietWorld::new(|odds| odds);
+    world.world.with(|state| state.refused = Some(Vec::new()));
+    let context = writer_context(&world.world, &world.odds, ReusableIds::new(), Metrics::default());
+    let (_, first) = bought(&context, "first").await;
+    let appender = StreamAppender::new(the_stream(), context.clone());
+    let event = NewEvent { caller: first, ..world.event(0.5) };
+    appender.submit(event).await.expect("it is taken").outcome().await.expect("it is stored");
+    let callers = refuse_all_but_one(&world, &context).await;
+    world.world.with(|state| {
+        let only = *state.segments.keys().next().expect("there is one");
+        state.scale(&mut Dice::new(1));
+        state.seal(only);
+        state.history.announce();
+    });
+    only_the_last_is_stored(&world, &appender, &callers).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn caller_who_gets_the_right_back_is_not_refused_for_what_was() {
+    let world = QuietWorld::new(|odds| odds);
+    world.world.with(|state| state.refused = Some(Vec::new()));
+    let context = writer_context(&world.world, &world.odds, ReusableIds::new(), Metrics::default());
+    let (credentials, grant) = bought(&context, "caller").await;
+    let appender = StreamAppender::new(the_stream(), context);
+    let append = async || {
+        let event = NewEvent { caller: grant.clone(), ..world.event(0.5) };
+        appender.submit(event).await?.outcome().await
+    };
+    world.world.with(|state| state.refused = Some(vec![credentials]));
+    append().await.expect_err("the right is gone");
+    world.world.with(|state| state.refused = Some(Vec::new()));
+    append().await.expect("the right is back");
 }

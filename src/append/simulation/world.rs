@@ -16,6 +16,7 @@ use super::odds::Odds;
 use super::segment::SimulatedSegment;
 use super::trace::Trace;
 use super::witness::Witness;
+use crate::controller::Credentials;
 use crate::segment_store::LostCause;
 
 /// Everything except the gateway: two stores, a controller, the network between them, and time.
@@ -37,6 +38,8 @@ pub(super) struct State {
     pub(super) away_until: [Instant; 2],
     /// When the controller answers again.
     pub(super) controller_away_until: Instant,
+    /// Callers whom the controller refuses; `None` where it asks no one for credentials.
+    pub(super) refused: Option<Vec<Credentials>>,
     pub(super) set_ups: u64,
     pub(super) controller_calls: usize,
     pub(super) witness: Witness,
@@ -97,6 +100,7 @@ impl World {
             history,
             away_until: [now; 2],
             controller_away_until: now,
+            refused: None,
             set_ups: 0,
             controller_calls: 0,
             witness: Witness::default(),

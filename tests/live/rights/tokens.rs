@@ -1,7 +1,10 @@
 //! Tokens that end while appends and reads go on, and users who are removed.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use serde_json::json;
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep};
 
 use super::load::{LEDGER, ORDERS, append, goes_on_until, nothing_is_lost_for, refused_by};
@@ -9,6 +12,7 @@ use crate::support::Answer;
 use crate::support::process::Signal;
 use crate::support::secured::users::{ADMIN, OTHER, READER, WRITER, assert_discreet};
 use crate::support::secured::{Protection, SecuredPravega};
+use crate::support::upload::lines;
 
 /// A token's life, as an argument and as a time.
 const LIFE: (&str, Duration) = ("10s", Duration::from_secs(10));
@@ -77,6 +81,29 @@ async fn users_who_lose_their_rights_are_refused_after_a_tokens_life_at_most() {
         append(&gateway, user, path).await.expect(status);
         Answer::of(user.sends(gateway.get(&format!("{path}&offset=0")))).await.expect(status);
     }
+    drop(gateway);
+    pravega.stop().await;
+}
+
+/// Others use the same writer all the time, so that no token of its own is needed to set it up again.
+#[tokio::test(flavor = "multi_thread")]
+async fn upload_ends_after_a_tokens_life_at_most_when_its_caller_loses_the_right() {
+    let pravega = SecuredPravega::embedded(Protection::FULL, &["--token-life", LIFE.0]).await;
+    let gateway = pravega.gateway(&[]).await;
+    let (_never, is_over) = watch::channel(false);
+    let request = gateway.post(&format!("{ORDERS}&routing-key=upload")).header("Content-Type", "application/x-ndjson");
+    let body = lines("upload".to_owned(), is_over, Arc::default());
+    let uploading = tokio::spawn(Answer::of(WRITER.sends(request.body(body))));
+
+    goes_on_until(Instant::now() + Duration::from_secs(2), &gateway).await;
+    assert!(!uploading.is_finished(), "it has the right");
+    pravega.replace_users(&[ADMIN, READER, OTHER]).await;
+    goes_on_until(Instant::now() + LIFE.1 + RELOADED_WITHIN, &gateway).await;
+    assert!(uploading.is_finished(), "it had the right");
+    let answer = uploading.await.expect("no panic").expect(207).json();
+    let refused = &answer["reports"][0];
+    assert_eq!((&refused["status"], &refused["code"]), (&json!(401), &json!("unauthenticated")), "{refused}");
+    assert!(answer["events"].as_u64() > Some(0), "{answer}");
     drop(gateway);
     pravega.stop().await;
 }

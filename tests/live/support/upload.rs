@@ -25,7 +25,8 @@ pub(crate) async fn upload(request: RequestBuilder, key: &str, stop: watch::Rece
     batch_outcomes(&answer, sent.load(Ordering::Relaxed))
 }
 
-fn lines(key: String, stop: watch::Receiver<bool>, sent: Arc<AtomicUsize>) -> reqwest::Body {
+/// A body of events of one key, until it is stopped; `sent` counts them.
+pub(crate) fn lines(key: String, stop: watch::Receiver<bool>, sent: Arc<AtomicUsize>) -> reqwest::Body {
     let bursts = unfold((key, stop, sent), async |(key, stop, sent)| {
         tokio::time::sleep(PAUSE).await;
         if *stop.borrow() {
