@@ -92,6 +92,8 @@ pub(super) struct BlockQueue<E> {
     sent: usize,
     /// Whether the next block is to be acknowledged before another one is sent.
     goes_alone: bool,
+    /// Whether the store takes long to acknowledge.
+    is_slow: bool,
     pub(super) next_number: i64,
     /// Number of the last block sent on the current connection, at first the one that its setup reported.
     connection_number: i64,
@@ -107,6 +109,7 @@ impl<E: QueuedEvent> BlockQueue<E> {
             in_flight: VecDeque::new(),
             sent: 0,
             goes_alone: false,
+            is_slow: false,
             next_number,
             connection_number: NO_VALUE,
         }
@@ -190,13 +193,20 @@ impl<E: QueuedEvent> BlockQueue<E> {
         has_one && self.may_send()
     }
 
-    /// Only a full block follows another one that is unacknowledged. What is less shares the next block, which costs the
-    /// store less; and a store that refuses a block, as its segment is sealed, closes the connection if another one
-    /// comes behind.
+    /// Takes note of whether the oldest block in flight waits for long. What comes later then does not wait for it: else
+    /// it would wait twice.
+    pub(super) fn set_slow(&mut self, is_slow: bool) {
+        self.is_slow = is_slow;
+    }
+
+    /// Only a full block follows another one that is unacknowledged, unless the store is slow. What is less shares the next
+    /// block, which costs the store less; and a store that refuses a block, as its segment is sealed, closes the
+    /// connection if another one comes behind.
     fn may_send(&self) -> bool {
         match self.sent {
             0 => true,
-            sent => !self.goes_alone && sent < self.limits.max_in_flight_blocks && self.has_full_block(),
+            _ if self.goes_alone => false,
+            sent => sent < self.limits.max_in_flight_blocks && (self.is_slow || self.has_full_block()),
         }
     }
 
@@ -385,6 +395,19 @@ mod tests {
         queue.push(event(6, 10));
         queue.on_ack(4, 3, 210).expect("both were sent");
         assert_eq!(send(&mut queue), Some((5, vec![6])));
+    }
+
+    #[test]
+    fn what_comes_while_the_store_is_slow_waits_for_no_acknowledgement() {
+        let mut queue = queue();
+        queue.push(event(1, 10));
+        send(&mut queue);
+        queue.push(event(2, 10));
+        assert_eq!(send(&mut queue), None);
+        queue.set_slow(true);
+        assert_eq!(send(&mut queue), Some((1, vec![2])));
+        queue.push(event(3, 10));
+        assert_eq!(send(&mut queue), None, "two blocks are in flight");
     }
 
     #[test]

@@ -49,6 +49,9 @@ pub(super) const BATCH_SUBMISSIONS: usize = 1024;
 /// How long nothing is sent before a segment may have been sealed without any sign.
 const QUIET: Duration = Duration::from_millis(100);
 
+/// How long a block waits for its acknowledgement before later ones no longer wait for it.
+const SLOW_AFTER: Duration = Duration::from_secs(1);
+
 /// How often withdrawn events are dropped.
 pub(super) const SWEEP_EVERY: Duration = Duration::from_millis(500);
 
@@ -260,6 +263,7 @@ impl WriterTask {
             return;
         };
         self.wants_room = false;
+        self.queue.set_slow(self.sent.front().is_some_and(|block| block.at.elapsed() >= SLOW_AFTER));
         if flow.is_ending() {
             return self.move_on();
         }

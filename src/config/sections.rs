@@ -191,7 +191,7 @@ settings! {
         empty_events: bool = false, anything;
         /// Bytes after which a block of several events is sent. Default 1 MiB.
         max_block: Size = Size::mib(1), within(Size::kib(1)..=Size::mib(8));
-        /// Full blocks of one segment that may await their ack at once; a smaller one goes alone. Default 4.
+        /// Full blocks of one segment that may await their ack at once; a smaller one waits for it, for 1 s at most. Default 4.
         max_in_flight_blocks: usize = 4, within(1..=1024);
     }
 }
