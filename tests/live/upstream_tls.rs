@@ -1,10 +1,10 @@
 //! A gateway in front of a Pravega that speaks TLS on all ports.
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use reqwest::Method;
 use serde_json::json;
 use tempfile::TempDir;
 
+use crate::support::certificates::{Authority, write};
 use crate::support::problem::Problem;
 use crate::support::stream::payloads;
 use crate::support::{Answer, Embedded, Gateway, Pravega, Stream, http, wire};
@@ -14,18 +14,13 @@ struct Files(TempDir);
 
 impl Files {
     fn make(name: &str) -> Self {
-        let params = |names: Vec<String>| CertificateParams::new(names).expect("names");
-        let key = || KeyPair::generate().expect("a key");
-        let mut authority = params(Vec::new());
-        authority.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        let authority = CertifiedIssuer::self_signed(authority, key()).expect("a certificate");
-        let key = key();
-        let certificate = params(vec![name.to_owned()]).signed_by(&key, &authority).expect("a certificate");
+        let authority = Authority::make("the authority of the tests");
+        let issued = authority.issue_for("server", &[name]);
         let files = Self(TempDir::new().expect("a folder"));
         for (name, pem) in
-            [("ca.pem", authority.pem()), ("certificate.pem", certificate.pem()), ("key.pem", key.serialize_pem())]
+            [("ca.pem", &authority.pem()), ("certificate.pem", &issued.certificate), ("key.pem", &issued.key)]
         {
-            std::fs::write(files.0.path().join(name), pem).expect("a file");
+            write(&files.0.path().join(name), pem);
         }
         files
     }

@@ -22,7 +22,7 @@ use tokio_util::either::Either;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::debug;
 
-pub use files::{PemFile, ServerFiles, TlsError, server_config};
+pub use files::{PemFile, ServerFiles, TlsError};
 use reload::Reloader;
 
 /// How long a handshake may take; a healthy one takes a few round trips.

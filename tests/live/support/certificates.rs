@@ -29,8 +29,13 @@ impl Authority {
 
     /// A certificate of this name, valid for this machine.
     pub(crate) fn issue(&self, name: &str) -> Issued {
+        self.issue_for(name, &["localhost", "127.0.0.1"])
+    }
+
+    /// A certificate of this name, valid for these hosts.
+    pub(crate) fn issue_for(&self, name: &str, hosts: &[&str]) -> Issued {
         let key = KeyPair::generate().expect("a key");
-        let certificate = named(name, &["localhost", "127.0.0.1"]).signed_by(&key, &self.0).expect("a certificate");
+        let certificate = named(name, hosts).signed_by(&key, &self.0).expect("a certificate");
         Issued { certificate: certificate.pem(), key: key.serialize_pem(), der: certificate.der().to_vec() }
     }
 }

@@ -123,15 +123,6 @@ impl ServerFiles {
     }
 }
 
-/// The configuration of a server whose clients are not asked for certificates; see [`ServerFiles`].
-///
-/// # Errors
-/// [`TlsError`] naming flag and file.
-pub fn server_config(certificates: &PemFile, key: &PemFile, inside: Inside) -> Result<ServerConfig, TlsError> {
-    let (certificates, key) = (certificates.clone(), key.clone());
-    ServerFiles { certificates, key, client_ca: None }.server_config(inside)
-}
-
 impl PemFile {
     /// A file named by a flag.
     pub fn new(flag: &'static str, path: impl AsRef<Path>) -> Self {

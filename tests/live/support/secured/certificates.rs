@@ -2,16 +2,13 @@
 
 use std::path::{Path, PathBuf};
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 use tokio::process::Command;
 
+use crate::support::certificates::{Authority, write};
 use crate::support::process::run;
 
 /// Of both Java stores: the ZooKeeper inside a standalone Pravega insists on it.
 const STORE_PASSWORD: &str = "1111_aaaa";
-
-/// What it is valid for.
-const NAMES: [&str; 2] = ["localhost", "127.0.0.1"];
 
 /// Files of a certificate for this machine, and of the authority that issued it.
 #[derive(Debug)]
@@ -32,20 +29,17 @@ pub(crate) struct JavaStores {
 impl Certificates {
     /// Makes them in a folder.
     pub(crate) fn make(folder: &Path) -> Self {
-        let issuer = authority();
-        let key = KeyPair::generate().expect("a key");
-        let names = NAMES.map(str::to_owned);
-        let leaf = CertificateParams::new(names).expect("names").signed_by(&key, &issuer).expect("a certificate");
+        // Java believes that a certificate is self-signed where issuer and subject have one name.
+        let authority = Authority::make("the authority of the tests");
+        let issued = authority.issue("server");
         let this = Self {
             authority: folder.join("authority.pem"),
             certificate: folder.join("certificate.pem"),
             key: folder.join("key.pem"),
         };
-        for (path, text) in
-            [(&this.authority, issuer.pem()), (&this.certificate, leaf.pem()), (&this.key, key.serialize_pem())]
-        {
-            std::fs::write(path, text).expect("a file of ours");
-        }
+        write(&this.authority, &authority.pem());
+        write(&this.certificate, &issued.certificate);
+        write(&this.key, &issued.key);
         this
     }
 
@@ -82,14 +76,6 @@ impl Certificates {
         openssl.arg("-certfile").arg(&self.authority).arg("-out").arg(bundle);
         run(&mut openssl, "").await.success();
     }
-}
-
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new([]).expect("no names");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // Java believes that a certificate is self-signed where issuer and subject have one name.
-    params.distinguished_name.push(DnType::CommonName, "the authority of the tests");
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("a certificate")
 }
 
 async fn keytool(arguments: &[&str]) {
