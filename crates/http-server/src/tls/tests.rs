@@ -20,7 +20,8 @@ const PIPE_BYTES: usize = 16 << 10;
 
 /// The error about these two files.
 fn error(files: &Files, chain: &str, key: &str) -> String {
-    server_config(&files.chain(chain), &files.key(key), Inside::Wire).expect_err("refused").to_string()
+    let server = ServerFiles { certificates: files.chain(chain), key: files.key(key), client_ca: None };
+    server.server_config(Inside::Wire).expect_err("refused").to_string()
 }
 
 type Ends = (io::Result<client::TlsStream<DuplexStream>>, Option<MaybeTlsStream<DuplexStream>>);
@@ -220,6 +221,12 @@ async fn the_certificate_that_a_client_has_shown_is_known() {
 
 const EVERY: Duration = Duration::from_secs(5);
 
+/// Waits until the files were looked at this many times. Never ends while they are looked at: what a test writes then
+/// could be read half.
+async fn looks(times: u32) {
+    sleep(EVERY * times + Duration::from_millis(1)).await;
+}
+
 /// The certificate that a new client gets to see.
 async fn shown(acceptor: &Acceptor, files: &Files) -> CertificateDer<'static> {
     let (client, _server) = shake_hands(acceptor, &files.client(&TLS13, &[])).await;
@@ -239,7 +246,7 @@ async fn renewed_certificate_is_shown_to_new_connections_while_open_ones_go_on()
     let (mut client, mut server) = (client.expect("a handshake"), server.expect("a handshake"));
     let old = shown(&acceptor, &files).await;
     files.renew();
-    sleep(EVERY * 2).await;
+    looks(2).await;
     let new = shown(&acceptor, &files).await;
     assert!(new == files.certificate && new != old);
     client.write_all(b"x").await.expect("open");
@@ -266,7 +273,7 @@ async fn files_behind_an_exchanged_link_are_seen() {
     assert_eq!(shown(&acceptor, &files).await, files.certificate);
     link(renewed.folder.path(), "..new");
     std::fs::rename(at("..new"), at("..data")).expect("exchanged");
-    sleep(EVERY * 2).await;
+    looks(2).await;
     assert_eq!(shown(&acceptor, &renewed).await, renewed.certificate);
 }
 
@@ -286,19 +293,19 @@ async fn unusable_files_are_logged_once_and_the_old_ones_stay_until_good_ones_co
     ];
     for (text, reason) in broken {
         files.write("chain.pem", text);
-        sleep(EVERY * 4).await;
+        looks(4).await;
         assert_eq!(log.text().matches(&reason).count(), 1, "{}", log.text());
         assert_eq!(shown(&acceptor, &files).await, old);
     }
     std::fs::remove_file(&chain.path).expect("it is there");
-    sleep(EVERY * 4).await;
+    looks(4).await;
     assert_eq!(log.text().matches(&format!("{chain} cannot be read: No such file")).count(), 1, "{}", log.text());
     assert_eq!(shown(&acceptor, &files).await, old);
     assert!(!log.text().contains("new connections use them"), "{}", log.text());
 
     files.write("key.pem", &new_key);
     files.write("chain.pem", &new_chain);
-    sleep(EVERY * 2).await;
+    looks(2).await;
     files.certificate = other.certificate.clone();
     assert_eq!(shown(&acceptor, &files).await, other.certificate);
     assert_eq!(log.text().matches("new connections use them").count(), 1, "{}", log.text());
@@ -312,13 +319,13 @@ async fn another_client_ca_ends_the_trust_in_sessions_of_the_one_before() {
     let acceptor = Acceptor::reloading(server, Inside::Http, EVERY).expect("good files");
     for version in [&TLS12, &TLS13] {
         files.server_for_clients_of(&clients);
-        sleep(EVERY * 2).await;
+        looks(2).await;
         // one connector, so that it would resume its session
         let connector = files.client_with(version, &[], Some(clients.identity("sensor")));
         assert!(is_accepted(&acceptor, &connector).await, "{version:?}");
         assert!(is_accepted(&acceptor, &connector).await, "{version:?}");
         files.server_for_clients_of(&others);
-        sleep(EVERY * 2).await;
+        looks(2).await;
         assert!(!is_accepted(&acceptor, &connector).await, "{version:?}");
     }
 }
@@ -329,9 +336,9 @@ async fn files_are_watched_as_long_as_an_acceptor_uses_them() {
     let config = acceptor.0.as_ref().expect("TLS").config.clone();
     let clone = acceptor.clone();
     drop(acceptor);
-    sleep(EVERY).await;
+    looks(1).await;
     assert!(config.has_changed().is_ok(), "it is watched for the clone");
     drop(clone);
-    sleep(EVERY).await;
+    looks(1).await;
     assert!(config.has_changed().is_err(), "the task has ended");
 }
